@@ -1,0 +1,5 @@
+"""Telemetry infrastructure for network fabrics."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"

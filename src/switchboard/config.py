@@ -1,0 +1,191 @@
+"""All settings, declared once: name, type, default, unit and meaning.
+
+``cli.py`` derives the command-line flags and the reference from these structs; ``settings.py`` fills them from the
+layers (defaults, file, environment, flags). A setting is added here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
+
+import msgspec
+from msgspec import Meta
+
+from switchboard.errors import ConfigError
+
+MASK = "***"
+
+
+def _setting(meaning: str, unit: str = "", *, secret: bool = False, **limits: Any) -> Meta:
+    """Describe one setting; ``limits`` are those of msgspec.Meta (ge, le, gt, min_length, pattern)."""
+    return Meta(description=meaning, extra={"unit": unit, "secret": secret}, **limits)
+
+
+class ColumnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which column of a source's CSV is what; what is left out is found by the dialect (the header tells which)."""
+
+    switch: Annotated[str, _setting("column that names the switch")] = ""
+    port: Annotated[str, _setting("column that names the port; `-` says that there is none")] = ""
+    timestamp: Annotated[str, _setting("column with the time of a row; `-`: rows get the time of the scrape")] = ""
+    timestamp_unit: Annotated[
+        Literal["auto", "s", "ms", "us", "ns"],
+        _setting("unit of that time; auto takes the one that puts it between the year 2000 and now + 10 min"),
+    ] = "auto"
+    labels: Annotated[tuple[str, ...], _setting("columns to keep as text, beside those of the dialect")] = ()
+    exclude: Annotated[tuple[str, ...], _setting("columns to leave out")] = ()
+
+
+class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One source. ``interval``, ``timeout`` and ``ttl`` of 0 mean the general setting."""
+
+    url: Annotated[str, _setting("where the CSV is; http or https, without user or password")]
+    name: Annotated[str, _setting("name in keys, logs and answers; default: host-port of the URL")] = ""
+    interval: Annotated[float, _setting("time between two scrapes", "s", ge=0)] = 0
+    timeout: Annotated[float, _setting("longest time for one scrape", "s", ge=0)] = 0
+    ttl: Annotated[float, _setting("how long a snapshot may answer without being confirmed", "s", ge=0)] = 0
+    columns: Annotated[ColumnSettings, _setting("mapping of the columns")] = ColumnSettings()
+
+
+class GeneratorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The simulator of switches. Two generators with equal settings serve equal bytes."""
+
+    host: Annotated[str, _setting("address to listen on")] = "127.0.0.1"
+    port: Annotated[int, _setting("port to listen on", ge=0, le=65535)] = 9001
+    profile: Annotated[
+        Literal["basic", "encoded"],
+        _setting("what is simulated: `basic` switches, or values that encode slot, switch and metric (for tests)"),
+    ] = "basic"
+    switches: Annotated[str, _setting("how many switches (sw1, sw2, …), or their names with commas", min_length=1)] = (
+        "100"
+    )
+    metrics: Annotated[
+        str,
+        _setting("metrics and their ranges, NAME=LOW:HIGH with commas; decimals in LOW or HIGH make a decimal metric"),
+    ] = "bandwidth_mbps=100.00:10000.00,latency_ms=0.10:5000.00,packet_errors=0:100"
+    seed: Annotated[int, _setting("seed of all values", ge=0)] = 1
+    hold: Annotated[float, _setting("how long one snapshot is served", "s", gt=0)] = 10
+    unasked_304: Annotated[
+        bool, _setting("answer 304 to every later GET within the hold, asked or not, as the original did")
+    ] = False
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that can be set. The file `switchboard.toml` has this shape."""
+
+    redis_url: Annotated[
+        str,
+        _setting("Redis or Valkey: redis://, rediss:// or unix://; empty: `up` starts a private one", secret=True),
+    ] = ""
+    host: Annotated[str, _setting("address on which the API listens")] = "127.0.0.1"
+    port: Annotated[int, _setting("port of the API", ge=0, le=65535)] = 8080
+    workers: Annotated[int, _setting("processes that answer the API", ge=1, le=256)] = 1
+    role: Annotated[Literal["all", "etl", "api"], _setting("which half of the ingester runs")] = "all"
+    etl_port: Annotated[int, _setting("port for /health, /ready and /metrics with --role etl", ge=0, le=65535)] = 9102
+    interval: Annotated[float, _setting("time between two scrapes of a source", "s", gt=0)] = 10
+    timeout: Annotated[float, _setting("longest time for one scrape; 0: 80 % of the interval", "s", ge=0)] = 0
+    ttl: Annotated[
+        float,
+        _setting("how long a snapshot may answer without being confirmed; 0: 3 intervals", "s", ge=0),
+    ] = 0
+    max_body_mib: Annotated[int, _setting("largest body accepted from a source, decompressed", "MiB", ge=1)] = 4096
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], _setting("least level that is logged")] = "info"
+    log_format: Annotated[
+        Literal["auto", "pretty", "json"], _setting("auto: pretty on a terminal, JSON otherwise")
+    ] = "auto"
+    sources: Annotated[tuple[SourceSettings, ...], _setting("what is scraped")] = (
+        SourceSettings(url="http://localhost:9001/counters"),
+    )
+    generator: Annotated[GeneratorSettings, _setting("the simulator")] = GeneratorSettings()
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """A source with nothing left open: what the ETL works with. All times in seconds."""
+
+    name: str
+    url: str
+    interval: float
+    timeout: float
+    ttl: float
+    columns: ColumnSettings
+
+    @property
+    def shown_url(self) -> str:
+        """The URL for logs and answers."""
+        return mask_url(self.url)
+
+
+def resolve_sources(settings: Settings) -> list[Source]:
+    """Fill in names and defaults of all sources, and check what belongs together.
+
+    Raises ConfigError, naming source, setting and value.
+    """
+    sources = [_resolve(source, settings) for source in settings.sources]
+    seen: dict[str, Source] = {}
+    for source in sources:
+        if source.name in seen:
+            raise ConfigError(
+                f"two sources are called {source.name!r} ({seen[source.name].shown_url} and {source.shown_url}): "
+                "name them with --source NAME=URL"
+            )
+        seen[source.name] = source
+    return sources
+
+
+def parse_source(text: str) -> SourceSettings:
+    """Read ``[NAME=]URL`` as the flag --source and SWITCHBOARD_SOURCES have it."""
+    name, equals, url = text.partition("=")
+    if equals and re.fullmatch(r"[A-Za-z0-9._-]+", name):
+        return SourceSettings(name=name, url=url)
+    return SourceSettings(url=text)
+
+
+def mask_url(url: str) -> str:
+    """A URL that may be shown: password and secret-looking query values are replaced by ``***``."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return MASK
+    netloc = parts.netloc
+    if "@" in netloc:
+        userinfo, _, host = netloc.rpartition("@")
+        user, colon, _ = userinfo.partition(":")
+        netloc = f"{user}:{MASK}@{host}" if colon else f"{MASK}@{host}"
+    query = parts.query
+    if SECRET_WORD.search(query):
+        query = "&".join(
+            f"{quote(key, safe='')}={MASK if SECRET_WORD.search(key) else quote(value, safe='')}"
+            for key, value in parse_qsl(query, keep_blank_values=True)
+        )
+    if (netloc, query) == (parts.netloc, parts.query):
+        return url  # putting it together again would make unix:/path of unix:///path
+    return urlunsplit(parts._replace(netloc=netloc, query=query))
+
+
+SECRET_WORD = re.compile(r"token|secret|passw|api_?key|auth|sig|credential", re.IGNORECASE)
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def _resolve(source: SourceSettings, settings: Settings) -> Source:
+    try:
+        parts = urlsplit(source.url)
+        port = parts.port
+    except ValueError as error:
+        raise ConfigError(f"source {mask_url(source.url)!r} is not a URL: {error}") from error
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ConfigError(f"source {mask_url(source.url)!r} is not an http:// or https:// URL")
+    if parts.username is not None or parts.password is not None:
+        raise ConfigError(f"source {mask_url(source.url)!r}: a user or password in the URL would end up in logs")
+    name = source.name or f"{parts.hostname}-{port or (443 if parts.scheme == 'https' else 80)}".replace(":", ".")
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"source name {name!r} may have letters, digits, `.`, `_` and `-`, at most 64")
+    interval = source.interval or settings.interval
+    timeout = source.timeout or settings.timeout or 0.8 * interval
+    ttl = source.ttl or settings.ttl or 3 * interval
+    if ttl < 2 * interval + timeout:
+        raise ConfigError(
+            f"source {name!r}: a TTL of {ttl:g} s is too short for an interval of {interval:g} s and a timeout of "
+            f"{timeout:g} s: it must be at least 2 × interval + timeout = {2 * interval + timeout:g} s"
+        )
+    return Source(name=name, url=source.url, interval=interval, timeout=timeout, ttl=ttl, columns=source.columns)

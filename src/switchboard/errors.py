@@ -1,0 +1,77 @@
+"""Every error that Switchboard raises on purpose.
+
+    SwitchboardError
+    ├── ConfigError            a setting is wrong: ours to explain, the user's to mend
+    ├── PortTaken              an address to listen on is in use
+    ├── SourceError            a scrape failed: the source's fault (reason: one word for the metrics)
+    │   └── BodyError          ... and it is the body that cannot be used
+    ├── StoreError             Redis did not do what was asked
+    │   ├── StoreUnavailable   it cannot be reached, or did not answer in time
+    │   └── SnapshotGone       a key of a snapshot is missing or not what its index says
+    ├── PublishRefused         the pointer stays where it is
+    │   ├── LeaseLost          another writer owns the source
+    │   └── SnapshotSuperseded the pointer names a newer snapshot already
+    └── QueryError             a request that cannot be answered (carries the HTTP status)
+
+Library errors are translated once, where the library is called, and chained with ``from``.
+"""
+
+from __future__ import annotations
+
+
+class SwitchboardError(Exception):
+    """Base of all errors raised on purpose; its text is meant for people."""
+
+
+class ConfigError(SwitchboardError):
+    """A setting cannot be used; the text names the setting, its value and what would be right."""
+
+
+class PortTaken(SwitchboardError):
+    """An address is in use already; the text names it and the option that changes it."""
+
+
+class SourceError(SwitchboardError):
+    """A scrape failed. ``reason`` is a short word, used as a metric label."""
+
+    def __init__(self, reason: str, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.retry_after = retry_after
+
+
+class BodyError(SourceError):
+    """The body of a scrape cannot be used as a whole (empty, truncated, no header, no acceptable row)."""
+
+
+class StoreError(SwitchboardError):
+    """Redis did not do what was asked."""
+
+
+class StoreUnavailable(StoreError):
+    """Redis cannot be reached or did not answer in time."""
+
+
+class SnapshotGone(StoreError):
+    """A snapshot cannot be read whole: a key is missing, or its content is not what the index says."""
+
+
+class PublishRefused(SwitchboardError):
+    """The pointer was not moved, and the previous snapshot stays."""
+
+
+class LeaseLost(PublishRefused):
+    """Another writer holds the lease of this source, or the lease has run out."""
+
+
+class SnapshotSuperseded(PublishRefused):
+    """The pointer already names a newer snapshot."""
+
+
+class QueryError(SwitchboardError):
+    """A request that gets no data: ``status`` is the HTTP status, the text is the sentence the client reads."""
+
+    def __init__(self, status: int, message: str, *, retry_after_seconds: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_after_seconds = retry_after_seconds

@@ -1,0 +1,95 @@
+"""The values that travel between the stages, and nothing that acts.
+
+Times are integers with their unit in the name, counted from the Unix epoch in UTC. The data's own times are kept in
+microseconds (NVIDIA's UFM writes them so), our own in milliseconds.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class State(StrEnum):
+    """How current an answer is, counted from the last scrape that confirmed its snapshot."""
+
+    FRESH = "fresh"  # confirmed no longer than 1.5 intervals ago
+    LATE = "late"  # longer ago, and nothing is known to be broken
+    STALE = "stale"  # the store or the source cannot be reached; still within the TTL
+    PARTIAL = "partial"  # a list, while some source has no live snapshot
+
+
+class Outcome(StrEnum):
+    """What became of a scrape."""
+
+    PUBLISHED = "published"
+    UNCHANGED = "unchanged"  # a 304, or a 200 with the body we have
+    FAILED = "failed"
+
+
+class Reject(msgspec.Struct, frozen=True, kw_only=True):
+    """A row or cell that could not be used. Data, not an exception."""
+
+    reason: str
+    """One word for the metrics, for example ``bad_number``."""
+    line: int
+    """Line of the body, counted from 1 (the header)."""
+    column: str = ""
+    """Name of the column, or empty if the whole row was dropped."""
+    value: str = ""
+    """The offending text, shortened."""
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
+    """What a pointer says about the snapshot it names. Stored as JSON, so that ``redis-cli GET`` is readable."""
+
+    source: str
+    snapshot: str
+    """Id: milliseconds at which the scrape started, a dash, a random part."""
+    epoch: int
+    """Fencing epoch of the publisher: of two pointers, the one with the higher epoch is newer."""
+    scraped_ms: int
+    published_ms: int
+    last_time_updated: int
+    """Newest time among the rows, in seconds; the name is the original system's."""
+    data_min_us: int
+    data_max_us: int
+    interval_ms: int
+    ttl_ms: int
+    rows: int
+    switches: int
+    values: int
+    """Cells of metric columns that held a number."""
+    blocks: int
+    size_bytes: int
+    """Size of all blocks as stored."""
+    rejects: dict[str, int]
+    """Rejected rows and cells by reason."""
+    etag: str | None = None
+    last_modified: str | None = None
+    body_hash: str = ""
+
+
+class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What the ETL last saw of a source: how the API knows. Stored as JSON."""
+
+    source: str
+    url: str
+    """With secrets masked."""
+    interval_ms: int
+    attempted_ms: int
+    """When the last attempt began."""
+    outcome: Outcome
+    duration_ms: float
+    confirmed_ms: int | None = None
+    """When a scrape last confirmed a snapshot (200 or 304)."""
+    reason: str = ""
+    """Of a failure: one word, as in the metrics."""
+    error: str = ""
+    """Of a failure: the sentence."""
+    snapshot: str | None = None
+    rows: int = 0
+    rejects: dict[str, int] = {}
+    examples: list[Reject] = []
+    """The first rejects of the last scrape that brought a body."""
