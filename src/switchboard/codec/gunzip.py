@@ -1,0 +1,36 @@
+"""Decompression that cannot be surprised: bounded, and certain that it saw the end."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+
+from switchboard.errors import BodyError
+
+PIECE_BYTES = 1 << 20
+_GZIP = 31  # zlib's window bits for a gzip header and trailer
+
+
+class Gunzip:
+    """Decompresses one gzip body, fed as it comes. Raises BodyError for all that is not exactly one whole gzip file."""
+
+    def __init__(self) -> None:
+        self._decompressor = zlib.decompressobj(_GZIP)
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Yield what ``data`` makes, at most PIECE_BYTES at a time: who counts them stops a gzip bomb in time."""
+        while data:
+            if self._decompressor.eof:
+                raise BodyError("bad_gzip", f"{len(data)} bytes follow the end of the gzip data")
+            try:
+                piece = self._decompressor.decompress(data, PIECE_BYTES)
+            except zlib.error as error:
+                raise BodyError("bad_gzip", f"the body is not valid gzip: {error}") from error
+            data = self._decompressor.unconsumed_tail or self._decompressor.unused_data
+            if piece:
+                yield piece
+
+    def finish(self) -> None:
+        """Check that the end was reached: zlib says nothing when the last bytes never came."""
+        if not self._decompressor.eof:
+            raise BodyError("truncated", "the gzip data ends too early")

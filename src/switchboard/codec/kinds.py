@@ -1,0 +1,68 @@
+"""What a column holds, and what a parser knows of one body: the state both ways of parsing share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+
+import pyarrow as pa
+
+from switchboard.codec.block import RowBatch
+from switchboard.codec.dialects import Columns
+from switchboard.codec.rejects import Rejects
+from switchboard.codec.times import Int64Array
+
+MISSING_WORDS = ("", "NA", "N/A")
+"""Cells that say «there is no value»; the words are NVIDIA UFM's."""
+MOST_ID_BYTES = 128
+EXACT_DOUBLE = 2**53
+"""Up to here a double holds every integer."""
+
+
+class Kind(Enum):
+    """What a column holds, and the Arrow type in which it is read."""
+
+    UNKNOWN = "unknown"  # no cell had text so far
+    LABEL = "label"
+    INT64 = "int64"
+    UINT64 = "uint64"
+    DOUBLE = "double"
+
+
+ARROW = {
+    Kind.UNKNOWN: pa.string(),
+    Kind.LABEL: pa.string(),
+    Kind.INT64: pa.int64(),
+    Kind.UINT64: pa.uint64(),
+    Kind.DOUBLE: pa.float64(),
+}
+KIND_OF = {ARROW[kind]: kind for kind in (Kind.INT64, Kind.UINT64, Kind.DOUBLE)}
+
+
+class Context:
+    """The columns of a body, the kinds learned so far, and where rejects go."""
+
+    def __init__(self, columns: Columns, unit: str, now_us: int, rejects: Rejects) -> None:
+        self.columns = columns
+        self.unit = unit
+        """Of the timestamps; ``auto`` until a row has told."""
+        self.now_us = now_us
+        self.rejects = rejects
+        self.learned = False
+        self.kinds = {at: Kind.LABEL if at in columns.labels else Kind.UNKNOWN for at in columns.others}
+
+
+def row_batch(
+    context: Context, switches: pa.Array, times_us: Int64Array, ports: pa.Array | None, others: dict[int, pa.Array]
+) -> RowBatch:
+    """Put columns into the order of a block; columns that are not in ``others`` are left out."""
+    labels = [at for at in others if context.kinds[at] is Kind.LABEL]
+    metrics = [at for at in others if context.kinds[at] is not Kind.LABEL]
+    arrays: Sequence[pa.Array] = [
+        pa.array(times_us),
+        pa.nulls(len(switches)) if ports is None else ports,
+        *(others[at] for at in labels),
+        *(others[at] for at in metrics),
+    ]
+    names = ["time_us", "port", *(context.columns.names[at] for at in (*labels, *metrics))]
+    return RowBatch(switches, pa.RecordBatch.from_arrays(arrays, names=names), len(labels))
