@@ -1,0 +1,178 @@
+"""One attempt at one source: scrape, then publish what came, or confirm what we have."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from dataclasses import dataclass
+
+import aiohttp
+
+from switchboard.codec.block import EncodedBlock
+from switchboard.codec.rejects import Rejects
+from switchboard.config import Source
+from switchboard.errors import LeaseLost, SnapshotGone, SourceError
+from switchboard.etl import metrics
+from switchboard.etl.lease import LeaseKeeper
+from switchboard.etl.publish import Publication
+from switchboard.etl.scrape import Response, Validators, scrape
+from switchboard.etl.transform import Transform
+from switchboard.model import Manifest, Outcome
+from switchboard.store.redis import Lease, Store
+
+GRACE_SECONDS = 5.0
+"""Blocks outlive the pointer that names them by this and the scrape's timeout, so that a reader can finish."""
+QUEUE_LENGTH = 2
+"""Batches of blocks that may wait to be written: with these memory is bounded by chunks, not by the body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an attempt brought, for the log, the metrics and the status."""
+
+    outcome: Outcome
+    manifest: Manifest
+    rejects: Rejects | None = None
+    """Of a body that was parsed; None after a 304."""
+    bytes_received: int = 0
+
+
+class Cycle:
+    """Attempts at one source. Keeps nothing that could not be read from the store again."""
+
+    def __init__(
+        self, source: Source, store: Store, session: aiohttp.ClientSession, keeper: LeaseKeeper, most_bytes: int
+    ) -> None:
+        self.source = source
+        self._store = store
+        self._session = session
+        self._keeper = keeper
+        self._most_bytes = most_bytes
+        self._ttl_ms = round(source.ttl * 1000)
+        self._block_ttl_ms = round((source.ttl + source.timeout + GRACE_SECONDS) * 1000)
+        self._known_blocks: tuple[str, list[tuple[str, int]]] = ("", [])
+        self._seconds = {
+            stage: metrics.SECONDS.labels(source.name, stage)
+            for stage in ("response", "transform", "publish", "confirm", "total")
+        }
+
+    async def attempt(self) -> Report:
+        """Scrape once. Raises SourceError, StoreError or PublishRefused; then the previous snapshot stays as it was."""
+        with self._seconds["total"].time():
+            lease = self._keeper.lease
+            if lease is None:
+                raise LeaseLost(f"source {self.source.name!r}: the lease is not ours")
+            try:
+                current, _ = await self._store.pointer(self.source.name)
+            except SnapshotGone:
+                current = None  # what is there is no manifest; publishing replaces it
+            report = await self._scrape(lease, current)
+            if report is None:
+                # Keys of the snapshot that the source has just confirmed are gone: get it again, whole.
+                report = await self._scrape(lease, None)
+            if report is None:
+                raise SourceError(
+                    "unasked_304", "the source answers 304, but we have no snapshot that could be current"
+                )
+            return report
+
+    async def _scrape(self, lease: Lease, current: Manifest | None) -> Report | None:
+        """Scrape, conditionally if ``current`` is given; None if the answer means that one, and it is gone."""
+        started = time.time_ns()
+        validators = Validators(current.etag, current.last_modified) if current else Validators()
+        begun = time.perf_counter()
+        async with scrape(self._session, self.source, validators, self._most_bytes) as response:
+            self._seconds["response"].observe(time.perf_counter() - begun)
+            if response.not_modified:
+                if current is None or not await self._confirm(current, lease):
+                    return None
+                return Report(Outcome.UNCHANGED, current)
+            return await self._ingest(response, lease, current, started)
+
+    async def _ingest(self, response: Response, lease: Lease, current: Manifest | None, started_ns: int) -> Report:
+        snapshot = f"{started_ns // 1_000_000}-{secrets.token_hex(4)}"
+        transform = Transform(self.source.columns, started_ns // 1_000)
+        async with Publication(self._store, self.source.name, snapshot, self._block_ttl_ms) as publication:
+            with self._seconds["transform"].time():
+                await _stream(response, transform, publication)
+            self._measure(response, transform)
+            rejects = transform.parser.rejects
+            same = current is not None and transform.body_hash == current.body_hash
+            if current is not None and same and await self._confirm(current, lease):
+                return Report(Outcome.UNCHANGED, current, rejects, response.bytes_received)
+            manifest = self._manifest(snapshot, lease, started_ns // 1_000_000, transform, response.validators)
+            with self._seconds["publish"].time():
+                await publication.commit(transform.builder.index, manifest, lease)
+            self._known_blocks = (snapshot, publication.written)
+            return Report(Outcome.PUBLISHED, manifest, rejects, response.bytes_received)
+
+    async def _confirm(self, current: Manifest, lease: Lease) -> bool:
+        """Let the current snapshot live on; False if it is gone."""
+        with self._seconds["confirm"].time():
+            try:
+                snapshot, blocks = self._known_blocks
+                if snapshot != current.snapshot:
+                    blocks = (await self._store.read_index(current)).block_names()
+                    self._known_blocks = (current.snapshot, blocks)
+                await self._store.extend(current, blocks, lease, self._block_ttl_ms)
+            except SnapshotGone:
+                return False
+            return True
+
+    def _manifest(
+        self, snapshot: str, lease: Lease, scraped_ms: int, transform: Transform, validators: Validators
+    ) -> Manifest:
+        parser, builder = transform.parser, transform.builder
+        assert parser.data_min_us is not None
+        assert parser.data_max_us is not None
+        return Manifest(
+            source=self.source.name,
+            snapshot=snapshot,
+            epoch=lease.epoch,
+            scraped_ms=scraped_ms,
+            published_ms=time.time_ns() // 1_000_000,
+            last_time_updated=parser.data_max_us // 1_000_000,
+            data_min_us=parser.data_min_us,
+            data_max_us=parser.data_max_us,
+            interval_ms=round(self.source.interval * 1000),
+            ttl_ms=self._ttl_ms,
+            rows=builder.rows,
+            switches=builder.switches,
+            values=parser.values,
+            blocks=builder.blocks,
+            size_bytes=builder.size_bytes,
+            rejects=dict(parser.rejects.counts),
+            etag=validators.etag,
+            last_modified=validators.last_modified,
+            body_hash=transform.body_hash,
+        )
+
+    def _measure(self, response: Response, transform: Transform) -> None:
+        name, parser = self.source.name, transform.parser
+        metrics.ROWS.labels(name).inc(parser.rows)
+        metrics.VALUES.labels(name).inc(parser.values)
+        metrics.BYTES.labels(name).inc(response.bytes_received)
+        metrics.BYTES_EXPECTED.labels(name).set(response.bytes_expected or 0)
+        metrics.BYTES_RECEIVED.labels(name).set(response.bytes_received)
+        for reason, count in parser.rejects.counts.items():
+            metrics.REJECTS.labels(name, reason).inc(count)
+
+
+async def _stream(response: Response, transform: Transform, publication: Publication) -> None:
+    """Fetch, parse and write at the same time: parsing in a thread, writing in a task, a short queue between them."""
+    queue: asyncio.Queue[list[EncodedBlock] | None] = asyncio.Queue(QUEUE_LENGTH)
+
+    async def write() -> None:
+        while (blocks := await queue.get()) is not None:
+            await publication.write(blocks)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(write())
+            async for piece in response.pieces():
+                await queue.put(await asyncio.to_thread(transform.feed, piece))
+            await queue.put(await asyncio.to_thread(transform.finish))
+            await queue.put(None)
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from errors

@@ -1,0 +1,49 @@
+"""The HTTP door of the ETL process: is it alive, does it scrape, what does it count."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from switchboard.errors import StoreError
+from switchboard.etl.loop import SourceLoop
+from switchboard.store.redis import Store
+
+LATE_INTERVALS = 1.5
+
+
+def create_app(store: Store, loops: Sequence[SourceLoop]) -> Starlette:
+    """The app with /health, /ready and /metrics."""
+
+    async def health(_request: Request) -> Response:
+        return PlainTextResponse("OK")
+
+    async def ready(_request: Request) -> Response:
+        """200 if the store answers and every source was confirmed within 1.5 intervals."""
+        parts: dict[str, object] = {"store": await _store_state(store)}
+        now = asyncio.get_running_loop().time()
+        for loop in loops:
+            age = None if loop.last_success is None else now - loop.last_success
+            fine = age is not None and age <= LATE_INTERVALS * loop.source.interval
+            parts[loop.source.name] = {"ok": fine, "age_seconds": None if age is None else round(age, 3)}
+        good = all(isinstance(part, dict) and part["ok"] for part in parts.values())
+        return JSONResponse(parts, 200 if good else 503, headers={"Cache-Control": "no-store"})
+
+    async def metrics(_request: Request) -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return Starlette(routes=[Route("/health", health), Route("/ready", ready), Route("/metrics", metrics)])
+
+
+async def _store_state(store: Store) -> dict[str, object]:
+    try:
+        await store.ping()
+    except StoreError as error:
+        return {"ok": False, "error": str(error)}
+    return {"ok": True}

@@ -1,0 +1,199 @@
+"""One source on a steady schedule: tick after tick, one scrape at a time, retries within the tick."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+
+import structlog
+import tenacity
+
+from switchboard.config import Source
+from switchboard.errors import LeaseLost, PublishRefused, SourceError, StoreError
+from switchboard.etl import metrics
+from switchboard.etl.cycle import Cycle, Report
+from switchboard.etl.lease import LeaseKeeper
+from switchboard.log import ChangeLog
+from switchboard.model import Outcome, Reject, SourceStatus
+from switchboard.store.redis import Store
+
+LEAST_RETRY_SECONDS = 0.1
+LEAST_SHARE = 0.1
+"""An attempt is begun only while at least this share of the interval is left before the next tick."""
+STATUS_EXAMPLES = 10
+
+_log = structlog.get_logger()
+_FAILURES = (SourceError, StoreError, PublishRefused)
+
+
+class SourceLoop:
+    """Scrapes one source until cancelled."""
+
+    def __init__(self, cycle: Cycle, store: Store, keeper: LeaseKeeper, changes: ChangeLog) -> None:
+        self.source: Source = cycle.source
+        self.last_success: float | None = None
+        """When a scrape last confirmed a snapshot, on the event loop's clock."""
+        self._cycle = cycle
+        self._store = store
+        self._keeper = keeper
+        self._changes = changes
+        self._confirmed_ms: int | None = None
+        self._snapshot: str | None = None
+        self._rows = 0
+        self._rejects: dict[str, int] = {}
+        self._examples: list[Reject] = []
+
+    async def run(self) -> None:
+        """Scrape at every tick for which the lease is ours; ticks are multiples of the interval from the first one."""
+        clock = asyncio.get_running_loop().time
+        interval = self.source.interval
+        await self._keeper.wait()
+        tick = clock()
+        while True:
+            await self._tick(deadline=tick + interval)
+            tick = await self._next(tick)
+            await self._keeper.wait()
+            # Waiting for the lease may have taken several ticks: attempt at once, and stay on the grid.
+            while clock() > tick + (1 - LEAST_SHARE) * interval:
+                tick += interval
+            await asyncio.sleep(tick - clock())
+
+    async def _next(self, tick: float) -> float:
+        """Sleep until the tick after ``tick``. One that passed while a scrape was running is counted and left out."""
+        clock = asyncio.get_running_loop().time
+        interval = self.source.interval
+        missed = int((clock() - tick) / interval)
+        if missed:
+            metrics.SKIPPED.labels(self.source.name).inc(missed)
+            _log.warning("ticks skipped", source=self.source.name, count=missed)
+        tick += (missed + 1) * interval
+        await asyncio.sleep(tick - clock())
+        return tick
+
+    async def _tick(self, deadline: float) -> None:
+        """Attempt until one succeeds, or until the next tick is near."""
+        clock = asyncio.get_running_loop().time
+        interval = self.source.interval
+        backoff = tenacity.wait_random_exponential(multiplier=interval / 40, max=interval / 4)
+        failing_before = self._changes.failing(self.source.name)
+
+        def wait(state: tenacity.RetryCallState) -> float:
+            error = state.outcome.exception() if state.outcome else None
+            asked = error.retry_after if isinstance(error, SourceError) else None
+            return max(backoff(state), LEAST_RETRY_SECONDS, asked or 0)
+
+        def near_the_next(state: tenacity.RetryCallState) -> bool:
+            return clock() + state.upcoming_sleep > deadline - LEAST_SHARE * interval
+
+        def say(state: tenacity.RetryCallState) -> None:
+            # A source that was down before this tick was reported then: its retries are noise.
+            say = _log.debug if failing_before else _log.warning
+            say("retry", source=self.source.name, after=state.attempt_number, in_seconds=round(state.upcoming_sleep, 2))
+
+        retrying = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception_type(_FAILURES),
+            wait=wait,
+            stop=near_the_next,
+            before_sleep=say,
+            reraise=True,
+        )
+        with contextlib.suppress(*_FAILURES):  # reported by the attempt
+            await retrying(self._attempt, deadline)
+
+    async def _attempt(self, deadline: float) -> None:
+        """Scrape once; tell the log, the metrics and the store what became of it. Raises what the scrape raised."""
+        attempted_ms = time.time_ns() // 1_000_000
+        begun = time.perf_counter()
+        seconds = min(self.source.timeout, deadline - asyncio.get_running_loop().time())
+        try:
+            try:
+                async with asyncio.timeout(seconds):
+                    report = await self._cycle.attempt()
+            except TimeoutError as error:
+                raise SourceError("timeout", f"the scrape took longer than {seconds:.3g} s") from error
+        except _FAILURES as error:
+            self._failed(error)
+            reason, sentence = _reason(error), str(error)
+            await self._tell(Outcome.FAILED, attempted_ms, time.perf_counter() - begun, reason, sentence)
+            raise
+        took = time.perf_counter() - begun
+        self._succeeded(report, took)
+        await self._tell(report.outcome, attempted_ms, took)
+
+    def _succeeded(self, report: Report, seconds: float) -> None:
+        name, manifest = self.source.name, report.manifest
+        self.last_success = asyncio.get_running_loop().time()
+        self._confirmed_ms = time.time_ns() // 1_000_000
+        self._snapshot, self._rows = manifest.snapshot, manifest.rows
+        metrics.SCRAPES.labels(name, report.outcome.value).inc()
+        metrics.LAST_SUCCESS.labels(name).set(self._confirmed_ms / 1000)
+        metrics.LAST_ROWS.labels(name).set(manifest.rows)
+        metrics.LAST_SWITCHES.labels(name).set(manifest.switches)
+        metrics.LAST_VALUES.labels(name).set(manifest.values)
+        metrics.DATA_TIMESTAMP.labels(name).set(manifest.data_max_us / 1e6)
+        self._changes.recovered("scrape recovered", name, source=name)
+        rejects = report.rejects
+        _log.info(
+            "scrape",
+            source=name,
+            outcome=report.outcome.value,
+            snapshot=manifest.snapshot,
+            rows=manifest.rows,
+            values=manifest.values,
+            rejects=rejects.counts.total() if rejects else 0,
+            bytes=report.bytes_received,
+            seconds=round(seconds, 4),
+        )
+        if rejects is None:
+            return
+        self._rejects, self._examples = dict(rejects.counts), rejects.examples[:STATUS_EXAMPLES]
+        for reject in rejects.examples:
+            _log.debug(
+                "reject",
+                source=name,
+                line=reject.line,
+                column=reject.column,
+                value=reject.value,
+                reason=reject.reason,
+            )
+
+    def _failed(self, error: Exception) -> None:
+        name = self.source.name
+        metrics.SCRAPES.labels(name, Outcome.FAILED.value).inc()
+        metrics.FAILURES.labels(name, _reason(error)).inc()
+        if isinstance(error, StoreError):
+            self._changes.failed("store failed", "store", str(error))
+        else:
+            self._changes.failed("scrape failed", name, str(error), source=name, url=self.source.shown_url)
+
+    async def _tell(
+        self, outcome: Outcome, attempted_ms: int, seconds: float, reason: str = "", sentence: str = ""
+    ) -> None:
+        """Leave word for the API. If the store does not take it, the store is what the API will notice."""
+        status = SourceStatus(
+            source=self.source.name,
+            url=self.source.shown_url,
+            interval_ms=round(self.source.interval * 1000),
+            attempted_ms=attempted_ms,
+            outcome=outcome,
+            duration_ms=round(seconds * 1000, 3),
+            confirmed_ms=self._confirmed_ms,
+            reason=reason,
+            error=sentence,
+            snapshot=self._snapshot,
+            rows=self._rows,
+            rejects=self._rejects,
+            examples=self._examples,
+        )
+        with contextlib.suppress(StoreError):
+            await self._store.write_status(status)
+
+
+def _reason(error: Exception) -> str:
+    """One word for a failure, as a metric label."""
+    if isinstance(error, SourceError):
+        return error.reason
+    if isinstance(error, LeaseLost):
+        return "lease"
+    return "superseded" if isinstance(error, PublishRefused) else "store"

@@ -1,0 +1,67 @@
+"""What the ETL tells about itself, for Prometheus.
+
+In the sense of the metrics that NVIDIA's telemetry consumer (TFS) exposes: bytes expected and received, response and
+processing time, rows and values of the last message; here per source and stage, with rejects by reason.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_STAGE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+SCRAPES = Counter("switchboard_etl_scrapes_total", "Attempts to scrape a source, by outcome.", ["source", "outcome"])
+FAILURES = Counter("switchboard_etl_failures_total", "Failed attempts, by reason.", ["source", "reason"])
+SKIPPED = Counter("switchboard_etl_skipped_ticks_total", "Ticks that passed while a scrape was running.", ["source"])
+ROWS = Counter("switchboard_etl_rows_total", "Rows accepted.", ["source"])
+VALUES = Counter("switchboard_etl_values_total", "Values accepted.", ["source"])
+REJECTS = Counter("switchboard_etl_rejects_total", "Rows and cells rejected, by reason.", ["source", "reason"])
+BYTES = Counter("switchboard_etl_received_bytes_total", "Bytes of bodies received on the wire.", ["source"])
+SECONDS = Histogram(
+    "switchboard_etl_stage_seconds",
+    "Time of a scrape, by stage: response (until the headers), transform (body, parsing, blocks), "
+    "publish (index and pointer), confirm (after an unchanged answer), total.",
+    ["source", "stage"],
+    buckets=_STAGE_SECONDS,
+)
+LEASE_CHANGES = Counter("switchboard_etl_lease_changes_total", "Leases taken and lost.", ["source", "change"])
+
+LAST_SUCCESS = Gauge(
+    "switchboard_etl_last_success_timestamp_seconds",
+    "When a scrape last confirmed a snapshot (200 or 304).",
+    ["source"],
+    multiprocess_mode="mostrecent",
+)
+LAST_ROWS = Gauge(
+    "switchboard_etl_last_rows", "Rows of the current snapshot.", ["source"], multiprocess_mode="mostrecent"
+)
+LAST_SWITCHES = Gauge(
+    "switchboard_etl_last_switches", "Switches of the current snapshot.", ["source"], multiprocess_mode="mostrecent"
+)
+LAST_VALUES = Gauge(
+    "switchboard_etl_last_values", "Values of the current snapshot.", ["source"], multiprocess_mode="mostrecent"
+)
+DATA_TIMESTAMP = Gauge(
+    "switchboard_etl_data_timestamp_seconds",
+    "Newest time among the rows of the current snapshot.",
+    ["source"],
+    multiprocess_mode="mostrecent",
+)
+BYTES_EXPECTED = Gauge(
+    "switchboard_etl_last_expected_bytes",
+    "Content-Length of the last body; 0 if it came in chunks.",
+    ["source"],
+    multiprocess_mode="mostrecent",
+)
+BYTES_RECEIVED = Gauge(
+    "switchboard_etl_last_received_bytes",
+    "Bytes of the last body on the wire.",
+    ["source"],
+    multiprocess_mode="mostrecent",
+)
+OWNED = Gauge(
+    "switchboard_etl_source_owned",
+    "1 while this process holds the lease of the source.",
+    ["source"],
+    multiprocess_mode="livemax",
+)

@@ -1,0 +1,55 @@
+"""Load: blocks, then the index, then the pointer; or nothing that anybody can see."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from switchboard.codec.block import EncodedBlock, Index
+from switchboard.errors import StoreError
+from switchboard.model import Manifest
+from switchboard.store.redis import Lease, Store
+
+DISCARD_SECONDS = 2.0
+
+
+class Publication:
+    """The writing of one snapshot. Leaving the context without ``commit`` removes what was written.
+
+    A process that is killed in between leaves keys that nothing points to, and that expire.
+    """
+
+    def __init__(self, store: Store, source: str, snapshot: str, ttl_ms: int) -> None:
+        self.written: list[tuple[str, int]] = []
+        self._store = store
+        self._source = source
+        self._snapshot = snapshot
+        self._ttl_ms = ttl_ms
+        self._committed = False
+
+    async def write(self, blocks: Sequence[EncodedBlock]) -> None:
+        """Store blocks. Raises StoreError."""
+        self.written += [(block.switch, block.number) for block in blocks]
+        await self._store.write_blocks(self._source, self._snapshot, blocks, self._ttl_ms)
+
+    async def commit(self, index: Index, manifest: Manifest, lease: Lease) -> None:
+        """Store the index and announce the snapshot. Raises StoreError, PublishRefused: then nothing has changed."""
+        await self._store.write_index(self._source, self._snapshot, index, self._ttl_ms)
+        await self._store.move_pointer(manifest, lease)
+        self._committed = True
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._committed or not self.written:
+            return
+        # At the worst the keys stay until they expire.
+        with contextlib.suppress(StoreError, TimeoutError):
+            async with asyncio.timeout(DISCARD_SECONDS):
+                await self._store.discard(self._source, self._snapshot, self.written)

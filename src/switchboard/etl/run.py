@@ -1,0 +1,79 @@
+"""The ETL process: a loop and a lease for every source, and with ``--role etl`` a small HTTP door of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Sequence
+
+import structlog
+
+from switchboard.config import Settings, Source, resolve_sources
+from switchboard.errors import StoreError
+from switchboard.etl.cycle import Cycle
+from switchboard.etl.door import create_app
+from switchboard.etl.lease import LeaseKeeper
+from switchboard.etl.loop import SourceLoop
+from switchboard.etl.scrape import new_session
+from switchboard.log import ChangeLog
+from switchboard.serving import serve
+from switchboard.store.redis import Store
+
+REGISTER_SECONDS = 5.0
+
+_log = structlog.get_logger()
+
+
+async def run_etl(settings: Settings, *, owner: str, stop: asyncio.Event, sock: socket.socket | None) -> None:
+    """Scrape all sources until ``stop`` is set. ``owner`` names this ingester in leases, also after a restart.
+
+    With a socket, /health, /ready and /metrics are served on it. Raises ConfigError.
+    """
+    sources = resolve_sources(settings)
+    changes = ChangeLog(_log)
+    async with contextlib.AsyncExitStack() as stack:
+        store = Store(settings.redis_url)
+        stack.push_async_callback(store.aclose)
+        session = await stack.enter_async_context(new_session())
+        keepers = [LeaseKeeper(store, source.name, owner, changes) for source in sources]
+        loops = [
+            SourceLoop(Cycle(source, store, session, keeper, settings.max_body_mib << 20), store, keeper, changes)
+            for source, keeper in zip(sources, keepers, strict=True)
+        ]
+        _log.info("etl started", sources=[f"{source.name}={source.shown_url}" for source in sources])
+        async with asyncio.TaskGroup() as group:
+            # Started sink first and stopped source first: an interrupted scrape still removes what it wrote, and
+            # only then the leases are given back.
+            keeping = [group.create_task(keeper.run()) for keeper in keepers]
+            keeping.append(group.create_task(_register(store, sources, changes)))
+            scraping = [group.create_task(loop.run()) for loop in loops]
+            if sock is not None:
+                group.create_task(serve(create_app(store, loops), sock, stop))
+            await stop.wait()
+            for tasks in (scraping, keeping):
+                for task in tasks:
+                    task.cancel()
+                await asyncio.wait(tasks)
+    _log.info("etl stopped")
+
+
+async def _register(store: Store, sources: Sequence[Source], changes: ChangeLog) -> None:
+    """Keep the sources registered, also in a store that was emptied, and drop those that nobody scrapes any more.
+
+    A source that is not ours and of which no attempt was noted for ten intervals has left the configuration of
+    everybody: as long as it is registered, a question that nobody can answer is a 503.
+    """
+    ours = [source.name for source in sources]
+    first = True
+    while True:
+        with contextlib.suppress(StoreError):
+            await store.register(ours)
+            if first:
+                for other in await store.sources():
+                    if other not in ours and await store.status(other) is None:
+                        await store.forget(other)
+                        _log.info("source forgotten", source=other)
+                first = False
+            changes.recovered("store reached", "store")
+        await asyncio.sleep(REGISTER_SECONDS)

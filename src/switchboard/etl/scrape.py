@@ -1,0 +1,156 @@
+"""Extract: one conditional GET of a source, its body streamed, every way in which it can fail given a name."""
+
+from __future__ import annotations
+
+import contextlib
+import email.utils
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+
+import aiohttp
+
+from switchboard.codec.gunzip import PIECE_BYTES, Gunzip
+from switchboard.config import Source
+from switchboard.errors import BodyError, SourceError
+
+CONNECT_SECONDS = 3.0
+MOST_ETAG_BYTES = 256
+MOST_RETRY_AFTER_SECONDS = 60.0
+_READ_BYTES = 256 << 10
+_NOT_CSV = frozenset({"text/html", "application/xhtml+xml", "application/json", "application/xml", "text/xml"})
+
+
+@dataclass(frozen=True, slots=True)
+class Validators:
+    """What makes a GET conditional: the ETag and Last-Modified of the snapshot that we have."""
+
+    etag: str | None = None
+    last_modified: str | None = None
+
+
+class Response:
+    """An answer of a source: 304, or 200 with a body that is read once, by ``pieces``."""
+
+    def __init__(self, response: aiohttp.ClientResponse, most_bytes: int) -> None:
+        self.not_modified = response.status == 304
+        etag = response.headers.get("ETag")
+        self.validators = Validators(
+            etag if etag and len(etag) <= MOST_ETAG_BYTES else None, response.headers.get("Last-Modified")
+        )
+        self.bytes_expected = response.content_length
+        self.bytes_received = 0
+        self._response = response
+        self._most_bytes = most_bytes
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The body, decompressed, in pieces of about PIECE_BYTES; the last one may be shorter.
+
+        Raises BodyError if the body is cut off, cannot be decompressed or is larger than allowed; SourceError if the
+        connection breaks.
+        """
+        piece = bytearray()
+        decoded_bytes = 0
+        async for data in self._decoded():
+            decoded_bytes += len(data)
+            if decoded_bytes > self._most_bytes:
+                raise BodyError("too_large", f"the body has more than {self._most_bytes} bytes (max_body_mib)")
+            piece += data
+            if len(piece) >= PIECE_BYTES:
+                yield bytes(piece)
+                piece.clear()
+        yield bytes(piece)
+
+    async def _decoded(self) -> AsyncIterator[bytes]:
+        gunzip = Gunzip() if _encoding(self._response) == "gzip" else None
+        with _translated():
+            async for data in self._response.content.iter_chunked(_READ_BYTES):
+                self.bytes_received += len(data)
+                if gunzip is None:
+                    yield data
+                else:
+                    for piece in gunzip.feed(data):
+                        yield piece
+        if gunzip is not None:
+            gunzip.finish()
+
+
+@contextlib.asynccontextmanager
+async def scrape(
+    session: aiohttp.ClientSession, source: Source, validators: Validators, most_bytes: int
+) -> AsyncIterator[Response]:
+    """GET a source. The caller bounds the time. Raises SourceError for everything but a usable 200 or a 304."""
+    headers = {}
+    if validators.etag:
+        headers["If-None-Match"] = validators.etag
+    if validators.last_modified:
+        headers["If-Modified-Since"] = validators.last_modified
+    with _translated():
+        response = await session.get(source.url, headers=headers, allow_redirects=False)
+    async with response:
+        _check(response)
+        yield Response(response, most_bytes)
+
+
+def new_session() -> aiohttp.ClientSession:
+    """An HTTP client for all sources: no cookies, no proxy from the environment, bodies as they come on the wire."""
+    return aiohttp.ClientSession(
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"Accept": "text/csv, text/plain;q=0.9, */*;q=0.1", "Accept-Encoding": "gzip, identity"},
+        read_bufsize=2 * PIECE_BYTES,
+        # The total time is the caller's; this one bounds what the total does not see.
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
+    )
+
+
+def _check(response: aiohttp.ClientResponse) -> None:
+    if response.status == 304:
+        return
+    if response.status != 200:
+        kind = "redirect" if 300 <= response.status < 400 else f"http_{response.status // 100}xx"
+        raise SourceError(
+            kind,
+            f"the source answers {response.status} {response.reason or ''}".rstrip(),
+            retry_after=_retry_after(response.headers.get("Retry-After")),
+        )
+    if response.content_type in _NOT_CSV:
+        raise BodyError("content_type", f"the body is {response.content_type}, not CSV")
+    if _encoding(response) not in ("", "identity", "gzip"):
+        raise BodyError("encoding", f"the body has Content-Encoding {_encoding(response)!r}: only gzip was asked for")
+    if response.content_length is None and "chunked" not in response.headers.get("Transfer-Encoding", "").lower():
+        raise BodyError("unframed", "neither Content-Length nor chunks: a body cut short would look complete")
+
+
+def _encoding(response: aiohttp.ClientResponse) -> str:
+    return response.headers.get("Content-Encoding", "").strip().lower()
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Seconds that a Retry-After asks for, as a number or a date, at most MOST_RETRY_AFTER_SECONDS."""
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
+        except (ValueError, TypeError):
+            return None
+    return min(max(seconds, 0.0), MOST_RETRY_AFTER_SECONDS)
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except aiohttp.ClientConnectorDNSError as error:
+        raise SourceError("dns", f"the name cannot be resolved: {error.host}") from error
+    except aiohttp.ClientConnectorError as error:
+        raise SourceError("refused", f"cannot connect: {error.strerror or error.os_error}") from error
+    except aiohttp.ClientPayloadError as error:
+        raise BodyError("truncated", f"the body ends too early: {error}") from error
+    except (TimeoutError, aiohttp.ServerTimeoutError) as error:
+        raise SourceError("timeout", "the source does not answer in time") from error
+    except (aiohttp.ClientError, ValueError, OSError) as error:
+        raise SourceError("connection", f"the connection failed: {str(error) or type(error).__name__}") from error
