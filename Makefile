@@ -1,0 +1,42 @@
+# `make up` and `make test` are all that a newcomer needs; `make help` lists the rest.
+
+VENV := .venv
+BIN := $(VENV)/bin
+LOCKS := requirements.lock requirements-dev.lock
+# A Python to use instead of the first good one that tools/venv finds.
+PYTHON ?=
+# More words for the command that is run, as in `make up ARGS="--port 8081"`.
+ARGS ?=
+
+.PHONY: help up test check bench lock clean
+.DEFAULT_GOAL := help
+
+help: ## List these commands.
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+up: $(VENV)/ready ## Set up, run everything on this machine, print what to try. Ctrl-C stops it.
+	@$(BIN)/switchboard up $(ARGS)
+
+test: $(VENV)/ready ## Set up and run all tests; shows branch coverage, child processes included.
+	@mkdir -p build/coverage
+	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+check: $(VENV)/ready ## Lint, formatting, types, and the arrows between modules.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_imports.py
+
+bench: $(VENV)/ready ## Measure; prints a table and writes build/bench.json.
+	@$(BIN)/python -m bench $(ARGS)
+
+# Pins are kept as far as they fit; ARGS=--upgrade takes the newest.
+lock: ## Write the lock files anew from pyproject.toml.
+	@tools/lock $(ARGS)
+
+clean: ## Remove all that was made here.
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/ready: requirements-dev.lock pyproject.toml tools/venv
+	@PYTHON="$(PYTHON)" GOAL="$(firstword $(MAKECMDGOALS))" tools/venv $(VENV)
