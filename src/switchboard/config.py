@@ -18,9 +18,9 @@ from switchboard.errors import ConfigError
 MASK = "***"
 
 
-def _setting(meaning: str, unit: str = "", *, secret: bool = False, **limits: Any) -> Meta:
-    """Describe one setting; ``limits`` are those of msgspec.Meta (ge, le, gt, min_length, pattern)."""
-    return Meta(description=meaning, extra={"unit": unit, "secret": secret}, **limits)
+def _setting(meaning: str, unit: str = "", *, panel: str = "Options", secret: bool = False, **limits: Any) -> Meta:
+    """Describe one setting; ``panel`` groups the flags in --help, ``limits`` are those of msgspec.Meta (ge, le, …)."""
+    return Meta(description=meaning, extra={"unit": unit, "panel": panel, "secret": secret}, **limits)
 
 
 class ColumnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -76,23 +76,33 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     redis_url: Annotated[
         str,
-        _setting("Redis or Valkey: redis://, rediss:// or unix://; empty: `up` starts a private one", secret=True),
+        _setting(
+            "Redis or Valkey, redis://, rediss:// or unix://; empty: `up` starts its own, `ingester` takes localhost",
+            secret=True,
+        ),
     ] = ""
-    host: Annotated[str, _setting("address on which the API listens")] = "127.0.0.1"
-    port: Annotated[int, _setting("port of the API", ge=0, le=65535)] = 8080
-    workers: Annotated[int, _setting("processes that answer the API", ge=1, le=256)] = 1
     role: Annotated[Literal["all", "etl", "api"], _setting("which half of the ingester runs")] = "all"
     etl_port: Annotated[int, _setting("port for /health, /ready and /metrics with --role etl", ge=0, le=65535)] = 9102
-    interval: Annotated[float, _setting("time between two scrapes of a source", "s", gt=0)] = 10
-    timeout: Annotated[float, _setting("longest time for one scrape; 0: 80 % of the interval", "s", ge=0)] = 0
+    host: Annotated[str, _setting("address on which the API listens", panel="API")] = "127.0.0.1"
+    port: Annotated[int, _setting("port of the API", panel="API", ge=0, le=65535)] = 8080
+    workers: Annotated[int, _setting("processes that answer the API", panel="API", ge=1, le=256)] = 1
+    interval: Annotated[float, _setting("time between two scrapes of a source", "s", panel="Sources", gt=0)] = 10
+    timeout: Annotated[
+        float, _setting("longest time for one scrape; 0: 80 % of the interval", "s", panel="Sources", ge=0)
+    ] = 0
     ttl: Annotated[
         float,
-        _setting("how long a snapshot may answer without being confirmed; 0: 3 intervals", "s", ge=0),
+        _setting("how long a snapshot may answer without being confirmed; 0: 3 intervals", "s", panel="Sources", ge=0),
     ] = 0
-    max_body_mib: Annotated[int, _setting("largest body accepted from a source, decompressed", "MiB", ge=1)] = 4096
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], _setting("least level that is logged")] = "info"
+    max_body_mib: Annotated[
+        int, _setting("largest body accepted from a source, decompressed", "MiB", panel="Sources", ge=1)
+    ] = 4096
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], _setting("least level that is logged", panel="Logs")
+    ] = "info"
     log_format: Annotated[
-        Literal["auto", "pretty", "json"], _setting("auto: pretty on a terminal, JSON otherwise")
+        Literal["auto", "pretty", "json"],
+        _setting("form of the logs; auto: pretty on a terminal, JSON lines otherwise", panel="Logs"),
     ] = "auto"
     sources: Annotated[tuple[SourceSettings, ...], _setting("what is scraped")] = (
         SourceSettings(url="http://localhost:9001/counters"),
@@ -163,7 +173,7 @@ def mask_url(url: str) -> str:
     return urlunsplit(parts._replace(netloc=netloc, query=query))
 
 
-SECRET_WORD = re.compile(r"token|secret|passw|api_?key|auth|sig|credential", re.IGNORECASE)
+SECRET_WORD = re.compile(r"token|secret|passw|api[_-]?key|auth|sig|credential", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 

@@ -36,7 +36,7 @@ _FIRST_KEYS = ("timestamp", "level", "service", "event")
 _URL_USER = re.compile(r"((?:redis|rediss|valkey|unix)://)\S*@|(://)[^\s/?#@]*(?:@[^\s/?#@]*)*@")
 _URL_QUERY = re.compile(rf"(?i)([?&][^=&\s]*(?:{SECRET_WORD.pattern})[^=&\s]*=)[^&\s'\"]+")
 _SECRET_HEADER = re.compile(r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie)(['\"]?\s*[:=]\s*)[^\r\n]*")
-_SECRET_KEY = re.compile(r"(?i)authorization|cookie|passw|secret|token|api_?key|credential")
+_SECRET_KEY = re.compile(r"(?i)authorization|cookie|passw|secret|token|api[_-]?key|credential")
 # C0 and C1 controls, line and paragraph separators, bidirectional overrides, lone surrogates.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _CONTROL_BUT_NEWLINE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -174,7 +174,7 @@ def _add_time(_logger: Any, _method: str, event: EventDict) -> EventDict:
 def _clean_event(_logger: Any, _method: str, event: EventDict) -> EventDict:
     traceback = event.pop("exception", None)
     ordered = {key: event[key] for key in (*_FIRST_KEYS, *event) if key in event}
-    cleaned = {key: _clean(key, value) for key, value in ordered.items()}
+    cleaned = {_CONTROL.sub(_escape, key): _clean(key, value) for key, value in ordered.items()}
     if traceback is not None:
         # Its end tells most; its newlines stay.
         text = _mask(str(traceback))[-MAX_TRACEBACK_CHARACTERS:]

@@ -301,7 +301,7 @@ def test_two_processes_serve_equal_slots() -> None:
                 assert time.monotonic() < deadline
         finally:
             late.terminate()
-            assert "generator_stopped" in late.communicate(timeout=10)[0]
+            assert "generator stopped" in late.communicate(timeout=10)[0]
             assert late.returncode == 0
     finally:
         early.terminate()

@@ -58,7 +58,7 @@ async def serve_generator(settings: GeneratorSettings, sock: socket.socket, stop
     host, port = sock.getsockname()[:2]
     log = structlog.get_logger()
     log.info(
-        "generator_started",
+        "generator started",
         url=f"http://{f'[{host}]' if ':' in host else host}:{port}/counters",
         profile=settings.profile,
         switches=len(simulator.fabric.switches),
@@ -67,7 +67,7 @@ async def serve_generator(settings: GeneratorSettings, sock: socket.socket, stop
         hold_seconds=settings.hold,
     )
     await serve(_app_of(simulator, time.time, unasked_304=settings.unasked_304), sock, stop)
-    log.info("generator_stopped", port=port)
+    log.info("generator stopped", port=port)
 
 
 def _app_of(simulator: Simulator, clock: Callable[[], float], *, unasked_304: bool) -> Starlette:

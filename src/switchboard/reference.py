@@ -1,0 +1,147 @@
+"""What ``switchboard config`` prints: the effective settings as TOML, and the reference of all settings as Markdown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from switchboard.config import ColumnSettings, Settings, Source, SourceSettings, mask_url, resolve_sources
+from switchboard.settings import (
+    DEFAULT_FILE,
+    GENERAL,
+    GENERATOR,
+    PREFIX,
+    SOURCES_VARIABLE,
+    Loaded,
+    Setting,
+    settings_of,
+)
+
+_REFERENCE = """\
+# Settings
+
+Made by `switchboard config --reference`.
+
+A value comes from the last of these layers that has it:
+
+1. the default;
+2. the file `{file}` of the working directory, or the one that `--config FILE` or `{prefix}CONFIG` names;
+3. the environment, `{prefix}…`;
+4. the flag.
+
+`switchboard config` shows what comes out, and from where. A command has the flags that concern it: see its `--help`.
+An unknown key or flag is an error, an unknown variable a warning, an empty variable counts as not set.
+
+## General
+
+Keys at the top of the file.
+
+{general}
+
+## `[[sources]]`
+
+What is scraped: one table per source in the file, `--source [NAME=]URL` (repeatable) on the command line, or
+`{sources}` with one or several `[NAME=]URL` separated by white space. Sources given in a later layer replace all those
+of an earlier one. The default is one source, `{default_source}`; under `switchboard up` it is the generator
+that it starts. An `interval`, `timeout` or `ttl` of 0 stands for the general setting.
+
+{source_keys}
+
+## `[sources.columns]`
+
+Which column of a source's CSV is what, in the file only. What is left out is found by the header.
+
+{column_keys}
+
+## `[generator]`
+
+The simulator. Its flags have the prefix `--generator-` on `switchboard up`.
+
+{generator}
+"""
+
+
+def render_reference() -> str:
+    """The reference of all settings in Markdown: the text of docs/CONFIG.md."""
+    named = ("name", "variable", "flag", "default", "unit", "meaning")
+    keys = ("name", "default", "unit", "meaning")
+    return _REFERENCE.format(
+        file=DEFAULT_FILE,
+        prefix=PREFIX,
+        sources=SOURCES_VARIABLE,
+        default_source=Settings().sources[0].url,
+        general=_table(named, (_named_row(setting, setting.flag) for setting in GENERAL)),
+        source_keys=_table(keys, map(_key_row, settings_of(SourceSettings))),
+        column_keys=_table(keys, map(_key_row, settings_of(ColumnSettings))),
+        generator=_table(named, (_named_row(setting, setting.flag) for setting in GENERATOR)),
+    )
+
+
+def render_settings(loaded: Loaded) -> str:
+    """The effective settings as TOML, secrets masked, with a comment where a value is not the default."""
+    settings = loaded.settings
+    lines = [
+        f"# Effective settings, in the form of {DEFAULT_FILE}. A comment says where a value comes from, if it was set."
+    ]
+    lines += (_assignment(setting, getattr(settings, setting.name), loaded.origins) for setting in GENERAL)
+    where = loaded.origins.get("sources")
+    for source in resolve_sources(settings):
+        lines += ["", "[[sources]]" + (f"  # {where}" if where else ""), *_source_lines(source)]
+    lines += ["", "[generator]"]
+    lines += (_assignment(setting, getattr(settings.generator, setting.name), loaded.origins) for setting in GENERATOR)
+    return "\n".join(lines) + "\n"
+
+
+def _source_lines(source: Source) -> Iterator[str]:
+    for name in ("name", "url", "interval", "timeout", "ttl"):
+        value = source.shown_url if name == "url" else getattr(source, name)
+        yield f"{name} = {_toml(value)}"
+    changed = [
+        setting for setting in settings_of(ColumnSettings) if getattr(source.columns, setting.name) != setting.default
+    ]
+    if changed:
+        yield "[sources.columns]"
+    for setting in changed:
+        yield f"{setting.name} = {_toml(getattr(source.columns, setting.name))}"
+
+
+def _assignment(setting: Setting, value: Any, origins: dict[str, str]) -> str:
+    shown = mask_url(value) if setting.secret else value
+    comment = f"  # {origins[setting.key]}" if setting.key in origins else ""
+    return f"{setting.name} = {_toml(shown)}{comment}"
+
+
+def _toml(value: Any) -> str:
+    """A TOML value: JSON's texts, numbers, booleans and arrays are TOML's too; only DEL must be escaped."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _named_row(setting: Setting, flag: str) -> tuple[str, ...]:
+    if setting.base is bool:
+        flag = f"{flag}` / `--no-{flag.removeprefix('--')}"
+    name, *rest = _key_row(setting)
+    return (name, f"`{setting.variable}`", f"`{flag}`", *rest)
+
+
+def _key_row(setting: Setting) -> tuple[str, ...]:
+    default = "required" if setting.default is msgspec.NODEFAULT else _markdown_default(setting.default)
+    meaning = setting.meaning
+    if setting.choices:
+        meaning += f" ({', '.join(f'`{choice}`' for choice in setting.choices)})"
+    return (f"`{setting.name}`", default, setting.unit, meaning)
+
+
+def _markdown_default(value: Any) -> str:
+    if value in ("", ()):
+        return ""
+    return f"`{value if isinstance(value, str) else _toml(value)}`"
+
+
+def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [header, ("---",) * len(header), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

