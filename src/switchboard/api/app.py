@@ -1,0 +1,198 @@
+"""The ordinary door: the endpoints as an ASGI app, and the process that serves it.
+
+Routes are Starlette's; what lies behind them is plain ASGI, because a request and a response object would cost more
+than most answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import structlog
+from starlette.applications import Starlette
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from switchboard.api import metrics
+from switchboard.api.answer import Answer, Request
+from switchboard.api.bodies import SharedBody
+from switchboard.api.endpoints import ENDPOINTS, Endpoint
+from switchboard.api.respond import failure, not_found, respond
+from switchboard.api.view import View
+from switchboard.api.watch import Watcher
+from switchboard.config import Settings
+from switchboard.serving import serve
+from switchboard.store.redis import Store
+from switchboard.tasks import cancel_all
+
+UNREADY_SECONDS = 0.5
+"""Between /ready turning 503 and the end of accepting: time for whoever balances load to hear of it."""
+WRITE_SECONDS = 30.0
+"""A client that takes nothing for this long is given up."""
+STREAM_SECONDS = 300.0
+"""A client that takes longer for one answer is given up: it would hold an old snapshot in memory."""
+
+log = structlog.get_logger()
+
+
+class ViewHolder(Protocol):
+    """Who has the current view."""
+
+    @property
+    def view(self) -> View:
+        """The view, replaced as a whole when anything changes."""
+
+    def clock(self) -> float:
+        """The monotonic clock that the view's moments belong to."""
+
+
+def create_app(holder: ViewHolder, endpoints: Sequence[Endpoint] = ENDPOINTS) -> Starlette:
+    """The ASGI app that answers from ``holder.view``."""
+    app = Starlette(
+        routes=[
+            *(Route(endpoint.path, _Door(holder, endpoint)) for endpoint in endpoints),
+            Route("/{path:path}", _Door(holder, None)),
+        ]
+    )
+    app.router.redirect_slashes = False
+    # Without the middleware that turns exceptions into answers: what is behind the routes does that itself.
+    app.middleware_stack = app.router
+    return app
+
+
+async def serve_api(settings: Settings, sock: socket.socket, stop: asyncio.Event) -> None:
+    """Answer queries on a bound socket until ``stop`` is set; /ready turns 503 first, then requests are drained."""
+    store = Store(settings.redis_url)
+    watcher = Watcher(store, on_first_load=_freeze)
+    drain = asyncio.Event()
+    host, port = sock.getsockname()[:2]
+    log.info("api started", url=f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    try:
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(watcher.run())
+            stopping = group.create_task(_announce(stop, watcher, drain))
+            await serve(create_app(watcher), sock, drain)
+            # The view is watched until the last request is answered.
+            await cancel_all((watching, stopping))
+    finally:
+        await store.aclose()
+    log.info("api stopped")
+
+
+async def _announce(stop: asyncio.Event, watcher: Watcher, drain: asyncio.Event) -> None:
+    await stop.wait()
+    watcher.announce_stop()
+    await asyncio.sleep(UNREADY_SECONDS)
+    drain.set()
+
+
+def _freeze() -> None:
+    """Take all that exists by now out of the garbage collector's sight: a full collection of it takes 30 ms."""
+    gc.collect()
+    gc.freeze()
+
+
+class _Door:
+    """Plain ASGI for one endpoint; None: for every path that is not in the table."""
+
+    def __init__(self, holder: ViewHolder, endpoint: Endpoint | None) -> None:
+        self._holder = holder
+        self._endpoint = endpoint
+        self._label = "other" if endpoint is None else endpoint.path
+        self._seconds = metrics.REQUEST_SECONDS.labels(self._label)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
+        request = _request(scope)
+        answer = await self._answer(request)
+        cut = await _send(answer, head=request.method == "HEAD", receive=receive, send=send)
+        if cut:
+            metrics.STREAMS_CUT.labels(cut).inc()
+        seconds = time.perf_counter() - began
+        metrics.REQUESTS.labels(self._label, str(answer.status)).inc()
+        self._seconds.observe(seconds)
+        if log.is_enabled_for(logging.DEBUG):
+            log.debug(
+                "request",
+                method=request.method,
+                path=scope["path"],
+                query=request.query.decode("latin-1"),
+                status=answer.status,
+                seconds=seconds,
+            )
+
+    async def _answer(self, request: Request) -> Answer:
+        endpoint = self._endpoint
+        if endpoint is None:
+            return not_found(request)
+        view, now = self._holder.view, self._holder.clock()
+        if endpoint.threaded:
+            return await asyncio.to_thread(respond, endpoint, view, now, request)
+        answer = respond(endpoint, view, now, request)
+        if isinstance(answer.body, SharedBody):
+            try:
+                answer.body = await answer.body.complete()
+            except Exception as error:  # noqa: BLE001 - as in respond
+                return failure(endpoint, request, error)
+        return answer
+
+
+def _request(scope: Scope) -> Request:
+    accept, if_none_match = [], []
+    for name, value in scope["headers"]:
+        if name == b"accept":
+            accept.append(value)
+        elif name == b"if-none-match":
+            if_none_match.append(value)
+    return Request(scope["method"], scope["query_string"], b", ".join(accept), b", ".join(if_none_match))
+
+
+async def _send(answer: Answer, *, head: bool, receive: Receive, send: Send) -> str:
+    """Send an answer; return why it was cut short, or nothing."""
+    body = answer.body
+    if answer.status not in _BODILESS:
+        answer.headers.append((b"content-type", answer.content_type))
+        if isinstance(body, bytes):
+            answer.headers.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+    if head or isinstance(body, bytes):
+        await send({"type": "http.response.body", "body": b"" if head else body})
+        return ""
+    assert not isinstance(body, SharedBody)
+    return await _stream(body, receive, send)
+
+
+async def _stream(pieces: Iterator[bytes], receive: Receive, send: Send) -> str:
+    async with asyncio.TaskGroup() as group:
+        gone = group.create_task(_until_gone(receive))
+        try:
+            async with asyncio.timeout(STREAM_SECONDS):
+                for piece in pieces:
+                    if gone.done():
+                        return "client_gone"
+                    async with asyncio.timeout(WRITE_SECONDS):
+                        await send({"type": "http.response.body", "body": piece, "more_body": True})
+                    await asyncio.sleep(0)
+                await send({"type": "http.response.body"})
+        except TimeoutError:
+            return "client_slow"
+        except Exception as error:
+            log.error("stream failed", exc_info=error)
+            return "failed"
+        finally:
+            gone.cancel()
+    return ""
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+_BODILESS = frozenset({204, 304})

@@ -1,0 +1,112 @@
+"""Bodies that many clients ask for: rendered once per snapshot, a piece at a time, and kept within bounds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+MOST_BODIES = 64
+MOST_BYTES = 64 << 20
+MOST_WARMED = 4
+"""Bodies that are rendered from a new snapshot before anybody asks."""
+MOST_VALUES = 500_000
+"""Lists with more cells than this are rendered for each client anew, and streamed."""
+VALUE_BYTES = 32
+"""About what a cell takes as text, with its name."""
+
+
+class SharedBody:
+    """A body that is being rendered for whoever asks first, and is there for all who ask later."""
+
+    __slots__ = ("_expected_bytes", "_lock", "_pieces", "_rendered", "content", "failed")
+
+    def __init__(self, pieces: Iterator[bytes], expected_bytes: int) -> None:
+        self.content: bytes | None = None
+        """The whole body, once it is rendered."""
+        self.failed = False
+        self._expected_bytes = expected_bytes
+        self._pieces = pieces
+        self._rendered: list[bytes] = []
+        self._lock = asyncio.Lock()
+
+    @property
+    def size_bytes(self) -> int:
+        """Its size; until it is rendered, the size it is expected to have."""
+        return self._expected_bytes if self.content is None else len(self.content)
+
+    def advance(self) -> bool:
+        """Render one more piece; whether the body is whole now. Raises what rendering raises, then RuntimeError."""
+        if self.failed:
+            raise RuntimeError("this body could not be rendered")
+        if self.content is None:
+            try:
+                piece = next(self._pieces, None)
+            except Exception:
+                self.failed = True  # a generator that has raised looks like one that has come to its end
+                raise
+            if piece is not None:
+                self._rendered.append(piece)
+                return False
+            self.content = b"".join(self._rendered)
+            self._rendered.clear()
+            self._pieces = iter(())  # lets go of the snapshot
+        return True
+
+    async def complete(self) -> bytes:
+        """The whole body. One caller renders while the others wait, and the event loop turns after each piece."""
+        async with self._lock:
+            while not self.advance():  # noqa: ASYNC110 - there is no event to wait for
+                await asyncio.sleep(0)  # lets others run
+        assert self.content is not None
+        return self.content
+
+
+class Recipe(NamedTuple):
+    """What makes a body again from another view: an answer function and its query."""
+
+    answer: Callable[..., Any]
+    query: Any
+
+
+@dataclass(slots=True)
+class _Entry:
+    body: SharedBody
+    recipe: Recipe
+    asked: bool
+
+
+class BodyTable:
+    """Shared bodies by entity tag. The tag names the snapshots, so an entry is never wrong, only useless one day."""
+
+    def __init__(self, *, most_bodies: int = MOST_BODIES, most_bytes: int = MOST_BYTES) -> None:
+        self._entries: dict[bytes, _Entry] = {}
+        self._most_bodies = most_bodies
+        self._most_bytes = most_bytes
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, etag: bytes) -> SharedBody | None:
+        """The body that an entity tag names, if it is kept."""
+        entry = self._entries.pop(etag, None)
+        if entry is None or entry.body.failed:
+            return None
+        self._entries[etag] = entry  # the last is the one used last
+        entry.asked = True
+        return entry.body
+
+    def add(self, etag: bytes, body: SharedBody, recipe: Recipe, *, asked: bool) -> None:
+        """Keep a body; those not used for longest go where there are too many or too large ones.
+
+        ``asked``: a client waits for it.
+        """
+        self._entries[etag] = _Entry(body, recipe, asked)
+        held = sum(entry.body.size_bytes for entry in self._entries.values())
+        while len(self._entries) > self._most_bodies or (held > self._most_bytes and len(self._entries) > 1):
+            held -= self._entries.pop(next(iter(self._entries))).body.size_bytes
+
+    def last_asked(self, count: int) -> list[Recipe]:
+        """How to make the ``count`` bodies that clients asked for last."""
+        return [entry.recipe for entry in self._entries.values() if entry.asked][-count:]

@@ -1,0 +1,114 @@
+"""What the API tells about itself, as Prometheus metrics.
+
+With PROMETHEUS_MULTIPROC_DIR set, the metrics of all processes that share the directory are added up, so that any API
+worker speaks for all of them, and for the ETL. How gauges add up is chosen one by one below.
+"""
+
+from __future__ import annotations
+
+import os
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from switchboard.api.view import View
+from switchboard.model import State
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST.encode()
+
+REQUESTS = Counter(
+    "switchboard_api_requests_total",
+    "Requests answered, by endpoint and status",
+    ["endpoint", "status"],
+)
+REQUEST_SECONDS = Histogram(
+    "switchboard_api_request_duration_seconds",
+    "Time from a request's headers to the last byte handed to the socket",
+    ["endpoint"],
+    buckets=(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0),
+)
+STREAMS_CUT = Counter(
+    "switchboard_api_streams_cut_total", "Long answers given up, because the client was slow or gone", ["reason"]
+)
+LOADS = Counter("switchboard_api_view_loads_total", "Snapshots loaded into the view, by outcome", ["source", "outcome"])
+LOAD_SECONDS = Histogram(
+    "switchboard_api_view_load_duration_seconds",
+    "Time to load one snapshot",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
+POINTERS_REFUSED = Counter(
+    "switchboard_api_pointers_refused_total", "Pointers not followed, because they named an older snapshot", ["source"]
+)
+STORE_FAILURES = Counter("switchboard_api_store_failures_total", "Polls of the store that failed")
+# Several workers: the worst of those that live.
+STORE_UP = Gauge("switchboard_api_store_up", "1 if the last poll of the store succeeded", multiprocess_mode="livemin")
+SNAPSHOT_AGE = Gauge(
+    "switchboard_api_snapshot_age_seconds",
+    "Time since a scrape last confirmed the snapshot in the view",
+    ["source"],
+    multiprocess_mode="livemax",
+)
+DATA_TIME = Gauge(
+    "switchboard_api_snapshot_data_timestamp_seconds",
+    "Newest time among the rows of the snapshot in the view",
+    ["source"],
+    multiprocess_mode="livemin",
+)
+# Workers hold the same snapshots, but for the moment of a swap: what was written last is right.
+ROWS = Gauge("switchboard_api_view_rows", "Rows in the view", ["source"], multiprocess_mode="livemostrecent")
+SWITCHES = Gauge(
+    "switchboard_api_view_switches", "Switches in the view", ["source"], multiprocess_mode="livemostrecent"
+)
+# How many of the live workers see it so.
+SOURCE_STATE = Gauge(
+    "switchboard_api_source_state",
+    "API processes that see the source in this state",
+    ["source", "state"],
+    multiprocess_mode="livesum",
+)
+
+
+def render() -> bytes:
+    """All metrics as Prometheus text; takes some milliseconds where several processes share a directory."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest(REGISTRY)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
+
+
+def observe_view(view: View, now: float) -> None:
+    """Set the gauges to what a view shows at ``now``."""
+    STORE_UP.set(0 if view.store_trouble else 1)
+    for source in view.sources:
+        if source.loaded is not None:
+            manifest = source.loaded.snapshot.manifest
+            ROWS.labels(source.name).set(manifest.rows)
+            SWITCHES.labels(source.name).set(manifest.switches)
+            DATA_TIME.labels(source.name).set(manifest.data_max_us / 1e6)
+            SNAPSHOT_AGE.labels(source.name).set(now - source.confirmed_at)
+        _set_state(source.name, source.state(now) or _NONE)
+
+
+def forget_source(name: str) -> None:
+    """Set the gauges of a source that is gone to zero: a series cannot be removed where processes share a directory."""
+    for gauge in (ROWS, SWITCHES, DATA_TIME, SNAPSHOT_AGE):
+        gauge.labels(name).set(0)
+    _set_state(name, "")
+
+
+def _set_state(source: str, state: str) -> None:
+    for each in _STATES:
+        SOURCE_STATE.labels(source, each).set(1 if each == state else 0)
+
+
+_NONE = "none"
+_STATES = (State.FRESH, State.LATE, State.STALE, _NONE)

@@ -1,0 +1,178 @@
+"""Queries as they stand in a URL: one struct per endpoint, and the parser that both doors use.
+
+A parameter that is unknown, empty, malformed or given twice is refused with 400: a mistyped name must never silently
+widen an answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any, NamedTuple, get_origin, get_type_hints
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+from msgspec import Meta
+
+from switchboard.errors import QueryError
+
+_Source = Annotated[str | None, Meta(description="ask this source only")]
+
+
+class GetMetric(msgspec.Struct, frozen=True, kw_only=True):
+    """One metric of one switch."""
+
+    switch_id: Annotated[str, Meta(description="the switch")]
+    metric: Annotated[str, Meta(description="the metric: a numeric column of the source")]
+    port: Annotated[str | None, Meta(description="the port; without it, a switch with ports answers for all")] = None
+    source: _Source = None
+
+
+class ListMetrics(msgspec.Struct, frozen=True, kw_only=True):
+    """All metrics of all switches, or those that the parameters choose."""
+
+    switch_id: Annotated[tuple[str, ...], Meta(description="only these switches; may be repeated")] = ()
+    metric: Annotated[tuple[str, ...], Meta(description="only these metrics; may be repeated")] = ()
+    port: Annotated[tuple[str, ...], Meta(description="only these ports; may be repeated")] = ()
+    source: _Source = None
+    since: Annotated[
+        int | None,
+        Meta(description="only rows whose own time is later: Unix seconds or milliseconds, or RFC 3339"),
+    ] = None
+    """In microseconds since the epoch."""
+
+
+class ListSwitches(msgspec.Struct, frozen=True, kw_only=True):
+    """The switches that can be asked for."""
+
+    source: _Source = None
+
+
+class ListSources(msgspec.Struct, frozen=True, kw_only=True):
+    """The sources that can be asked for."""
+
+
+class Parameter(NamedTuple):
+    """A parameter as its struct declares it."""
+
+    name: str
+    required: bool
+    repeats: bool
+    convert: Callable[[str], Any] | None
+
+
+class Parser:
+    """Reads the query strings of one endpoint."""
+
+    def __init__(self, query: type[msgspec.Struct], endpoint: str) -> None:
+        self.parameters = {parameter.name: parameter for parameter in _parameters(query)}
+        self._query = query
+        self._endpoint = endpoint
+
+    def parse(self, raw: bytes) -> msgspec.Struct:
+        """Read what follows the ``?``. Raises QueryError 400 with a sentence that names the parameter."""
+        values: dict[str, Any] = {}
+        for pair in raw.split(b"&"):
+            if not pair:
+                continue
+            raw_name, _, raw_value = pair.partition(b"=")
+            name, value = _unquote(raw_name), _unquote(raw_value)
+            parameter = self.parameters.get(name)
+            if parameter is None:
+                raise QueryError(400, self._unknown(name))
+            if parameter.repeats:
+                values.setdefault(name, []).append(value)
+            elif name in values:
+                raise QueryError(400, f"Repeated {name} parameter: it may be given once")
+            else:
+                values[name] = value
+        for name, parameter in self.parameters.items():
+            if name not in values:
+                if parameter.required:
+                    raise QueryError(400, f"Missing {name} parameter")
+                continue
+            value = values[name]
+            if not value or (parameter.repeats and "" in value):
+                raise QueryError(400, f"Missing {name} parameter")
+            if parameter.repeats:
+                values[name] = tuple(sorted(set(value)))  # one spelling of one query: its entity tag depends on it
+            elif parameter.convert is not None:
+                values[name] = parameter.convert(value)
+        return self._query(**values)
+
+    def _unknown(self, name: str) -> str:
+        known = f"takes {', '.join(self.parameters)}" if self.parameters else "takes none"
+        return f"Unknown parameter {_shown(name)}: {self._endpoint} {known}"
+
+
+def parse_since(text: str) -> int:
+    """A moment as microseconds since the epoch, rounded down. Raises QueryError 400.
+
+    A number up to 1e11 counts seconds (until the year 5138), a larger one up to 1e14 milliseconds.
+    """
+    number = _NUMBER.fullmatch(text)
+    if number is not None:
+        whole, fraction = int(number[1]), number[2] or ""
+        if whole <= _MOST_SECONDS:
+            return whole * 1_000_000 + _digits(fraction, 6)
+        if whole <= _MOST_SECONDS * 1000:
+            return whole * 1_000 + _digits(fraction, 3)
+        raise _malformed(text, "is too large for Unix milliseconds")
+    match = _RFC_3339.fullmatch(text)
+    if match is None:
+        raise _malformed(text, "is neither Unix seconds or milliseconds nor RFC 3339 (2026-11-24T06:00:00Z)")
+    day, clock, fraction, offset = match.groups()
+    if offset is None:
+        raise _malformed(text, "has no offset: end it with Z or +HH:MM")
+    # In a query string a + that is not written %2B arrives as a space; only a + can have stood there.
+    offset = "+00:00" if offset in {"Z", "z"} else offset.replace(" ", "+")
+    try:
+        moment = datetime.fromisoformat(f"{day}T{clock}{offset}")
+        seconds = int(moment.timestamp())
+    except (ValueError, OverflowError):
+        raise _malformed(text, "is no date and time that exists") from None
+    return seconds * 1_000_000 + _digits(fraction or "", 6)
+
+
+_CONVERTERS: dict[str, Callable[[str], Any]] = {"since": parse_since}
+_MOST_SECONDS = 10**11
+_NUMBER = re.compile(r"([0-9]{1,40})(?:\.([0-9]{0,40}))?")
+_RFC_3339 = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,40}))?([Zz]|[-+ ][0-9]{2}:[0-9]{2})?"
+)
+_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_SHOWN_CHARACTERS = 60
+
+
+def _parameters(query: type[msgspec.Struct]) -> list[Parameter]:
+    hints = get_type_hints(query)
+    return [
+        Parameter(known.name, known.required, get_origin(hints[known.name]) is tuple, _CONVERTERS.get(known.name))
+        for known in msgspec.structs.fields(query)
+    ]
+
+
+def _unquote(raw: bytes) -> str:
+    if b"%" in raw or b"+" in raw:
+        if _BAD_ESCAPE.search(raw):
+            raise QueryError(400, "Malformed query string: % must be followed by two hexadecimal digits")
+        raw = unquote_to_bytes(raw.replace(b"+", b" "))
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        raise QueryError(400, "Malformed query string: it is not UTF-8") from None
+
+
+def _digits(fraction: str, digits: int) -> int:
+    return int(fraction[:digits].ljust(digits, "0"))
+
+
+def _malformed(text: str, reason: str) -> QueryError:
+    return QueryError(400, f"Malformed since parameter: {_shown(text)} {reason}")
+
+
+def _shown(text: str) -> str:
+    """Text of a client as a sentence may repeat it: printable and short."""
+    printable = "".join(character if character.isprintable() else "?" for character in text[:_SHOWN_CHARACTERS])
+    return printable if len(text) <= _SHOWN_CHARACTERS else f"{printable}…"

@@ -1,0 +1,155 @@
+"""What there is to say about sources and the store: /telemetry/ListSources and /ready.
+
+These answers contain ages, so no cache may keep them and they have no entity tag.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from switchboard.api.answer import NO_STORE, VARY, Answer, Headers
+from switchboard.api.answers import snapshot_headers
+from switchboard.api.outage import RETRY_SECONDS, describe, no_live_snapshot, retry_after, store_unreachable
+from switchboard.api.queries import ListSources
+from switchboard.api.view import SourceView, View
+from switchboard.codec.render import encode_json
+from switchboard.model import Reject
+
+
+class AttemptReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The last scrape of a source, as the ETL reported it."""
+
+    outcome: str
+    duration_seconds: float
+    seen_seconds_ago: float
+    """How long this process has known of it."""
+    reason: str
+    error: str
+    rejects: dict[str, int]
+    examples: list[Reject]
+
+
+class SourceReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One source. What belongs to a snapshot is null while there is no live one."""
+
+    name: str
+    url: str | None
+    state: str
+    """fresh, late, stale; or none: no live snapshot."""
+    interval_seconds: float | None
+    ttl_seconds: float | None
+    snapshot: str | None
+    timestamp: str | None
+    """Newest time among its rows."""
+    age_seconds: float | None
+    """Since a scrape last confirmed the snapshot."""
+    expires_in_seconds: float | None
+    rows: int | None
+    switches: int | None
+    rejects: dict[str, int] | None
+    trouble: str | None
+    """Why there is no newer snapshot, or none at all."""
+    last_attempt: AttemptReport | None
+
+
+class StoreReady(msgspec.Struct, frozen=True, kw_only=True):
+    """The store, as /ready has it."""
+
+    ready: bool
+    trouble: str | None
+
+
+class SourceReady(msgspec.Struct, frozen=True, kw_only=True):
+    """A source, as /ready has it."""
+
+    ready: bool
+    state: str
+    snapshot: str | None
+    trouble: str | None
+
+
+class Readiness(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether this process can answer, and one entry per dependency and source."""
+
+    ready: bool
+    stopping: bool
+    store: StoreReady
+    sources: dict[str, SourceReady]
+
+
+def list_sources(view: View, now: float, query: ListSources) -> Answer:
+    """All sources. Raises QueryError 503 while the store has never answered."""
+    if view.store_answered_at is None:
+        raise no_live_snapshot(view, now, [])
+    live = view.standing(now).live
+    headers: Headers = [NO_STORE, VARY, *(snapshot_headers(live) if live else [])]
+    return Answer(200, headers, encode_json([_report(view, now, source) for source in view.sources]) + b"\n")
+
+
+def ready(view: View, now: float, query: None) -> Answer:
+    """200 while any source can answer, else 503; and 503 from the moment this process is told to stop."""
+    sources = {source.name: _source_ready(view, now, source) for source in view.sources}
+    trouble = store_unreachable(view, now)
+    can_answer = any(source.ready for source in sources.values()) and not view.stopping
+    readiness = Readiness(
+        ready=can_answer,
+        stopping=view.stopping,
+        store=StoreReady(ready=not trouble, trouble=trouble or None),
+        sources=sources,
+    )
+    headers: Headers = [NO_STORE, VARY]
+    if not can_answer:
+        seconds = RETRY_SECONDS if view.stopping else retry_after(now, view.sources)
+        headers.append((b"retry-after", str(seconds).encode()))
+    return Answer(200 if can_answer else 503, headers, encode_json(readiness) + b"\n")
+
+
+def _source_ready(view: View, now: float, source: SourceView) -> SourceReady:
+    state = source.state(now)
+    snapshot = source.loaded.id if source.loaded is not None and state is not None else None
+    return SourceReady(
+        ready=state is not None, state=state or "none", snapshot=snapshot, trouble=_trouble(view, now, source)
+    )
+
+
+def _trouble(view: View, now: float, source: SourceView) -> str | None:
+    if source.state(now) is None:
+        return describe(view, now, [source])
+    return source.trouble or None
+
+
+def _report(view: View, now: float, source: SourceView) -> SourceReport:
+    state = source.state(now)
+    loaded = source.loaded if state is not None else None
+    manifest = None if loaded is None else loaded.snapshot.manifest
+    return SourceReport(
+        name=source.name,
+        url=None if source.status is None else source.status.url,
+        state=state or "none",
+        interval_seconds=source.interval_seconds,
+        ttl_seconds=None if manifest is None else manifest.ttl_ms / 1000,
+        snapshot=None if loaded is None else loaded.id,
+        timestamp=None if loaded is None else loaded.timestamp,
+        age_seconds=None if loaded is None else round(now - source.confirmed_at, 3),
+        expires_in_seconds=None if loaded is None else round(source.expires_at - now, 3),
+        rows=None if manifest is None else manifest.rows,
+        switches=None if manifest is None else manifest.switches,
+        rejects=None if manifest is None else manifest.rejects,
+        trouble=_trouble(view, now, source),
+        last_attempt=_attempt(now, source),
+    )
+
+
+def _attempt(now: float, source: SourceView) -> AttemptReport | None:
+    status = source.status
+    if status is None:
+        return None
+    return AttemptReport(
+        outcome=status.outcome,
+        duration_seconds=round(status.duration_ms / 1000, 3),
+        seen_seconds_ago=round(now - source.status_seen_at, 3),
+        reason=status.reason,
+        error=status.error,
+        rejects=status.rejects,
+        examples=status.examples,
+    )

@@ -1,0 +1,290 @@
+"""The API as a table: request, status, exact body, headers. The README shows the same table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from switchboard.api.view import View
+from switchboard.model import Outcome
+from tests.api.fabric import NOW, row, source, status, view
+
+SNAPSHOT = "1795460000500-a1b2"
+ETAG_OF_SW1 = '"6c14a961eb070cd136335537"'
+JSON = {"content-type": "application/json"}
+TEXT = {"content-type": "text/plain; charset=utf-8", "cache-control": "no-store"}
+PROBLEM = {"content-type": "application/problem+json", "cache-control": "no-store"}
+CURRENT = {
+    "cache-control": "no-cache",
+    "last-modified": "Mon, 23 Nov 2026 18:53:25 GMT",
+    "vary": "Accept, Accept-Encoding",
+    "x-snapshot-id": SNAPSHOT,
+    "x-snapshot-state": "fresh",
+    "x-snapshot-timestamp": "2026-11-23T18:53:25.000Z",
+}
+ACCEPT_JSON = {"Accept": "application/json"}
+
+_LATER = 1_795_460_005
+_ROWS = [
+    row("sw1", bandwidth_mbps=3704.32, latency_ms=3432.29, packet_errors=20),
+    row("sw2", bandwidth_mbps=9485.01, latency_ms=None, packet_errors=7),
+    row("sw3", time=_LATER, bandwidth_mbps=12.5, latency_ms=0.1, packet_errors=18_446_744_073_709_551_615),
+]
+_PORTS = [row("a", port, _LATER, errors=errors) for port, errors in (("1", 5), ("2", 7), ("3", None))]
+
+WORLDS: dict[str, View] = {
+    "live": view(source("fabric", _ROWS, snapshot=SNAPSHOT)),
+    "ports": view(source("fabric", _PORTS, snapshot=SNAPSHOT)),
+    "empty": view(),
+    "never reached": view(
+        store_answered_at=None, store_trouble="cannot read the sources: redis://127.0.0.1:6379 does not answer"
+    ),
+    "not scraped": view(source("fabric", status_seen_at=NOW - 3.0)),
+    "expired": view(
+        source(
+            "fabric",
+            last=status(outcome=Outcome.FAILED, reason="refused", error="http://127.0.0.1:9001/counters refuses"),
+            expires_at=NOW - 12.0,
+            status_seen_at=NOW - 4.0,
+        )
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A request and what comes back. ``world`` names the state of the service."""
+
+    target: str
+    status: int
+    body: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    method: str = "GET"
+    sent: Mapping[str, str] = field(default_factory=dict)
+    world: str = "live"
+
+    def __str__(self) -> str:
+        sent = "".join(f" {name}: {value}" for name, value in self.sent.items())
+        return f"{self.method} {self.target}{sent} ({self.world})"
+
+
+GET = "/telemetry/GetMetric"
+LIST = "/telemetry/ListMetrics"
+_SW1 = '{"sw1":{"bandwidth_mbps":3704.32,"latency_ms":3432.29,"packet_errors":20}}'
+_SW2 = '{"sw2":{"bandwidth_mbps":9485.01,"packet_errors":7}}'
+_SW3 = '{"sw3":{"bandwidth_mbps":12.5,"latency_ms":0.1,"packet_errors":18446744073709551615}}'
+_KNOWN = "GetMetric takes switch_id, metric, port, source"
+_SINCE = "Malformed since parameter:"
+_NEITHER = "is neither Unix seconds or milliseconds nor RFC 3339 (2026-11-24T06:00:00Z)"
+
+
+def _problem(status: int, title: str, detail: str) -> str:
+    return f'{{"type":"about:blank","title":"{title}","status":{status},"detail":"{detail}"}}\n'
+
+
+CASES = [
+    # 200
+    Case(f"{GET}?switch_id=sw1&metric=bandwidth_mbps", 200, "3704.32", JSON | CURRENT),
+    Case(f"{GET}?switch_id=sw1&metric=packet_errors", 200, "20", JSON | CURRENT),
+    Case(f"{GET}?switch_id=sw3&metric=packet_errors", 200, "18446744073709551615", JSON),
+    Case(f"{GET}?switch_id=sw1&metric=latency_ms&source=fabric", 200, "3432.29", JSON | CURRENT),
+    Case(f"{GET}?switch_id=%73w1&metric=bandwidth_mbps", 200, "3704.32", JSON),
+    Case(f"{GET}?switch_id=a&metric=errors&port=2", 200, "7", JSON | CURRENT, world="ports"),
+    Case(f"{GET}?switch_id=a&metric=errors", 200, '{"1":5,"2":7}', JSON | CURRENT, world="ports"),
+    Case(LIST, 200, f"[{_SW1},{_SW2},{_SW3}]\n", JSON),
+    Case(f"{LIST}?switch_id=sw3&switch_id=sw1", 200, f"[{_SW1},{_SW3}]\n", JSON),
+    Case(f"{LIST}?metric=latency_ms", 200, '[{"sw1":{"latency_ms":3432.29}},{"sw3":{"latency_ms":0.1}}]\n', JSON),
+    Case(f"{LIST}?switch_id=nobody", 200, "[]\n", JSON),
+    Case(f"{LIST}?metric=nothing", 200, "[]\n", JSON),
+    Case(f"{LIST}?port=1", 200, "[]\n", JSON),
+    Case(LIST, 200, '[{"a":{"1":{"errors":5},"2":{"errors":7},"3":{}}}]\n', JSON | CURRENT, world="ports"),
+    Case(f"{LIST}?port=2&port=9", 200, '[{"a":{"2":{"errors":7}}}]\n', JSON, world="ports"),
+    Case(f"{LIST}?since=1795460000", 200, f"[{_SW3}]\n", JSON),
+    Case(f"{LIST}?since=1795460000000", 200, f"[{_SW3}]\n", JSON),
+    Case(f"{LIST}?since=1795459999.5", 200, f"[{_SW1},{_SW2},{_SW3}]\n", JSON),
+    Case(f"{LIST}?since=2026-11-23T18:53:20Z", 200, f"[{_SW3}]\n", JSON),
+    Case(f"{LIST}?since=2026-11-23T19:53:20%2B01:00", 200, f"[{_SW3}]\n", JSON),
+    Case(f"{LIST}?since=2100-01-01T00:00:00Z", 200, "[]\n", JSON),
+    Case(
+        "/telemetry/ListSwitches",
+        200,
+        '[{"source":"fabric","metrics":["bandwidth_mbps","latency_ms","packet_errors"],"labels":[],"switches":'
+        '[{"switch_id":"sw1","rows":1},{"switch_id":"sw2","rows":1},{"switch_id":"sw3","rows":1}]}]\n',
+        JSON,
+    ),
+    Case(
+        "/telemetry/ListSources",
+        200,
+        '[{"name":"fabric","url":"http://127.0.0.1:9001/counters","state":"fresh","interval_seconds":10.0,'
+        f'"ttl_seconds":30.0,"snapshot":"{SNAPSHOT}","timestamp":"2026-11-23T18:53:25.000Z","age_seconds":1.0,'
+        '"expires_in_seconds":29.0,"rows":3,"switches":3,"rejects":{},"trouble":null,"last_attempt":'
+        '{"outcome":"published","duration_seconds":0.013,"seen_seconds_ago":1.0,"reason":"","error":"",'
+        '"rejects":{},"examples":[]}}]\n',
+        JSON | {"cache-control": "no-store"},
+    ),
+    Case("/telemetry/ListSources", 200, "[]\n", JSON | {"cache-control": "no-store"}, world="empty"),
+    Case("/health", 200, "OK", TEXT),
+    Case("/health", 200, "OK", TEXT, world="never reached"),
+    Case(
+        "/ready",
+        200,
+        '{"ready":true,"stopping":false,"store":{"ready":true,"trouble":null},"sources":{"fabric":{"ready":true,'
+        f'"state":"fresh","snapshot":"{SNAPSHOT}","trouble":null}}}}}}\n',
+        JSON | {"cache-control": "no-store"},
+    ),
+    # 304
+    Case(
+        f"{GET}?switch_id=sw1&metric=bandwidth_mbps",
+        304,
+        "",
+        {"etag": ETAG_OF_SW1},
+        sent={"If-None-Match": ETAG_OF_SW1},
+    ),
+    Case(LIST, 304, "", {"x-snapshot-id": SNAPSHOT}, sent={"If-None-Match": "*"}),
+    # 400
+    Case(GET, 400, "Missing switch_id parameter\n", TEXT),
+    Case(f"{GET}?metric=latency_ms", 400, "Missing switch_id parameter\n", TEXT),
+    Case(f"{GET}?switch_id=&metric=latency_ms", 400, "Missing switch_id parameter\n", TEXT),
+    Case(f"{GET}?switch_id&metric=latency_ms", 400, "Missing switch_id parameter\n", TEXT),
+    Case(f"{GET}?switch_id=sw1", 400, "Missing metric parameter\n", TEXT),
+    Case(f"{GET}?switch_id=sw1&metric=", 400, "Missing metric parameter\n", TEXT),
+    Case(f"{GET}?switch_id=sw1&metric=latency_ms&port=", 400, "Missing port parameter\n", TEXT),
+    Case(f"{GET}?switch_id=sw1&metric=latency_ms&source=", 400, "Missing source parameter\n", TEXT),
+    Case(f"{LIST}?switch_id=", 400, "Missing switch_id parameter\n", TEXT),
+    Case(f"{LIST}?switch_id=sw1&switch_id=", 400, "Missing switch_id parameter\n", TEXT),
+    Case(f"{LIST}?metric=", 400, "Missing metric parameter\n", TEXT),
+    Case(f"{LIST}?port=", 400, "Missing port parameter\n", TEXT),
+    Case(f"{LIST}?source=", 400, "Missing source parameter\n", TEXT),
+    Case(f"{LIST}?since=", 400, "Missing since parameter\n", TEXT),
+    Case(f"{LIST}?since=yesterday", 400, f"{_SINCE} yesterday {_NEITHER}\n", TEXT),
+    Case(f"{LIST}?since=-5", 400, f"{_SINCE} -5 {_NEITHER}\n", TEXT),
+    Case(f"{LIST}?since=1e9", 400, f"{_SINCE} 1e9 {_NEITHER}\n", TEXT),
+    Case(
+        f"{LIST}?since=1709652347161873", 400, f"{_SINCE} 1709652347161873 is too large for Unix milliseconds\n", TEXT
+    ),
+    Case(
+        f"{LIST}?since=2026-11-23T18:53:20",
+        400,
+        f"{_SINCE} 2026-11-23T18:53:20 has no offset: end it with Z or +HH:MM\n",
+        TEXT,
+    ),
+    Case(
+        f"{LIST}?since=2026-02-30T00:00:00Z",
+        400,
+        f"{_SINCE} 2026-02-30T00:00:00Z is no date and time that exists\n",
+        TEXT,
+    ),
+    Case(f"{GET}?switch=sw1&metric=latency_ms", 400, f"Unknown parameter switch: {_KNOWN}\n", TEXT),
+    Case("/telemetry/ListSources?source=a", 400, "Unknown parameter source: ListSources takes none\n", TEXT),
+    Case(
+        f"{GET}?switch_id=sw1&switch_id=sw2&metric=latency_ms",
+        400,
+        "Repeated switch_id parameter: it may be given once\n",
+        TEXT,
+    ),
+    Case(
+        f"{GET}?switch_id=%zz&metric=latency_ms",
+        400,
+        "Malformed query string: % must be followed by two hexadecimal digits\n",
+        TEXT,
+    ),
+    Case(f"{GET}?switch_id=%ff&metric=latency_ms", 400, "Malformed query string: it is not UTF-8\n", TEXT),
+    Case(
+        GET,
+        400,
+        _problem(400, "Bad Request", "Missing switch_id parameter"),
+        PROBLEM,
+        sent=ACCEPT_JSON,
+    ),
+    # 404
+    Case(f"{GET}?switch_id=sw9&metric=latency_ms", 404, "switch_id does not exist\n", TEXT),
+    Case(f"{GET}?switch_id=sw9&metric=nothing", 404, "switch_id does not exist\n", TEXT),
+    Case(f"{GET}?switch_id=sw1&metric=nothing", 404, "metric does not exist\n", TEXT),
+    Case(f"{GET}?switch_id=sw2&metric=latency_ms", 404, "metric does not exist\n", TEXT),
+    Case(f"{GET}?switch_id=sw1&metric=nothing&port=1", 404, "port does not exist\n", TEXT),
+    Case(f"{GET}?switch_id=a&metric=errors&port=3", 404, "metric does not exist\n", TEXT, world="ports"),
+    Case(f"{GET}?switch_id=a&metric=errors&port=4", 404, "port does not exist\n", TEXT, world="ports"),
+    Case(f"{GET}?switch_id=sw1&metric=latency_ms&source=x", 404, "source does not exist\n", TEXT),
+    Case(f"{LIST}?source=x", 404, "source does not exist\n", TEXT),
+    Case(
+        f"{GET}?switch_id=sw9&metric=latency_ms",
+        404,
+        _problem(404, "Not Found", "switch_id does not exist"),
+        PROBLEM,
+        sent=ACCEPT_JSON,
+    ),
+    Case("/", 404, "path does not exist\n", TEXT),
+    Case("/telemetry/GetMetric/", 404, "path does not exist\n", TEXT),
+    Case("/nothing", 404, _problem(404, "Not Found", "path does not exist"), PROBLEM, sent=ACCEPT_JSON),
+    # 405
+    Case(GET, 405, "Method POST is not allowed: use GET or HEAD\n", TEXT | {"allow": "GET, HEAD"}, method="POST"),
+    Case(
+        LIST,
+        405,
+        _problem(405, "Method Not Allowed", "Method DELETE is not allowed: use GET or HEAD"),
+        PROBLEM | {"allow": "GET, HEAD"},
+        method="DELETE",
+        sent=ACCEPT_JSON,
+    ),
+    Case(LIST, 204, "", {"allow": "GET, HEAD"}, method="OPTIONS"),
+    # 503
+    Case(
+        LIST,
+        503,
+        "No snapshot yet: no source is known; is an ETL process running?\n",
+        TEXT | {"retry-after": "2"},
+        world="empty",
+    ),
+    Case(
+        f"{GET}?switch_id=sw1&metric=latency_ms",
+        503,
+        "No snapshot yet: cannot read the sources: redis://127.0.0.1:6379 does not answer\n",
+        TEXT | {"retry-after": "2"},
+        world="never reached",
+    ),
+    Case(
+        "/telemetry/ListSwitches",
+        503,
+        "No snapshot yet of source fabric: it is being loaded\n",
+        TEXT,
+        world="not scraped",
+    ),
+    Case(
+        LIST,
+        503,
+        "The snapshot of source fabric expired 12 s ago: the last scrape failed: "
+        "http://127.0.0.1:9001/counters refuses\n",
+        TEXT | {"retry-after": "6"},
+        world="expired",
+    ),
+    Case(
+        LIST,
+        503,
+        _problem(
+            503,
+            "Service Unavailable",
+            "The snapshot of source fabric expired 12 s ago: the last scrape failed: "
+            "http://127.0.0.1:9001/counters refuses",
+        ),
+        PROBLEM | {"retry-after": "6"},
+        sent={"Accept": "application/problem+json"},
+        world="expired",
+    ),
+    Case(f"{GET}?switch_id=sw1", 400, "Missing metric parameter\n", TEXT, world="expired"),
+    Case(
+        "/ready",
+        503,
+        '{"ready":false,"stopping":false,"store":{"ready":true,"trouble":null},"sources":{"fabric":{"ready":false,'
+        '"state":"none","snapshot":null,"trouble":"The snapshot of source fabric expired 12 s ago: the last scrape '
+        'failed: http://127.0.0.1:9001/counters refuses"}}}\n',
+        JSON | {"cache-control": "no-store", "retry-after": "6"},
+        world="expired",
+    ),
+    Case(
+        "/telemetry/ListSources",
+        503,
+        "No snapshot yet: cannot read the sources: redis://127.0.0.1:6379 does not answer\n",
+        TEXT,
+        world="never reached",
+    ),
+]

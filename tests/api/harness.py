@@ -1,0 +1,51 @@
+"""The API on a real socket, with a view that the test holds."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http.client
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+
+from switchboard.api.app import ViewHolder, create_app
+from switchboard.api.endpoints import ENDPOINTS, Endpoint
+from switchboard.serving import serve
+from tests.processes import Reply
+
+
+def ask(port: int, target: str, method: str = "GET", headers: Sequence[tuple[str, str]] = ()) -> Reply:
+    """One request on a connection of its own, with these headers and no other but Host; ``target`` is sent as it is."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    with contextlib.closing(connection):
+        connection.putrequest(method, target, skip_accept_encoding=True)
+        for name, value in headers:
+            connection.putheader(name, value)
+        connection.endheaders()
+        response = connection.getresponse()
+        body = response.read()
+        return Reply(response.status, {name.lower(): value for name, value in response.getheaders()}, body)
+
+
+@contextlib.contextmanager
+def running_api(holder: ViewHolder, endpoints: Sequence[Endpoint] = ENDPOINTS) -> Iterator[int]:
+    """Serve on a free port, which is returned, from a thread; it stops with the context."""
+    app = create_app(holder, endpoints)
+    sock = socket.create_server(("127.0.0.1", 0))
+    stop = asyncio.Event()
+    runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+    loop = runner.get_loop()
+
+    def run() -> None:
+        with runner:
+            runner.run(serve(app, sock, stop))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield sock.getsockname()[1]
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(10)
+        assert not thread.is_alive()

@@ -1,0 +1,84 @@
+"""What the ETL does to the store, one step at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from switchboard.model import SourceStatus
+from switchboard.store.redis import Lease, Store
+from tests.api.fabric import Row, Written, write
+
+
+class Publisher:
+    """Writes snapshots of some sources; each publish is newer than the one before."""
+
+    def __init__(self, store: Store, *sources: str) -> None:
+        self.store = store
+        self.sources = sources or ("fabric",)
+        self._leases: dict[str, Lease] = {}
+        self._count = 0
+
+    async def start(self) -> None:
+        """Register the sources and take their leases."""
+        for place, source in enumerate(self.sources):
+            await self.store.register(source, place)
+            lease = await self.store.take_lease(source, "test")
+            assert lease is not None
+            self._leases[source] = lease
+
+    def write(self, rows: Sequence[Row], source: str = "fabric", **manifest: Any) -> Written:
+        """Build the next snapshot without storing it."""
+        self._count += 1
+        fields: dict[str, Any] = {
+            "source": source,
+            "snapshot": f"{self._count}-test",
+            "epoch": self._leases[source].epoch,
+            "scraped_ms": self._count,
+        }
+        return write(rows, **fields | manifest)
+
+    async def store_blocks(self, written: Written) -> None:
+        """Write blocks and index."""
+        manifest = written.manifest
+        await self.store.write_blocks(manifest.source, manifest.snapshot, written.blocks, 60_000)
+        await self.store.write_index(manifest.source, manifest.snapshot, written.index, 60_000)
+
+    async def announce(self, written: Written) -> None:
+        """Move the pointer; the lease is renewed, however slow the test is."""
+        source = written.manifest.source
+        if not await self.store.renew_lease(self._leases[source]):
+            lease = await self.store.take_lease(source, "test")
+            assert lease is not None
+            self._leases[source] = lease
+        await self.store.move_pointer(written.manifest, self._leases[source])
+
+    async def publish(self, rows: Sequence[Row], source: str = "fabric", **manifest: Any) -> Written:
+        """Write a snapshot whole and move the pointer to it."""
+        written = self.write(rows, source, **manifest)
+        await self.store_blocks(written)
+        await self.announce(written)
+        return written
+
+    async def report(self, status: SourceStatus) -> None:
+        """Say what became of a scrape."""
+        await self.store.write_status(status)
+
+
+async def until(condition: Callable[[], object], what: str, seconds: float = 20.0) -> None:
+    """Wait until the condition is true."""
+
+    async def holds() -> bool:
+        return bool(condition())
+
+    await until_true(holds, what, seconds)
+
+
+async def until_true(condition: Callable[[], Awaitable[bool]], what: str, seconds: float = 20.0) -> None:
+    """Wait until the condition, which has to be awaited, is true."""
+    deadline = time.monotonic() + seconds
+    while not await condition():
+        assert time.monotonic() < deadline, f"{what}: not within {seconds:g} s"
+        await asyncio.sleep(0.005)

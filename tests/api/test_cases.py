@@ -1,0 +1,71 @@
+"""The table of requests and answers, asked of a real server, one process-wide view per world."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from switchboard.api.endpoints import ENDPOINTS
+from tests.api.cases import CASES, WORLDS, Case
+from tests.api.fabric import Holder
+from tests.api.harness import ask, running_api
+
+
+@pytest.fixture(scope="module")
+def worlds() -> Iterator[tuple[Holder, int]]:
+    """A server, and the holder whose view a test may set."""
+    holder = Holder(WORLDS["live"])
+    with running_api(holder) as port:
+        yield holder, port
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_every_request_gets_exactly_this_answer(worlds: tuple[Holder, int], case: Case) -> None:
+    """Status, body and headers are those of the table."""
+    holder, port = worlds
+    holder.view = WORLDS[case.world]
+    reply = ask(port, case.target, case.method, list(case.sent.items()))
+    assert (reply.status, reply.text) == (case.status, case.body)
+    assert {name: reply.headers.get(name) for name in case.headers} == dict(case.headers)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.method == "GET"], ids=str)
+def test_head_is_get_without_its_body(worlds: tuple[Holder, int], case: Case) -> None:
+    """HEAD has the status and the headers of GET, the length included, and no body."""
+    holder, port = worlds
+    holder.view = WORLDS[case.world]
+    headers = list(case.sent.items())
+    whole, head = ask(port, case.target, "GET", headers), ask(port, case.target, "HEAD", headers)
+    assert (head.status, head.body) == (whole.status, b"")
+    for reply in (whole, head):
+        reply.headers.pop("date")  # type: ignore[attr-defined]
+    assert head.headers == whole.headers
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.status == 200 and "etag" not in case.headers], ids=str)
+def test_a_tag_that_was_given_earns_304(worlds: tuple[Holder, int], case: Case) -> None:
+    """The tag of an answer, sent back, gets 304 with the same headers and no body; an answer with an age has no tag."""
+    holder, port = worlds
+    holder.view = WORLDS[case.world]
+    first = ask(port, case.target, headers=list(case.sent.items()))
+    etag = first.headers.get("etag")
+    if first.headers["cache-control"] == "no-store":
+        assert etag is None
+        return
+    assert etag is not None
+    for sent in (etag, f"W/{etag}", f'"other", {etag}', "*"):
+        again = ask(port, case.target, headers=[("If-None-Match", sent)])
+        assert (again.status, again.body) == (304, b"")
+        kept = ("etag", "last-modified", "cache-control", "vary", "x-snapshot-id", "x-snapshot-state")
+        assert [again.headers[name] for name in kept] == [first.headers[name] for name in kept]
+    assert ask(port, case.target, headers=[("If-None-Match", '"other"')]).status == 200
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.status == 200 and case.body], ids=str)
+def test_bodies_have_the_type_that_the_table_of_endpoints_says(case: Case) -> None:
+    """What an endpoint promises as its content is what it answers."""
+    endpoint = next(each for each in ENDPOINTS if each.path == case.target.partition("?")[0])
+    if endpoint.content is not str:
+        msgspec.json.decode(case.body, type=endpoint.content)

@@ -1,0 +1,96 @@
+"""The service's own metrics, in one process and over several."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from switchboard.api import metrics
+from tests.api.fabric import NOW, Holder, row, source, view
+from tests.api.harness import ask, running_api
+
+WORKER = """
+import sys
+from tests.api.fabric import NOW, row, source, view
+from switchboard.api import metrics
+
+worker, rows, age = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+metrics.REQUESTS.labels("/x", "200").inc(rows)
+metrics.observe_view(view(source("fabric", [row(f"sw{n}", errors=1) for n in range(rows)], age=age)), NOW)
+print("ready", flush=True)
+sys.stdin.readline()
+sys.stdout.write(metrics.render().decode())
+"""
+
+
+def samples(text: str) -> dict[tuple[str, ...], float]:
+    found = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            found[(sample.name, *(f"{name}={value}" for name, value in sorted(sample.labels.items())))] = sample.value
+    return found
+
+
+def test_requests_and_the_view_are_measured() -> None:
+    """/metrics counts requests by endpoint and status, their durations, and shows the view."""
+    seen = view(source("metered", [row("sw1", errors=1), row("sw2", errors=2)], age=4.0), source("absent"))
+    metrics.observe_view(seen, NOW)
+    with running_api(Holder(seen)) as port:
+        before = samples(ask(port, "/metrics").text)
+        for target in (
+            "/telemetry/ListMetrics",
+            "/telemetry/ListMetrics",
+            "/telemetry/ListMetrics?x=1",
+            "/nothing/here",
+        ):
+            ask(port, target)
+        reply = ask(port, "/metrics")
+    assert reply.headers["content-type"].startswith("text/plain; version=")
+    after = samples(reply.text)
+
+    def grown(name: str, *labels: str) -> float:
+        return after[(name, *labels)] - before.get((name, *labels), 0.0)
+
+    listed = "endpoint=/telemetry/ListMetrics"
+    assert grown("switchboard_api_requests_total", listed, "status=200") == 2
+    assert grown("switchboard_api_requests_total", listed, "status=400") == 1
+    assert grown("switchboard_api_requests_total", "endpoint=other", "status=404") == 1
+    assert grown("switchboard_api_request_duration_seconds_count", listed) == 3
+    assert after["switchboard_api_view_rows", "source=metered"] == 2
+    assert after["switchboard_api_snapshot_age_seconds", "source=metered"] == 4.0
+    assert after["switchboard_api_source_state", "source=metered", "state=fresh"] == 1
+    assert after["switchboard_api_source_state", "source=absent", "state=none"] == 1
+    assert after["switchboard_api_store_up",] == 1
+    metrics.forget_source("metered")
+    gone = samples(metrics.render().decode())
+    assert gone["switchboard_api_view_rows", "source=metered"] == 0
+    assert gone["switchboard_api_source_state", "source=metered", "state=fresh"] == 0
+
+
+def test_one_process_speaks_for_all(tmp_path: Path) -> None:
+    """With a shared directory counters are added up, and gauges show the worst or the last of the living processes."""
+    root = Path(__file__).parents[2]
+    environ = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "PYTHONPATH": f"{root}/src{os.pathsep}{root}"}
+    workers = []
+    for arguments in (("1", "3", "2"), ("2", "5", "17")):
+        process = subprocess.Popen(
+            [sys.executable, "-c", WORKER, *arguments],
+            env=environ,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        workers.append(process)
+    texts = [process.communicate("\n", timeout=30)[0] for process in workers]
+    shown = samples(texts[0])
+    assert shown["switchboard_api_requests_total", "endpoint=/x", "status=200"] == 8
+    assert shown["switchboard_api_snapshot_age_seconds", "source=fabric"] == 17.0
+    assert shown["switchboard_api_view_rows", "source=fabric"] == 5
+    assert shown["switchboard_api_source_state", "source=fabric", "state=fresh"] == 1
+    assert shown["switchboard_api_source_state", "source=fabric", "state=late"] == 1

@@ -1,0 +1,349 @@
+"""The watcher on a real Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+
+import msgspec
+import pytest
+import structlog
+from redis.asyncio import Redis
+
+from switchboard.api.answer import Answer, Request
+from switchboard.api.bodies import Recipe
+from switchboard.api.endpoints import ENDPOINTS
+from switchboard.api.respond import respond
+from switchboard.api.view import SourceView
+from switchboard.api.watch import Watcher
+from switchboard.model import Outcome, State
+from switchboard.store import keys
+from switchboard.store.embedded import EmbeddedRedis
+from switchboard.store.redis import Store
+from tests.api.fabric import row, status
+from tests.api.publisher import Publisher, until, until_true
+from tests.processes import RedisServer, free_port
+
+LIST, GET = ENDPOINTS[1], ENDPOINTS[0]
+
+
+@pytest.fixture
+async def store(redis_server: EmbeddedRedis) -> AsyncIterator[Store]:
+    """The store, as one process would have it."""
+    store = Store(redis_server.url)
+    yield store
+    await store.aclose()
+
+
+@pytest.fixture
+async def redis(redis_server: EmbeddedRedis) -> AsyncIterator[Redis]:
+    """A client that does what nobody should do."""
+    async with Redis.from_url(redis_server.url) as client:
+        yield client
+
+
+@pytest.fixture
+async def publisher(store: Store) -> Publisher:
+    """The ETL of one source."""
+    publisher = Publisher(store)
+    await publisher.start()
+    return publisher
+
+
+class Clock:
+    """A monotonic clock that the test may put forward."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.ahead
+
+
+@contextlib.asynccontextmanager
+async def watching(store: Store, *, poll_seconds: float = 0.02, clock: Clock | None = None) -> AsyncIterator[Watcher]:
+    watcher = Watcher(store, clock=clock or Clock(), poll_seconds=poll_seconds)
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(watcher.run())
+        yield watcher
+        running.cancel()
+
+
+def seen(watcher: Watcher, name: str = "fabric") -> SourceView:
+    return next((source for source in watcher.view.sources if source.name == name), SourceView(name=name))
+
+
+def snapshot_of(watcher: Watcher, name: str = "fabric") -> str | None:
+    loaded = seen(watcher, name).loaded
+    return None if loaded is None else loaded.snapshot.manifest.snapshot
+
+
+def list_metrics(watcher: Watcher) -> Answer:
+    return respond(LIST, watcher.view, watcher.clock(), Request())
+
+
+def trouble(watcher: Watcher, name: str = "fabric") -> str:
+    return seen(watcher, name).trouble
+
+
+async def test_a_published_snapshot_comes_into_view(store: Store, publisher: Publisher) -> None:
+    """What the pointer names is loaded and answers; when the pointer moves, the next one takes its place."""
+    async with watching(store) as watcher:
+        await until(lambda: watcher.view.store_answered_at is not None, "the store is asked")
+        assert list_metrics(watcher).status == 503
+        await publisher.publish([row("sw1", errors=1)])
+        await until(lambda: snapshot_of(watcher) == "1-test", "the first snapshot")
+        assert list_metrics(watcher).body == b'[{"sw1":{"errors":1}}]\n'
+        await publisher.publish([row("sw1", errors=2)])
+        await until(lambda: snapshot_of(watcher) == "2-test", "the second snapshot")
+        assert list_metrics(watcher).body == b'[{"sw1":{"errors":2}}]\n'
+
+
+async def test_a_hint_is_enough(store: Store, publisher: Publisher, redis: Redis) -> None:
+    """A moved pointer is followed at once when its hint arrives, however rarely the store is polled."""
+    async with watching(store, poll_seconds=60.0) as watcher:
+
+        async def listening() -> bool:
+            return dict(await redis.pubsub_numsub(keys.MOVED)) != {keys.MOVED.encode(): 0}
+
+        await until_true(listening, "the watcher listens")
+        await publisher.publish([row("sw1", errors=1)])
+        await until(lambda: snapshot_of(watcher) == "1-test", "the snapshot")
+
+
+async def test_what_was_asked_is_rendered_before_the_swap(store: Store, publisher: Publisher) -> None:
+    """The whole list, and what clients asked of the previous snapshot, is in the table when a snapshot is shown."""
+    async with watching(store) as watcher:
+        await publisher.publish([row("sw1", errors=1, drops=2)])
+        await until(lambda: snapshot_of(watcher) == "1-test", "the first snapshot")
+        assert len(watcher.view.bodies) == 1
+        answer = respond(LIST, watcher.view, watcher.clock(), Request(query=b"metric=drops"))
+        assert answer.body == b'[{"sw1":{"drops":2}}]\n'
+        previous = watcher.view.bodies
+        await publisher.publish([row("sw1", errors=3, drops=4)])
+        await until(lambda: snapshot_of(watcher) == "2-test", "the second snapshot")
+        assert watcher.view.bodies is not previous
+        assert len(watcher.view.bodies) == 1  # nobody has asked for the whole list
+        answer = respond(LIST, watcher.view, watcher.clock(), Request(query=b"metric=drops"))
+        assert answer.body == b'[{"sw1":{"drops":4}}]\n'
+        assert len(watcher.view.bodies) == 1
+
+
+async def test_a_body_that_cannot_be_rendered_ahead_holds_nothing_up(
+    store: Store, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failure in what is rendered before a snapshot is shown is left to the request that asks for it."""
+
+    def failing(*arguments: object) -> Answer:
+        raise LookupError("no")
+
+    monkeypatch.setattr("switchboard.api.watch.FIRST_ASKED", [Recipe(failing, None)])
+    async with watching(store) as watcher:
+        await publisher.publish([row("sw1", errors=1)])
+        await until(lambda: snapshot_of(watcher) == "1-test", "the snapshot")
+        assert list_metrics(watcher).status == 200
+
+
+async def test_age_is_what_is_gone_of_the_ttl(store: Store, publisher: Publisher, redis: Redis) -> None:
+    """Confirmation and expiry follow from the pointer's remaining TTL and our own clock, not from times in the data."""
+    clock = Clock()
+    async with watching(store, clock=clock) as watcher:
+        await publisher.report(status())
+        await publisher.publish([row("sw1", time=5, errors=1)], scraped_ms=7, published_ms=8)
+        await until(lambda: snapshot_of(watcher) == "1-test", "the snapshot")
+        assert seen(watcher).state(clock()) is State.FRESH
+        await redis.pexpire(keys.pointer("fabric"), 12_000)
+        await until(lambda: seen(watcher).expires_at < clock() + 12.0, "the TTL is noticed")
+        fabric = seen(watcher)
+        assert 18.0 <= clock() - fabric.confirmed_at < 23.0
+        assert fabric.expires_at - fabric.confirmed_at == pytest.approx(30.0, abs=0.001)
+        assert fabric.state(clock()) is State.LATE
+        await publisher.report(status(outcome=Outcome.FAILED, reason="timeout", error="it took too long"))
+        await until(lambda: seen(watcher).state(clock()) is State.STALE, "the failed scrape is noticed")
+        # As after a 304: the same snapshot, its whole TTL again.
+        await redis.pexpire(keys.pointer("fabric"), 30_000)
+        await until(lambda: seen(watcher).state(clock()) is State.FRESH, "the confirmation is noticed")
+
+
+async def test_without_a_pointer_a_snapshot_lives_to_its_own_end(
+    store: Store, publisher: Publisher, redis: Redis
+) -> None:
+    """The store is emptied: a snapshot answers until its TTL is over on our clock, then 503; the next is shown."""
+    clock = Clock()
+    async with watching(store, clock=clock) as watcher:
+        await publisher.publish([row("sw1", errors=1)])
+        await until(lambda: snapshot_of(watcher) == "1-test", "the snapshot")
+        await redis.flushall()
+        emptied_at = clock()
+        await until(lambda: seen(watcher).answered_at > emptied_at, "the empty store is seen")
+        assert seen(watcher).expires_at <= emptied_at + 30.0
+        assert list_metrics(watcher).status == 200
+        clock.ahead = 30.0
+        answer = list_metrics(watcher)
+        assert answer.status == 503
+        assert b"expired" in bytes(answer.body)  # type: ignore[arg-type]
+        await until(lambda: watcher.view.sources == (), "the source is forgotten")
+        await publisher.start()
+        await publisher.publish([row("sw1", errors=2)])
+        await until(lambda: snapshot_of(watcher) == "2-test", "the next snapshot")
+        assert seen(watcher).state(clock()) is State.FRESH
+
+
+async def test_a_pointer_that_goes_back_is_refused(store: Store, publisher: Publisher, redis: Redis) -> None:
+    """An older pointer (say, of a replica that took over) is not followed while ours lives, and said once."""
+    clock = Clock()
+    first = await publisher.publish([row("sw1", errors=1)])
+    old_pointer = await redis.get(keys.pointer("fabric"))
+    assert old_pointer is not None
+    with structlog.testing.capture_logs() as logs:
+        async with watching(store, clock=clock) as watcher:
+            await until(lambda: snapshot_of(watcher) == "1-test", "the first snapshot")
+            await publisher.publish([row("sw1", errors=2)])
+            await until(lambda: snapshot_of(watcher) == "2-test", "the second snapshot")
+            await redis.set(keys.pointer("fabric"), old_pointer, px=60_000)
+            await until(lambda: "older snapshot, 1-test" in trouble(watcher), "it is refused")
+            polled_at = clock()
+            await until(lambda: seen(watcher).answered_at > polled_at, "another poll")
+            assert snapshot_of(watcher) == "2-test"
+            assert seen(watcher).expires_at < clock() + 30.0
+            # When ours is over, the older one is all there is.
+            clock.ahead = 30.0
+            await until(lambda: snapshot_of(watcher) == first.manifest.snapshot, "it is followed after all")
+    assert [line["event"] for line in logs].count("pointer refused") == 1
+
+
+DAMAGE = [
+    ("block gone", "2-test could not be loaded"),
+    ("block changed", "2-test could not be loaded"),
+    ("index gone", "2-test could not be loaded"),
+    ("index garbage", "2-test could not be loaded"),
+    ("pointer garbage", "cannot be read"),
+    ("pointer of another source", "names a snapshot of 'other'"),
+    ("pointer of another type", "WRONGTYPE"),
+]
+
+
+@pytest.mark.parametrize(("damage", "told"), DAMAGE)
+async def test_damage_in_the_store_leaves_the_previous_snapshot(
+    store: Store, publisher: Publisher, redis: Redis, damage: str, told: str
+) -> None:
+    """A snapshot that cannot be read whole is never shown: the previous one stays, the trouble is told once, and the
+    next good one is taken.
+    """
+    with structlog.testing.capture_logs() as logs:
+        async with watching(store) as watcher:
+            await publisher.publish([row("sw1", errors=1)])
+            await until(lambda: snapshot_of(watcher) == "1-test", "the first snapshot")
+            bad = publisher.write([row("sw1", errors=2), row("sw2", errors=3)])
+            await publisher.store_blocks(bad)
+            block, index = keys.block("fabric", "2-test", "sw2", 1), keys.index("fabric", "2-test")
+            if damage == "block gone":
+                await redis.delete(block)
+            elif damage == "block changed":
+                await redis.setrange(block, 0, b"\0\0")
+            elif damage == "index gone":
+                await redis.delete(index)
+            elif damage == "index garbage":
+                await redis.set(index, b"\xc1 garbage")
+            if damage == "pointer garbage":
+                await redis.set(keys.pointer("fabric"), b'{"source":', px=30_000)
+            elif damage == "pointer of another source":
+                foreign = msgspec.structs.replace(bad.manifest, source="other")
+                await redis.set(keys.pointer("fabric"), msgspec.json.encode(foreign), px=30_000)
+            elif damage == "pointer of another type":
+                await redis.delete(keys.pointer("fabric"))
+                await redis.rpush(keys.pointer("fabric"), "x")
+            else:
+                await publisher.announce(bad)
+            await until(lambda: told in trouble(watcher), "the trouble is told")
+            assert snapshot_of(watcher) == "1-test"
+            assert list_metrics(watcher).body == b'[{"sw1":{"errors":1}}]\n'
+            if damage.startswith("pointer"):
+                await redis.delete(keys.pointer("fabric"))
+            await publisher.publish([row("sw1", errors=4)])
+            await until(lambda: snapshot_of(watcher) == "3-test", "the next snapshot")
+            assert trouble(watcher) == ""
+    errors = [line["event"] for line in logs if line["log_level"] == "error"]
+    assert errors in (["load failed"], ["source unreadable"])
+
+
+async def test_a_load_that_failed_is_tried_again(store: Store, publisher: Publisher) -> None:
+    """A snapshot whose blocks could not be read is shown when they can be."""
+    async with watching(store) as watcher:
+        written = publisher.write([row("sw1", errors=1)])
+        await publisher.announce(written)
+        await until(lambda: "could not be loaded" in trouble(watcher), "the load fails")
+        await publisher.store_blocks(written)
+        await until(lambda: snapshot_of(watcher) == "1-test", "the snapshot")
+
+
+async def test_sources_are_asked_in_configured_order(store: Store) -> None:
+    """The order in the store is the order of the view; one source's trouble is not the other's."""
+    publisher = Publisher(store, "zeta", "alpha")
+    await publisher.start()
+    async with watching(store) as watcher:
+        await publisher.publish([row("sw1", errors=1)], "alpha")
+        await until(lambda: snapshot_of(watcher, "alpha") == "1-test", "alpha's snapshot")
+        assert [source.name for source in watcher.view.sources] == ["zeta", "alpha"]
+        assert snapshot_of(watcher, "zeta") is None
+        assert dict(list_metrics(watcher).headers)[b"x-snapshot-state"] == b"partial"
+        await publisher.publish([row("sw1", errors=2)], "zeta")
+        await until(lambda: snapshot_of(watcher, "zeta") == "2-test", "zeta's snapshot")
+        assert list_metrics(watcher).body == b'[{"sw1":{"errors":2}}]\n'
+        await store.forget("zeta")
+        await until(lambda: [s.name for s in watcher.view.sources] == ["alpha", "zeta"], "zeta is last")
+
+
+async def test_a_dead_store_makes_answers_stale_and_nothing_else() -> None:
+    """Redis is away from the start, comes, dies and comes back empty: the watcher goes on, answers are stale and then
+    fresh again, and the outage is told once.
+    """
+    server = RedisServer(free_port())
+    store = Store(server.url)
+    clock = Clock()
+    with structlog.testing.capture_logs() as logs:
+        async with watching(store, clock=clock) as watcher:
+            await until(lambda: watcher.view.store_trouble, "the store is missed")
+            assert list_metrics(watcher).status == 503
+            try:
+                await asyncio.to_thread(server.start)
+                publisher = Publisher(store)
+                await publisher.start()
+                await publisher.publish([row("sw1", errors=1)])
+                await until(lambda: snapshot_of(watcher) == "1-test", "the snapshot")
+                await asyncio.to_thread(server.stop)
+                await until(lambda: watcher.view.store_trouble, "the store is missed again")
+                clock.ahead = 2.0
+                answer = list_metrics(watcher)
+                assert (answer.status, dict(answer.headers)[b"x-snapshot-state"]) == (200, b"stale")
+                await asyncio.to_thread(server.start)
+                await publisher.start()
+                await publisher.publish([row("sw1", errors=2)])
+                await until(lambda: snapshot_of(watcher) == "2-test", "the next snapshot")
+                assert dict(list_metrics(watcher).headers)[b"x-snapshot-state"] == b"fresh"
+            finally:
+                await asyncio.to_thread(server.stop)
+    await store.aclose()
+    events = [line["event"] for line in logs if line["event"].startswith("store ")]
+    assert events[0] == "store failed"
+    assert events.count("store reached") == 2
+    assert len(events) <= 8  # each reason once an outage, however often it was polled
+
+
+async def test_a_retired_snapshot_is_freed(store: Store, publisher: Publisher) -> None:
+    """After a swap the previous snapshot goes, as soon as no answer reads it."""
+    async with watching(store) as watcher:
+        await publisher.publish([row("sw1", errors=1)])
+        await until(lambda: snapshot_of(watcher) == "1-test", "the first snapshot")
+        loaded = seen(watcher).loaded
+        assert loaded is not None
+        blocks = loaded.snapshot.blocks
+        await publisher.publish([row("sw1", errors=2)])
+        await until(lambda: snapshot_of(watcher) == "2-test", "the second snapshot")
+        polled_at = watcher.clock()
+        await until(lambda: seen(watcher).answered_at > polled_at, "another poll")
+        assert len(blocks) == 1
+        del loaded
+        await until(lambda: blocks == [], "its blocks are freed")

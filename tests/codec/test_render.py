@@ -1,0 +1,173 @@
+"""Lists and cells as JSON text, against a plain reference."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from switchboard.codec.render import PIECE_WORK, Choice, encode_json, find_cells, render_list
+from tests.api.fabric import Row, Value, row, snapshot
+from tests.fuzz import fuzz
+
+SWITCHES = ["sw1", "sw2", 'é"\\\n', ""]
+METRICS = ["errors", "load", 'odd "name"', ""]
+PORTS = ["1", "2", "p/3"]
+INTEGERS = st.integers(-(2**63), 2**63 - 1)
+UNSIGNED = st.integers(0, 2**64 - 1)
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@st.composite
+def bodies(draw: st.DrawFn) -> list[Row]:
+    """Rows in any order, with duplicates and missing cells, each metric of one type."""
+    kinds = {name: st.none() | draw(st.sampled_from([INTEGERS, UNSIGNED, FLOATS])) for name in METRICS}
+    names = draw(st.lists(st.sampled_from(METRICS), min_size=1, unique=True))
+    ports = st.sampled_from(PORTS) if draw(st.booleans()) else st.none()
+    one = st.builds(
+        Row,
+        switch=st.sampled_from(SWITCHES),
+        cells=st.tuples(*(kinds[name] for name in names)).map(lambda values: dict(zip(names, values, strict=True))),
+        port=ports,
+        time_us=st.integers(0, 5),
+    )
+    return draw(st.lists(one, min_size=1, max_size=30))
+
+
+def chosen(values: list[str]) -> st.SearchStrategy[frozenset[str] | None]:
+    """Nothing (all), or some of the values and one that does not exist."""
+    return st.none() | st.frozensets(st.sampled_from([*values, "none"]), min_size=1)
+
+
+CHOICES = st.builds(
+    Choice,
+    switches=chosen(SWITCHES),
+    metrics=chosen(METRICS),
+    ports=chosen(PORTS),
+    since_us=st.none() | st.integers(-1, 6),
+)
+
+
+def reference(bodies: Sequence[Sequence[Row]], choice: Choice) -> list[dict[str, Any]]:
+    """The list as it is defined, row by row."""
+    listed: dict[str, dict[Any, Any]] = {each.switch: {} for body in bodies for each in body}
+    for body in bodies:
+        seen = set()
+        of_this: dict[str, dict[Any, Any]] = {each.switch: {} for each in body}
+        for each in body:
+            if (each.switch, each.port) in seen:
+                continue
+            seen.add((each.switch, each.port))
+            cells = {
+                name: value
+                for name, value in each.cells.items()
+                if value is not None and (choice.metrics is None or name in choice.metrics)
+            }
+            if (
+                (choice.switches is not None and each.switch not in choice.switches)
+                or (choice.ports is not None and each.port not in choice.ports)
+                or (choice.since_us is not None and each.time_us <= choice.since_us)
+                or (choice.metrics is not None and not cells)
+            ):
+                continue
+            of_this[each.switch][each.port] = cells
+        for switch, rows in of_this.items():
+            for port, cells in rows.items():
+                known = listed[switch].setdefault(port, {})
+                for name, value in cells.items():
+                    known.setdefault(name, value)
+    return [{switch: rows.pop(None, {}) | rows} for switch, rows in listed.items() if rows]
+
+
+def exactly(value: Any) -> Any:
+    """A value in a form that tells integers from floats, and keeps the order of keys."""
+    if isinstance(value, dict):
+        return [(name, exactly(inner)) for name, inner in value.items()]
+    if isinstance(value, list):
+        return [exactly(inner) for inner in value]
+    return type(value).__name__, repr(value)
+
+
+@given(bodies(), CHOICES, st.integers(1, 12))
+@fuzz()
+def test_a_list_is_what_its_rows_say(body: list[Row], choice: Choice, chunk: int) -> None:
+    """Any rows in any order, cut anywhere: the text reads back as the same switches, ports, integers and floats."""
+    text = b"".join(render_list([snapshot(body, chunk=chunk)], choice))
+    assert text.endswith(b"]\n")
+    assert exactly(json.loads(text)) == exactly(reference([body], choice))
+
+
+@given(bodies(), bodies(), CHOICES)
+@fuzz(0.5)
+def test_of_two_snapshots_the_first_counts(first: list[Row], second: list[Row], choice: Choice) -> None:
+    """Cells of both are there, a switch once, and where both have a cell it is the first one's."""
+    text = b"".join(render_list([snapshot(first), snapshot(second)], choice))
+    listed = {switch: inner for each in json.loads(text) for switch, inner in each.items()}
+    expected = {switch: inner for each in reference([first, second], choice) for switch, inner in each.items()}
+    # Inside a switch the order is not defined where only one source has ports.
+    assert listed == expected
+    if choice.since_us is None:  # else a snapshot without any later row is left out, and its order with it
+        assert list(listed) == list(expected)
+
+
+@given(bodies(), st.sampled_from(SWITCHES), st.sampled_from(METRICS), st.none() | st.sampled_from(PORTS))
+@fuzz()
+def test_a_cell_is_the_same_as_in_the_list(body: list[Row], switch: str, metric: str, port: str | None) -> None:
+    """Asked one by one, cells are those of the list."""
+    cells, matched = find_cells(snapshot(body), switch, metric, port)
+    rows = {each.port: each for each in reversed(body) if each.switch == switch and port in (None, each.port)}
+    assert matched == bool(rows)
+    expected = {name: each.cells.get(metric) for name, each in rows.items()}
+    assert cells == {name: value for name, value in expected.items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (3704.32, b"3704.32"),
+        (0.1 + 0.2, b"0.30000000000000004"),
+        (5.0, b"5.0"),
+        (2**53 + 1, b"9007199254740993"),
+        (2**64 - 1, b"18446744073709551615"),
+        (-(2**63), b"-9223372036854775808"),
+    ],
+)
+def test_numbers_have_their_shortest_text(value: float, text: bytes) -> None:
+    """Integers keep every digit, floats have as many as it takes to read back the same one."""
+    assert encode_json(value) == text
+
+
+def test_a_long_list_comes_in_pieces() -> None:
+    """No piece holds much more than PIECE_WORK cells, whether there are many switches or one with many ports."""
+    wide: dict[str, Value] = {f"m{number}": number for number in range(50)}
+    for rows in (
+        [Row(f"sw{number}", wide) for number in range(1500)],
+        [Row("sw", wide, str(number)) for number in range(1500)],
+    ):
+        pieces = list(render_list([snapshot(rows)], Choice()))
+        most = max(piece.count(b'"m') for piece in pieces)
+        assert most <= 2 * PIECE_WORK
+        assert len(json.loads(b"".join(pieces))) == len({each.switch for each in rows})
+
+
+@pytest.mark.parametrize(
+    "choice", [Choice(metrics=frozenset({"x"})), Choice(ports=frozenset({"x"})), Choice(since_us=8)]
+)
+def test_a_long_search_comes_in_pieces_too(choice: Choice) -> None:
+    """Rows that are looked at and left out end a piece as well, so that no filter holds the event loop."""
+    body = [Row(f"sw{number}", {"errors": 1}, time_us=number % 9) for number in range(3000)]
+    body.append(Row("last", {"errors": 2}, time_us=9))
+    pieces = list(render_list([snapshot(body)], choice))
+    assert len(pieces) > 5
+    assert b"".join(pieces) == (b'[{"last":{"errors":2}}]\n' if choice.since_us else b"[]\n")
+
+
+def test_a_snapshot_without_later_rows_is_not_searched() -> None:
+    """Whether any row is later than ``since`` is known from the manifest."""
+    body = [row(f"sw{number}", errors=1) for number in range(3000)]
+    held = snapshot(body)
+    assert list(render_list([held], Choice(since_us=held.manifest.data_max_us))) == [b"[]\n"]
