@@ -76,7 +76,7 @@ class BlockEntry(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Index(msgspec.Struct, frozen=True):
-    """Where every row of a snapshot is. Stored as MessagePack."""
+    """Where every row of a snapshot is."""
 
     schemas: list[SchemaEntry]
     blocks: list[BlockEntry]
@@ -89,14 +89,22 @@ class Index(msgspec.Struct, frozen=True):
         return [(self.switches[block.switch], block.number) for block in self.blocks]
 
 
-encode_index = msgspec.msgpack.Encoder().encode
+_index_encoder = msgspec.msgpack.Encoder()
 _index_decoder = msgspec.msgpack.Decoder(Index)
 
 
+def encode_index(index: Index) -> bytes:
+    """An index as it is stored: its crc32 in four bytes, little-endian, then MessagePack."""
+    data = _index_encoder.encode(index)
+    return crc32(data).to_bytes(4, "little") + data
+
+
 def decode_index(data: bytes) -> Index:
-    """Read an index. Raises SnapshotGone if the bytes are none."""
+    """Read an index. Raises SnapshotGone if the bytes are not those of one."""
+    if crc32(data[4:]).to_bytes(4, "little") != data[:4]:
+        raise SnapshotGone("the index is not what was written")
     try:
-        return _index_decoder.decode(data)
+        return _index_decoder.decode(data[4:])
     except msgspec.MsgspecError as error:
         raise SnapshotGone(f"the index cannot be read: {error}") from error
 
@@ -300,6 +308,8 @@ class SnapshotReader:
         self._schemas: list[tuple[pa.Schema, dict[str, int], dict[str, int]]] = []
         if len(index.blocks) != manifest.blocks or sum(block.rows for block in index.blocks) != manifest.rows:
             raise SnapshotGone(f"the index of {manifest.snapshot} has other rows or blocks than its manifest")
+        if len(index.switches) != manifest.switches:
+            raise SnapshotGone(f"the index of {manifest.snapshot} has other switches than its manifest")
         for entry in index.schemas:
             schema = pa.ipc.read_schema(pa.py_buffer(entry.arrow))
             split = LABELS + entry.labels

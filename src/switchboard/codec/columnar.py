@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from switchboard.codec.block import RowBatch
+from switchboard.codec.dialects import BOM
 from switchboard.codec.kinds import ARROW, EXACT_DOUBLE, MISSING_WORDS, MOST_ID_BYTES, Context, Kind, row_batch
 from switchboard.codec.times import Int64Array, believable, guess_unit, to_us_array
 
@@ -72,6 +73,8 @@ _MISSING = pa.array(MISSING_WORDS)
 
 def _plain(chunk: bytes) -> bytes:
     """The chunk with LF line ends and a final one, if it has no quotes and no control bytes."""
+    if chunk.startswith(BOM):  # pyarrow would take it for the beginning of a file, and not for part of a name
+        raise NeedsRows
     if b"\r" in chunk:
         chunk = chunk.replace(b"\r\n", b"\n")
     if not chunk.endswith(b"\n"):
@@ -116,7 +119,7 @@ def _check_id(ids: pa.Array) -> None:
 def _check_doubles(doubles: pa.Array) -> None:
     """Refuse infinities, and what might be an integer that a double cannot hold."""
     values = doubles.to_numpy(zero_copy_only=False)
-    if len(values) - np.count_nonzero(np.abs(values) <= EXACT_DOUBLE) != doubles.null_count:
+    if len(values) - np.count_nonzero(np.abs(values) < EXACT_DOUBLE) != doubles.null_count:
         raise NeedsRows
 
 

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from switchboard.codec import columnar, rows
 from switchboard.codec.block import LABELS, TIME, RowBatch
 from switchboard.codec.columnar import MOST_LINE_BYTES, NeedsRows
-from switchboard.codec.dialects import read_header, recognise
+from switchboard.codec.dialects import BOM, read_header, recognise
 from switchboard.codec.kinds import Context
 from switchboard.codec.rejects import Rejects
 from switchboard.config import ColumnSettings
@@ -94,7 +94,7 @@ class CsvParser:
                 raise self._line_too_long()
             del self._pending[: len(line) + 1]
             self._line += 1
-            if line.strip(b"\r"):
+            if line.removeprefix(BOM).strip(b"\r"):
                 break
             if not self._pending and last:
                 raise BodyError("empty", "the body is empty")

@@ -8,11 +8,14 @@ constants are our keys and labels). Every column may be given another role by Co
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from dataclasses import dataclass
 
 from switchboard.config import ColumnSettings
 from switchboard.errors import BodyError
 
+BOM = b"\xef\xbb\xbf"
+"""A UTF-8 byte order mark: allowed once, at the very beginning of a body."""
 NONE = "-"
 """In ColumnSettings: there is no such column, whatever the header says."""
 
@@ -71,20 +74,21 @@ class Columns:
 
 def read_header(line: bytes) -> list[str]:
     """Split the first line of a body into column names. Raises BodyError if it is no header."""
-    text = line.removeprefix(b"\xef\xbb\xbf").removesuffix(b"\r")
+    text = line.removeprefix(BOM).removesuffix(b"\r")
     if text.lstrip()[:1] == b"<":
         raise BodyError("html", f"the body is markup, not CSV: {_shown(text)}")
     if b"\r" in text:
-        raise BodyError("lone_cr", f"line 1: a carriage return without a line feed: {_shown(text)}")
+        raise BodyError("lone_cr", f"header: a carriage return without a line feed: {_shown(text)}")
     try:
         names = next(csv.reader([text.decode("utf-8")], strict=True), [])
     except (UnicodeDecodeError, csv.Error) as error:
-        raise BodyError("schema", f"line 1: the header cannot be read ({error}): {_shown(text)}") from error
+        raise BodyError("schema", f"header: it cannot be read ({error}): {_shown(text)}") from error
     for name in names:
         if any(character < " " or character == "\x7f" for character in name):
-            raise BodyError("schema", f"line 1: column name {name!r} has a control character")
-        if name and names.count(name) > 1:
-            raise BodyError("schema", f"line 1: column {name!r} stands in the header more than once")
+            raise BodyError("schema", f"header: column name {name!r} has a control character")
+    for name, times in Counter(names).items():
+        if name and times > 1:
+            raise BodyError("schema", f"header: column {name!r} is there {times} times")
     return names
 
 
@@ -93,13 +97,13 @@ def recognise(names: list[str], settings: ColumnSettings) -> Columns:
     wanted = {"switch": settings.switch, "port": settings.port, "timestamp": settings.timestamp}
     for role, name in wanted.items():
         if name not in ("", NONE) and name not in names:
-            raise BodyError("schema", f"line 1: there is no column {name!r}, which the settings name as {role}")
+            raise BodyError("schema", f"header: there is no column {name!r}, which the settings name as {role}")
     dialect = next((known for known in DIALECTS if any(name in names for name in known.switch)), CUSTOM)
     switch = _find(names, settings.switch, dialect.switch)
     if switch is None:
         known = ", ".join(name for each in DIALECTS for name in each.switch)
         raise BodyError(
-            "schema", f"line 1: no column names the switch (looked for {known}); the header is {_list(names)}"
+            "schema", f"header: no column names the switch (looked for {known}); the columns are {_list(names)}"
         )
     labels = dialect.labels | set(settings.labels)
     return Columns(

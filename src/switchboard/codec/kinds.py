@@ -16,7 +16,7 @@ MISSING_WORDS = ("", "NA", "N/A")
 """Cells that say «there is no value»; the words are NVIDIA UFM's."""
 MOST_ID_BYTES = 128
 EXACT_DOUBLE = 2**53
-"""Up to here a double holds every integer."""
+"""Below it a double holds every integer; 2^53 itself might be 2^53 + 1, rounded."""
 
 
 class Kind(Enum):

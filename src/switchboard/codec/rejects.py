@@ -11,7 +11,7 @@ MOST_VALUE_CHARACTERS = 80
 
 
 class Rejects:
-    """``counts`` by reason, and the first MOST_EXAMPLES rejects in the order of the body."""
+    """``counts`` by reason, and the first MOST_EXAMPLES that were found: of a chunk, its rows before its cells."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()

@@ -8,6 +8,7 @@ than MOST_LINE_BYTES or a carriage return without a line feed.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from itertools import islice
@@ -41,8 +42,8 @@ INTEGER = r"^-?[0-9]+$"
 _is_number = re.compile(NUMBER, re.ASCII).fullmatch
 _is_integer = re.compile(INTEGER, re.ASCII).fullmatch
 _NOT_FINITE = frozenset({"nan", "inf", "infinity"})
-_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
-_CONTROL_IN_QUOTES = re.compile(rb"[\x00-\x09\x0b-\x0c\x0e-\x1f\x7f]")
+_LINE_END = frozenset("\r\n")
+_CONTROL = re.compile(rb"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]")  # a line end may be part of a quoted cell
 # Possessive: a quote that is open at the end of the chunk must not be closed by half of an escaped one.
 _QUOTED_CELL = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')
 _MISSING = pa.array(MISSING_WORDS)
@@ -92,10 +93,12 @@ def _assigned(context: Context, chunk: bytes, line: int) -> Iterator[Row]:
             reason = "no_switch"
         elif len(cells[columns.switch].encode()) > MOST_ID_BYTES:
             reason = "long_switch"
-        elif "\n" in cells[columns.switch]:  # possible within quotes
+        elif not _LINE_END.isdisjoint(cells[columns.switch]):
             reason = "control"
         elif columns.port is not None and not 0 < len(cells[columns.port].encode()) <= MOST_ID_BYTES:
             reason, at = "bad_port", columns.port
+        elif columns.port is not None and not _LINE_END.isdisjoint(cells[columns.port]):
+            reason, at = "control", columns.port
         time_us = context.now_us
         if not reason and columns.timestamp is not None:
             at = columns.timestamp
@@ -108,12 +111,13 @@ def _assigned(context: Context, chunk: bytes, line: int) -> Iterator[Row]:
 
 def _time_us(context: Context, cell: str) -> tuple[str, int]:
     """Why the time cannot be used (or an empty string), and the time."""
-    if not _is_integer(cell) or len(cell) > 20:
+    if not _is_integer(cell) or _out_of_range(cell):
         return "bad_timestamp", 0
-    unit = guess_unit(int(cell), context.now_us) if context.unit == "auto" else context.unit
+    time = _integer(cell)
+    unit = guess_unit(time, context.now_us) if context.unit == "auto" else context.unit
     if unit is None:
         return "bad_timestamp", 0
-    time_us = to_us(int(cell), unit)
+    time_us = to_us(time, unit)
     if time_us > context.now_us + FUTURE_US:
         return "future", 0
     if time_us < YEAR_2000_US:
@@ -133,11 +137,11 @@ def _cells(
             if tolerant:
                 return
             raise BodyError("line_too_long", f"line {number} has more than {MOST_LINE_BYTES} bytes")
-        if (_CONTROL_IN_QUOTES if quoted else _CONTROL).search(raw):
-            if b"\r" in raw.replace(b"\r\n", b""):
-                if tolerant:
-                    return
-                raise BodyError("lone_cr", f"line {number}: a carriage return without a line feed")
+        if b"\r" in raw and b"\r" in raw.replace(b"\r\n", b""):
+            if tolerant:
+                return
+            raise BodyError("lone_cr", f"line {number}: a carriage return without a line feed")
+        if _CONTROL.search(raw):
             rejects.add("control", number, value=raw)
             continue
         try:
@@ -182,7 +186,8 @@ def _whole_rows(chunk: bytes, line: int, *, last: bool) -> int:
         if end < 0:
             if last or len(chunk) - at > MOST_LINE_BYTES:
                 start = line + chunk.count(b"\n", 0, at)
-                raise BodyError("unterminated_quote", f"line {start}: a quote is opened and never closed")
+                within = "" if last else f" within {MOST_LINE_BYTES} bytes"
+                raise BodyError("unterminated_quote", f"line {start}: a quote is opened and not closed{within}")
             return at
         at = end
     return at
@@ -190,16 +195,18 @@ def _whole_rows(chunk: bytes, line: int, *, last: bool) -> int:
 
 def _row_end(chunk: bytes, at: int) -> int:
     """Where the row that begins at ``at`` ends, its line end included; -1 if a quote is open at the end."""
+    end = at  # of the line that ``at`` is in, as long as no quote goes past it
     while True:
         if chunk.startswith(b'"', at):
             cell = _QUOTED_CELL.match(chunk, at)
             if cell is None:
                 return -1
             at = cell.end()
-        newline = chunk.find(b"\n", at)
-        comma = chunk.find(b",", at, newline if newline >= 0 else len(chunk))
+        if at >= end:
+            end = chunk.find(b"\n", at) + 1 or len(chunk)
+        comma = chunk.find(b",", at, end)
         if comma < 0:
-            return newline + 1 if newline >= 0 else len(chunk)
+            return end
         at = comma + 1
 
 
@@ -235,7 +242,7 @@ def _unquote(text: str) -> list[str] | None:
 
 def _decide(cells: list[str]) -> Kind:
     """What a column holds whose cells are these."""
-    texts = [cell for cell in cells if cell not in MISSING_WORDS]
+    texts = [cell for cell in cells if cell not in MISSING_WORDS and not _is_not_finite(cell)]
     numbers = [text for text in texts if _is_number(text)]
     if not texts:
         return Kind.UNKNOWN
@@ -257,8 +264,8 @@ def _clean(context: Context, at: int, rows: list[Row]) -> pa.Array:
     bad = pc.invert(pc.or_(missing, number)).to_numpy(zero_copy_only=False)
     name = context.columns.names[at]
     for row in np.flatnonzero(bad).tolist():
-        finite = texts[row].lower().lstrip("+-") not in _NOT_FINITE
-        context.rejects.add("bad_number" if finite else "not_finite", rows[row][0], name, texts[row])
+        reason = "not_finite" if _is_not_finite(texts[row]) else "bad_number"
+        context.rejects.add(reason, rows[row][0], name, texts[row])
     long = pc.greater(pc.binary_length(cells), 18).to_numpy(zero_copy_only=False)
     exponent = pc.match_substring_regex(cells, "[eE]").to_numpy(zero_copy_only=False)
     for row in np.flatnonzero((long | exponent) & ~bad).tolist():
@@ -272,10 +279,19 @@ def _clean(context: Context, at: int, rows: list[Row]) -> pa.Array:
 def _out_of_range(number: str) -> str:
     """Why a well-written number cannot be held, or an empty string."""
     if _is_integer(number):
-        digits = number.lstrip("-0") or "0"
-        fits = len(digits) <= 20 and -(2**63) <= int(number[0] + digits if number[0] == "-" else digits) < 2**64
+        # Python refuses to read integers of thousands of digits.
+        fits = len(number.lstrip("-0")) <= 20 and -(2**63) <= _integer(number) < 2**64
         return "" if fits else "out_of_range"
-    return "" if abs(float(number)) != float("inf") else "not_finite"
+    return "" if math.isfinite(float(number)) else "not_finite"
+
+
+def _integer(text: str) -> int:
+    """An integer that may have any number of leading zeros."""
+    return int(text.lstrip("-0") or "0") * (-1 if text.startswith("-") else 1)
+
+
+def _is_not_finite(text: str) -> bool:
+    return text.lower().lstrip("+-") in _NOT_FINITE
 
 
 def _typed(context: Context, rows: list[Row], others: dict[int, pa.Array]) -> Iterator[RowBatch]:
@@ -306,7 +322,7 @@ def _numbers(cells: pa.Array, preferred: Kind) -> pa.Array:
     integer = pc.match_substring_regex(cells, INTEGER)
     if not pc.all(integer, min_count=0).as_py():
         whole = cells.filter(integer).cast(pa.float64())
-        if pc.any(pc.greater(pc.abs(whole), EXACT_DOUBLE), min_count=0).as_py():
+        if pc.any(pc.greater_equal(pc.abs(whole), EXACT_DOUBLE), min_count=0).as_py():
             raise _Inexact
         return cells.cast(pa.float64())
     for kind in sorted((Kind.INT64, Kind.UINT64, Kind.DOUBLE), key=lambda kind: kind is not preferred):
@@ -314,6 +330,6 @@ def _numbers(cells: pa.Array, preferred: Kind) -> pa.Array:
             numbers = cells.cast(ARROW[kind])
         except pa.ArrowInvalid:
             continue
-        if kind is not Kind.DOUBLE or not pc.any(pc.greater(pc.abs(numbers), EXACT_DOUBLE), min_count=0).as_py():
+        if kind is not Kind.DOUBLE or not pc.any(pc.greater_equal(pc.abs(numbers), EXACT_DOUBLE), min_count=0).as_py():
             return numbers
     raise _Inexact

@@ -11,7 +11,7 @@ Library errors are translated here: StoreUnavailable (no answer), StoreError (an
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -39,6 +39,8 @@ HINT_WAIT_SECONDS = 1.0
 _decode_manifest = msgspec.json.Decoder(Manifest).decode
 _decode_status = msgspec.json.Decoder(SourceStatus).decode
 _encode_json = msgspec.json.Encoder().encode
+_UNREADABLE = (ValueError, RecursionError)
+"""What msgspec raises on garbage; its own errors, and those of broken UTF-8, are ValueErrors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +81,10 @@ class Store:
 
     # Sources
 
-    async def register(self, sources: Sequence[str]) -> None:
-        """Add sources to those that exist; their order becomes the order in which they are asked."""
-        with self._translated("register sources"):
-            await self._control.zadd(keys.SOURCES, {source: number for number, source in enumerate(sources)})
+    async def register(self, source: str, place: int) -> None:
+        """Add a source to those that exist; sources are asked in the order of their places."""
+        with self._translated("register a source"):
+            await self._control.zadd(keys.SOURCES, {source: place})
 
     async def forget(self, source: str) -> None:
         """Take a source from those that exist."""
@@ -109,14 +111,14 @@ class Store:
             return None, 0
         try:
             return _decode_manifest(text), max(ttl_ms, 0)
-        except msgspec.MsgspecError as error:
+        except _UNREADABLE as error:
             raise SnapshotGone(f"the pointer of source {source!r} cannot be read: {error}") from error
 
     async def status(self, source: str) -> SourceStatus | None:
         """What the ETL last saw of a source; None if no attempt is known."""
         with self._translated("read a status"):
             text = await self._control.get(keys.status(source))
-        with contextlib.suppress(msgspec.MsgspecError):
+        with contextlib.suppress(*_UNREADABLE):
             return None if text is None else _decode_status(text)
         return None
 
@@ -125,7 +127,7 @@ class Store:
         with self._translated("write a status"):
             await self._control.set(keys.status(status.source), _encode_json(status), px=10 * status.interval_ms)
 
-    async def hints(self) -> AsyncIterator[str]:
+    async def hints(self) -> AsyncGenerator[str]:
         """Names of sources whose pointer has just moved. A hint: a message may be lost at any time."""
         with self._translated("listen for moved pointers"):
             async with self._control.pubsub(ignore_subscribe_messages=True) as channel:
