@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import hashlib
 import secrets
 import time
 from dataclasses import dataclass
 
 import aiohttp
+import msgspec
 
 from switchboard.codec.block import EncodedBlock
 from switchboard.codec.rejects import Rejects
@@ -51,6 +54,8 @@ class Cycle:
         self._most_bytes = most_bytes
         self._ttl_ms = round(source.ttl * 1000)
         self._block_ttl_ms = round((source.ttl + source.timeout + GRACE_SECONDS) * 1000)
+        # Part of the body's hash: what was made with other settings is not confirmed, but made again.
+        self._settings_hash = hashlib.blake2b(msgspec.json.encode(source), digest_size=4).hexdigest()
         self._known_blocks: tuple[str, list[tuple[str, int]]] = ("", [])
         self._seconds = {
             stage: metrics.SECONDS.labels(source.name, stage)
@@ -67,6 +72,8 @@ class Cycle:
                 current, _ = await self._store.pointer(self.source.name)
             except SnapshotGone:
                 current = None  # what is there is no manifest; publishing replaces it
+            if current is not None and not current.body_hash.startswith(self._settings_hash):
+                current = None
             report = await self._scrape(lease, current)
             if report is None:
                 # Keys of the snapshot that the source has just confirmed are gone: get it again, whole.
@@ -94,11 +101,13 @@ class Cycle:
         snapshot = f"{started_ns // 1_000_000}-{secrets.token_hex(4)}"
         transform = Transform(self.source.columns, started_ns // 1_000)
         async with Publication(self._store, self.source.name, snapshot, self._block_ttl_ms) as publication:
-            with self._seconds["transform"].time():
-                await _stream(response, transform, publication)
-            self._measure(response, transform)
+            try:
+                with self._seconds["transform"].time():
+                    await _stream(response, transform, publication)
+            finally:
+                self._measure(response, transform)
             rejects = transform.parser.rejects
-            same = current is not None and transform.body_hash == current.body_hash
+            same = current is not None and self._body_hash(transform) == current.body_hash
             if current is not None and same and await self._confirm(current, lease):
                 return Report(Outcome.UNCHANGED, current, rejects, response.bytes_received)
             manifest = self._manifest(snapshot, lease, started_ns // 1_000_000, transform, response.validators)
@@ -145,17 +154,22 @@ class Cycle:
             rejects=dict(parser.rejects.counts),
             etag=validators.etag,
             last_modified=validators.last_modified,
-            body_hash=transform.body_hash,
+            body_hash=self._body_hash(transform),
         )
 
+    def _body_hash(self, transform: Transform) -> str:
+        return f"{self._settings_hash}-{transform.body_hash}"
+
     def _measure(self, response: Response, transform: Transform) -> None:
+        """Count what came, also of a body that could not be used to its end."""
         name, parser = self.source.name, transform.parser
         metrics.ROWS.labels(name).inc(parser.rows)
         metrics.VALUES.labels(name).inc(parser.values)
         metrics.BYTES.labels(name).inc(response.bytes_received)
         metrics.BYTES_EXPECTED.labels(name).set(response.bytes_expected or 0)
         metrics.BYTES_RECEIVED.labels(name).set(response.bytes_received)
-        for reason, count in parser.rejects.counts.items():
+        # A copy: after a timeout the thread may still be at the chunk that it had begun.
+        for reason, count in list(parser.rejects.counts.items()):
             metrics.REJECTS.labels(name, reason).inc(count)
 
 
@@ -170,8 +184,9 @@ async def _stream(response: Response, transform: Transform, publication: Publica
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(write())
-            async for piece in response.pieces():
-                await queue.put(await asyncio.to_thread(transform.feed, piece))
+            async with contextlib.aclosing(response.pieces()) as pieces:
+                async for piece in pieces:
+                    await queue.put(await asyncio.to_thread(transform.feed, piece))
             await queue.put(await asyncio.to_thread(transform.finish))
             await queue.put(None)
     except BaseExceptionGroup as errors:

@@ -20,14 +20,19 @@ _log = structlog.get_logger()
 
 
 class LeaseKeeper:
-    """Holds the lease of one source for ``owner`` as long as ``run`` runs. ``lease`` is None while another has it."""
+    """Holds the lease of one source for ``owner`` as long as ``run`` runs. ``lease`` is None while another has it.
 
-    def __init__(self, store: Store, source: str, owner: str, changes: ChangeLog) -> None:
+    Who takes the lease registers the source, at ``place`` among the others: so it is known again as soon as a store that
+    was emptied is written again.
+    """
+
+    def __init__(self, store: Store, source: str, owner: str, changes: ChangeLog, *, place: int = 0) -> None:
         self.lease: Lease | None = None
         self._held = asyncio.Event()
         self._store = store
         self._source = source
         self._owner = owner
+        self._place = place
         self._changes = changes
 
     async def wait(self) -> None:
@@ -44,7 +49,7 @@ class LeaseKeeper:
                 except StoreError as error:
                     # The lease may have run out by now. Scripts check it, so writing on is safe; claiming it is not.
                     self._lose("unreachable")
-                    self._changes.failed("store failed", "store", str(error))
+                    self._changes.failed("store failed", "store", type(error).__name__, error=str(error))
                 await asyncio.sleep(RENEW_SECONDS if self.lease else RETRY_SECONDS)
         finally:
             await self._release()
@@ -57,6 +62,7 @@ class LeaseKeeper:
             self._lose("lost")
         self.lease = await self._store.take_lease(self._source, self._owner)
         if self.lease is not None:
+            await self._store.register(self._source, self._place)
             self._held.set()
             metrics.LEASE_CHANGES.labels(self._source, "taken").inc()
             metrics.OWNED.labels(self._source).set(1)

@@ -22,6 +22,7 @@ LEAST_RETRY_SECONDS = 0.1
 LEAST_SHARE = 0.1
 """An attempt is begun only while at least this share of the interval is left before the next tick."""
 STATUS_EXAMPLES = 10
+MOST_ERROR_CHARACTERS = 500
 
 _log = structlog.get_logger()
 _FAILURES = (SourceError, StoreError, PublishRefused)
@@ -76,7 +77,7 @@ class SourceLoop:
         clock = asyncio.get_running_loop().time
         interval = self.source.interval
         backoff = tenacity.wait_random_exponential(multiplier=interval / 40, max=interval / 4)
-        failing_before = self._changes.failing(self.source.name)
+        failing_before = self._changes.failing(self.source.name) or self._changes.failing("store")
 
         def wait(state: tenacity.RetryCallState) -> float:
             error = state.outcome.exception() if state.outcome else None
@@ -87,7 +88,7 @@ class SourceLoop:
             return clock() + state.upcoming_sleep > deadline - LEAST_SHARE * interval
 
         def say(state: tenacity.RetryCallState) -> None:
-            # A source that was down before this tick was reported then: its retries are noise.
+            # What was down before this tick was reported then: its retries are noise.
             say = _log.debug if failing_before else _log.warning
             say("retry", source=self.source.name, after=state.attempt_number, in_seconds=round(state.upcoming_sleep, 2))
 
@@ -114,8 +115,9 @@ class SourceLoop:
                 raise SourceError("timeout", f"the scrape took longer than {seconds:.3g} s") from error
         except _FAILURES as error:
             self._failed(error)
-            reason, sentence = _reason(error), str(error)
-            await self._tell(Outcome.FAILED, attempted_ms, time.perf_counter() - begun, reason, sentence)
+            if not isinstance(error, LeaseLost):  # else the word is with the one who has the lease
+                took = time.perf_counter() - begun
+                await self._tell(Outcome.FAILED, attempted_ms, took, _reason(error), _sentence(error))
             raise
         took = time.perf_counter() - begun
         self._succeeded(report, took)
@@ -161,11 +163,12 @@ class SourceLoop:
     def _failed(self, error: Exception) -> None:
         name = self.source.name
         metrics.SCRAPES.labels(name, Outcome.FAILED.value).inc()
-        metrics.FAILURES.labels(name, _reason(error)).inc()
+        reason, sentence = _reason(error), _sentence(error)
+        metrics.FAILURES.labels(name, reason).inc()
         if isinstance(error, StoreError):
-            self._changes.failed("store failed", "store", str(error))
-        else:
-            self._changes.failed("scrape failed", name, str(error), source=name, url=self.source.shown_url)
+            self._changes.failed("store failed", "store", type(error).__name__, error=sentence)
+        elif not isinstance(error, LeaseLost):  # said by the keeper of the lease
+            self._changes.failed("scrape failed", name, reason, error=sentence, source=name, url=self.source.shown_url)
 
     async def _tell(
         self, outcome: Outcome, attempted_ms: int, seconds: float, reason: str = "", sentence: str = ""
@@ -197,3 +200,8 @@ def _reason(error: Exception) -> str:
     if isinstance(error, LeaseLost):
         return "lease"
     return "superseded" if isinstance(error, PublishRefused) else "store"
+
+
+def _sentence(error: Exception) -> str:
+    """The text of a failure as UTF-8 can hold it: bytes of an answer that is no text may be in it."""
+    return str(error)[:MOST_ERROR_CHARACTERS].encode("utf-8", "backslashreplace").decode()

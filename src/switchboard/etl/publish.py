@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from switchboard.codec.block import EncodedBlock, Index
-from switchboard.errors import StoreError
+from switchboard.errors import PublishRefused, StoreError, StoreUnavailable
 from switchboard.model import Manifest
 from switchboard.store.redis import Lease, Store
 
@@ -17,9 +17,10 @@ DISCARD_SECONDS = 2.0
 
 
 class Publication:
-    """The writing of one snapshot. Leaving the context without ``commit`` removes what was written.
+    """The writing of one snapshot. Leaving the context before it is announced removes what was written.
 
-    A process that is killed in between leaves keys that nothing points to, and that expire.
+    A process that is killed in between leaves keys that nothing points to, and that expire. So does a store that did
+    not say whether it moved the pointer: removing them could leave a pointer that names nothing.
     """
 
     def __init__(self, store: Store, source: str, snapshot: str, ttl_ms: int) -> None:
@@ -28,7 +29,7 @@ class Publication:
         self._source = source
         self._snapshot = snapshot
         self._ttl_ms = ttl_ms
-        self._committed = False
+        self._announced = False
 
     async def write(self, blocks: Sequence[EncodedBlock]) -> None:
         """Store blocks. Raises StoreError."""
@@ -36,10 +37,17 @@ class Publication:
         await self._store.write_blocks(self._source, self._snapshot, blocks, self._ttl_ms)
 
     async def commit(self, index: Index, manifest: Manifest, lease: Lease) -> None:
-        """Store the index and announce the snapshot. Raises StoreError, PublishRefused: then nothing has changed."""
+        """Store the index and announce the snapshot.
+
+        Raises PublishRefused and StoreError: then nothing has changed, or with StoreUnavailable, perhaps everything.
+        """
         await self._store.write_index(self._source, self._snapshot, index, self._ttl_ms)
-        await self._store.move_pointer(manifest, lease)
-        self._committed = True
+        self._announced = True  # as far as anybody knows, once the request is on its way
+        try:
+            await self._store.move_pointer(manifest, lease)
+        except (PublishRefused, StoreError) as error:
+            self._announced = isinstance(error, StoreUnavailable)
+            raise
 
     async def __aenter__(self) -> Self:
         return self
@@ -47,7 +55,7 @@ class Publication:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._committed or not self.written:
+        if self._announced or not self.written:
             return
         # At the worst the keys stay until they expire.
         with contextlib.suppress(StoreError, TimeoutError):

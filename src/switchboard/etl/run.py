@@ -19,8 +19,9 @@ from switchboard.etl.scrape import new_session
 from switchboard.log import ChangeLog
 from switchboard.serving import serve
 from switchboard.store.redis import Store
+from switchboard.tasks import cancel_all
 
-REGISTER_SECONDS = 5.0
+RETRY_SECONDS = 5.0
 
 _log = structlog.get_logger()
 
@@ -36,7 +37,9 @@ async def run_etl(settings: Settings, *, owner: str, stop: asyncio.Event, sock: 
         store = Store(settings.redis_url)
         stack.push_async_callback(store.aclose)
         session = await stack.enter_async_context(new_session())
-        keepers = [LeaseKeeper(store, source.name, owner, changes) for source in sources]
+        keepers = [
+            LeaseKeeper(store, source.name, owner, changes, place=place) for place, source in enumerate(sources)
+        ]
         loops = [
             SourceLoop(Cycle(source, store, session, keeper, settings.max_body_mib << 20), store, keeper, changes)
             for source, keeper in zip(sources, keepers, strict=True)
@@ -46,34 +49,28 @@ async def run_etl(settings: Settings, *, owner: str, stop: asyncio.Event, sock: 
             # Started sink first and stopped source first: an interrupted scrape still removes what it wrote, and
             # only then the leases are given back.
             keeping = [group.create_task(keeper.run()) for keeper in keepers]
-            keeping.append(group.create_task(_register(store, sources, changes)))
+            keeping.append(group.create_task(_forget_others(store, sources)))
             scraping = [group.create_task(loop.run()) for loop in loops]
             if sock is not None:
                 group.create_task(serve(create_app(store, loops), sock, stop))
             await stop.wait()
-            for tasks in (scraping, keeping):
-                for task in tasks:
-                    task.cancel()
-                await asyncio.wait(tasks)
+            await cancel_all(scraping)
+            await cancel_all(keeping)
     _log.info("etl stopped")
 
 
-async def _register(store: Store, sources: Sequence[Source], changes: ChangeLog) -> None:
-    """Keep the sources registered, also in a store that was emptied, and drop those that nobody scrapes any more.
+async def _forget_others(store: Store, sources: Sequence[Source]) -> None:
+    """Once, drop registered sources that nobody scrapes any more.
 
     A source that is not ours and of which no attempt was noted for ten intervals has left the configuration of
     everybody: as long as it is registered, a question that nobody can answer is a 503.
     """
-    ours = [source.name for source in sources]
-    first = True
+    ours = {source.name for source in sources}
     while True:
         with contextlib.suppress(StoreError):
-            await store.register(ours)
-            if first:
-                for other in await store.sources():
-                    if other not in ours and await store.status(other) is None:
-                        await store.forget(other)
-                        _log.info("source forgotten", source=other)
-                first = False
-            changes.recovered("store reached", "store")
-        await asyncio.sleep(REGISTER_SECONDS)
+            for other in await store.sources():
+                if other not in ours and await store.status(other) is None:
+                    await store.forget(other)
+                    _log.info("source forgotten", source=other)
+            return
+        await asyncio.sleep(RETRY_SECONDS)

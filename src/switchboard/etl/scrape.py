@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import email.utils
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import dataclass
 
 import aiohttp
@@ -15,7 +15,7 @@ from switchboard.config import Source
 from switchboard.errors import BodyError, SourceError
 
 CONNECT_SECONDS = 3.0
-MOST_ETAG_BYTES = 256
+MOST_VALIDATOR_BYTES = 256
 MOST_RETRY_AFTER_SECONDS = 60.0
 _READ_BYTES = 256 << 10
 _NOT_CSV = frozenset({"text/html", "application/xhtml+xml", "application/json", "application/xml", "text/xml"})
@@ -34,16 +34,13 @@ class Response:
 
     def __init__(self, response: aiohttp.ClientResponse, most_bytes: int) -> None:
         self.not_modified = response.status == 304
-        etag = response.headers.get("ETag")
-        self.validators = Validators(
-            etag if etag and len(etag) <= MOST_ETAG_BYTES else None, response.headers.get("Last-Modified")
-        )
+        self.validators = Validators(_validator(response, "ETag"), _validator(response, "Last-Modified"))
         self.bytes_expected = response.content_length
         self.bytes_received = 0
         self._response = response
         self._most_bytes = most_bytes
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    async def pieces(self) -> AsyncGenerator[bytes]:
         """The body, decompressed, in pieces of about PIECE_BYTES; the last one may be shorter.
 
         Raises BodyError if the body is cut off, cannot be decompressed or is larger than allowed; SourceError if the
@@ -51,17 +48,18 @@ class Response:
         """
         piece = bytearray()
         decoded_bytes = 0
-        async for data in self._decoded():
-            decoded_bytes += len(data)
-            if decoded_bytes > self._most_bytes:
-                raise BodyError("too_large", f"the body has more than {self._most_bytes} bytes (max_body_mib)")
-            piece += data
-            if len(piece) >= PIECE_BYTES:
-                yield bytes(piece)
-                piece.clear()
+        async with contextlib.aclosing(self._decoded()) as decoded:
+            async for data in decoded:
+                decoded_bytes += len(data)
+                if decoded_bytes > self._most_bytes:
+                    raise BodyError("too_large", f"the body has more than {self._most_bytes} bytes (max_body_mib)")
+                piece += data
+                if len(piece) >= PIECE_BYTES:
+                    yield bytes(piece)
+                    piece.clear()
         yield bytes(piece)
 
-    async def _decoded(self) -> AsyncIterator[bytes]:
+    async def _decoded(self) -> AsyncGenerator[bytes]:
         gunzip = Gunzip() if _encoding(self._response) == "gzip" else None
         with _translated():
             async for data in self._response.content.iter_chunked(_READ_BYTES):
@@ -126,16 +124,23 @@ def _encoding(response: aiohttp.ClientResponse) -> str:
     return response.headers.get("Content-Encoding", "").strip().lower()
 
 
+def _validator(response: aiohttp.ClientResponse, header: str) -> str | None:
+    """A validator that can be stored and sent back as it came; None if there is none like that."""
+    value = response.headers.get(header, "")
+    fit = len(value) <= MOST_VALIDATOR_BYTES and value.isascii() and value.isprintable()
+    return value if value and fit else None
+
+
 def _retry_after(value: str | None) -> float | None:
     """Seconds that a Retry-After asks for, as a number or a date, at most MOST_RETRY_AFTER_SECONDS."""
     if value is None:
         return None
-    try:
+    if value.isascii() and value.isdigit():
         seconds = float(value)
-    except ValueError:
+    else:
         try:
             seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError, OSError):  # no date, or one that no clock can show
             return None
     return min(max(seconds, 0.0), MOST_RETRY_AFTER_SECONDS)
 
@@ -146,10 +151,16 @@ def _translated() -> Iterator[None]:
         yield
     except aiohttp.ClientConnectorDNSError as error:
         raise SourceError("dns", f"the name cannot be resolved: {error.host}") from error
+    except aiohttp.ClientSSLError as error:
+        raise SourceError("tls", f"no secure connection: {error}") from error
     except aiohttp.ClientConnectorError as error:
         raise SourceError("refused", f"cannot connect: {error.strerror or error.os_error}") from error
     except aiohttp.ClientPayloadError as error:
         raise BodyError("truncated", f"the body ends too early: {error}") from error
+    except aiohttp.ClientResponseError as error:  # its own text has the URL, and with that perhaps a secret
+        raise SourceError("bad_http", f"the answer is not HTTP: {' '.join(error.message.split())}") from error
+    except aiohttp.InvalidURL as error:  # so has this one
+        raise SourceError("bad_url", f"the URL cannot be used: {error.description or 'invalid'}") from error
     except (TimeoutError, aiohttp.ServerTimeoutError) as error:
         raise SourceError("timeout", "the source does not answer in time") from error
     except (aiohttp.ClientError, ValueError, OSError) as error:
