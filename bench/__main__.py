@@ -1,0 +1,60 @@
+"""Measure Switchboard on this machine: print a table, and merge the figures into ``build/bench.json``.
+
+Usage: python -m bench [PART…]   (all parts by default: serving, steady)
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bench import serving, steady
+
+RESULTS = Path("build/bench.json")
+PARTS: dict[str, Callable[[], dict[str, float]]] = {"serving": serving.measure, "steady": steady.measure}
+
+
+def main() -> int:
+    """Run the parts that were asked for; other parts' figures stay in the file."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PART", help=", ".join(PARTS))
+    wanted = parser.parse_args().parts or list(PARTS)
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    results |= machine()
+    for part in wanted:
+        begun = time.monotonic()
+        print(f"{part} …", file=sys.stderr)
+        figures = PARTS[part]()
+        results |= figures
+        print(f"{part}: {time.monotonic() - begun:.0f} s", file=sys.stderr)
+        for name, value in figures.items():
+            print(f"  {name:<44} {value:>14,.3f}".rstrip("0").rstrip("."))
+        RESULTS.parent.mkdir(exist_ok=True)
+        RESULTS.write_text(json.dumps(results, indent=2, sort_keys=True) + "\n")
+    return 0
+
+
+def machine() -> dict[str, str | float]:
+    """What the figures were measured on."""
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    cpu = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "commit": commit.stdout.strip(),
+        "cpu": cpu[1] if cpu else platform.processor(),
+        "cores": os.cpu_count() or 0,
+        "memory_gib": round(memory / 2**30, 1),
+        "python": platform.python_version(),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
