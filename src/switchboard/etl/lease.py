@@ -22,8 +22,8 @@ _log = structlog.get_logger()
 class LeaseKeeper:
     """Holds the lease of one source for ``owner`` as long as ``run`` runs. ``lease`` is None while another has it.
 
-    Who takes the lease registers the source, at ``place`` among the others: so it is known again as soon as a store that
-    was emptied is written again.
+    Who takes the lease registers the source, at ``place`` among the others: so it is known again as soon as a store
+    that was emptied is written again.
     """
 
     def __init__(self, store: Store, source: str, owner: str, changes: ChangeLog, *, place: int = 0) -> None:
