@@ -34,7 +34,7 @@ ARROWS: dict[str, set[str]] = {
     "welcome": VOCABULARY | {"log"},
     "worker": LEAVES | {"generator", "etl", "api"},
     "supervisor": LEAVES | {"store", "worker"},
-    "services": LEAVES | {"store", "settings", "sockets", "supervisor", "welcome", "worker"},
+    "services": LEAVES | {"generator", "store", "settings", "sockets", "supervisor", "welcome", "worker"},
     "cli": LEAVES
     | {"__init__", "generator", "options", "reference", "services", "settings", "sockets", "supervisor", "worker"},
     "__main__": {"cli"},

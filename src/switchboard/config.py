@@ -173,7 +173,7 @@ def mask_url(url: str) -> str:
     return urlunsplit(parts._replace(netloc=netloc, query=query))
 
 
-SECRET_WORD = re.compile(r"token|secret|passw|api[_-]?key|auth|sig|credential", re.IGNORECASE)
+SECRET_WORD = re.compile(r"token|secret|pass|pwd|key|auth|sig|credential", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -192,6 +192,11 @@ def _resolve(source: SourceSettings, settings: Settings) -> Source:
         raise ConfigError(f"source name {name!r} may have letters, digits, `.`, `_` and `-`, at most 64")
     interval = source.interval or settings.interval
     timeout = source.timeout or settings.timeout or 0.8 * interval
+    if timeout > interval:
+        raise ConfigError(
+            f"source {name!r}: a timeout of {timeout:g} s is longer than the interval of {interval:g} s: "
+            "the next scrape would have to wait for it"
+        )
     ttl = source.ttl or settings.ttl or 3 * interval
     if ttl < 2 * interval + timeout:
         raise ConfigError(

@@ -77,9 +77,10 @@ def configure_logging(
     )
     logging.captureWarnings(True)
     logging.basicConfig(handlers=[_Foreign(processors, target)], level=threshold, force=True)
-    # What uvicorn and asyncio say at info (started, waiting for connections) we say ourselves.
-    for name in ("uvicorn", "uvicorn.error", "asyncio"):
-        logging.getLogger(name).setLevel(threshold if threshold <= logging.DEBUG else max(threshold, logging.WARNING))
+    # What uvicorn and asyncio say at info (started, waiting for connections) we say ourselves, and what uvicorn warns
+    # of (invalid requests) is written by whoever can reach the port: no line each.
+    for name, least in (("uvicorn", logging.ERROR), ("uvicorn.error", logging.ERROR), ("asyncio", logging.WARNING)):
+        logging.getLogger(name).setLevel(threshold if threshold <= logging.DEBUG else max(threshold, least))
     logging.getLogger("uvicorn.access").disabled = True
 
 

@@ -16,8 +16,9 @@ import structlog
 from msgspec.structs import replace
 from prometheus_client.multiprocess import mark_process_dead
 
-from switchboard.config import Settings, SourceSettings, mask_url
+from switchboard.config import Settings, SourceSettings, mask_url, resolve_sources
 from switchboard.errors import StoreError
+from switchboard.generator.app import create_app
 from switchboard.sockets import listen, url_of
 from switchboard.store.embedded import EmbeddedRedis, find_client
 from switchboard.store.redis import Store
@@ -42,6 +43,7 @@ async def run_generator(settings: Settings) -> None:
 async def run_ingester(settings: Settings) -> None:
     """Run the ETL, the API, or both (``settings.role``) until a signal says stop. Raises PortTaken, ConfigError."""
     settings = replace(settings, redis_url=settings.redis_url or DEFAULT_REDIS_URL)
+    resolve_sources(settings)
     with ExitStack() as folders, ExitStack() as sockets:
         workers = _Workers(folders, settings)
         stage: list[Program] = []
@@ -65,6 +67,10 @@ async def run_up(settings: Settings, *, generator: bool, sources_given: bool) ->
 
     Without ``generator`` the sources are those of the settings; with it, and no sources given, it is the one source.
     """
+    # What cannot work is refused before anything starts.
+    resolve_sources(settings)
+    if generator:
+        create_app(settings.generator)
     with ExitStack() as folders, ExitStack() as sockets:
         store: list[Program] = []
         redis_line = f"{find_client()} -u {mask_url(settings.redis_url)}"

@@ -51,7 +51,7 @@ def main() -> int:
         return 0  # the supervisor went before it could say anything
     order = msgspec.json.decode(line, type=WorkerOrder)
     settings = order.settings
-    configure_logging(order.role, level=settings.log_level, form=settings.log_format)
+    configure_logging("-".join(sys.argv[1:]) or order.role, level=settings.log_level, form=settings.log_format)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     return run_guarded(lambda: _carry_out(order))
 

@@ -192,6 +192,48 @@ def test_a_client_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch
         wait_for(lambda: _cut("client_slow") > before, "the stream is ended")
 
 
+def test_a_client_that_takes_no_large_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So is one that does not read an answer that was there in one piece."""
+
+    def large(seen: View, now: float, query: None) -> Answer:
+        return Answer(200, [], b"x" * 50_000_000)
+
+    monkeypatch.setattr(door, "WRITE_SECONDS", 0.05)
+    before = _cut("client_slow")
+    with running_api(Holder(SMALL), planted("/large", large)) as port, socket.socket() as client:
+        client.connect(("127.0.0.1", port))
+        client.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        wait_for(lambda: _cut("client_slow") > before, "the answer is given up")
+
+
+def test_a_large_answer_is_whole() -> None:
+    """An answer that is sent in slices has its length and all its bytes."""
+    body = bytes(range(256)) * 10_000
+
+    def large(seen: View, now: float, query: None) -> Answer:
+        return Answer(200, [], body)
+
+    with running_api(Holder(SMALL), planted("/large", large)) as port:
+        reply = ask(port, "/large")
+        assert reply.body == body
+        assert reply.headers["content-length"] == str(len(body))
+        assert ask(port, "/large", "HEAD").headers["content-length"] == str(len(body))
+
+
+def test_a_request_for_no_path_is_answered_like_others() -> None:
+    """`OPTIONS *` is about no path: it is answered, not a failure."""
+    with running_api(Holder(SMALL)) as port:
+        assert ask(port, "*", "OPTIONS").status == 404
+        assert ask(port, "/health").status == 200
+
+
+def test_while_stopping_connections_are_given_up() -> None:
+    """Between the announcement and the end every answer asks the client to connect anew, elsewhere."""
+    with running_api(Holder(view(source("fabric", [row("sw1", errors=1)]), stopping=True))) as port:
+        assert ask(port, "/telemetry/ListMetrics").headers["connection"] == "close"
+        assert ask(port, "/ready").status == 503
+
+
 def test_a_stream_that_fails_is_visibly_cut() -> None:
     """A failure after the first piece cannot become a 500: the client sees that the body is not whole."""
 

@@ -94,3 +94,12 @@ def test_one_process_speaks_for_all(tmp_path: Path) -> None:
     assert shown["switchboard_api_view_rows", "source=fabric"] == 5
     assert shown["switchboard_api_source_state", "source=fabric", "state=fresh"] == 1
     assert shown["switchboard_api_source_state", "source=fabric", "state=late"] == 1
+
+
+def test_the_age_goes_on_when_the_snapshot_has_expired() -> None:
+    """Rows fall to zero with the snapshot; its age grows on, so that an alert can tell."""
+    expired = view(source("old", None, confirmed_at=NOW - 50.0, expires_at=NOW - 20.0))
+    metrics.observe_view(expired, NOW)
+    found = samples(metrics.render().decode())
+    assert found["switchboard_api_snapshot_age_seconds", "source=old"] == 50.0
+    assert found["switchboard_api_view_rows", "source=old"] == 0

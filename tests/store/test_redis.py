@@ -541,6 +541,24 @@ async def test_a_server_that_forgot_the_scripts_gets_them_again(store: Store, cl
     assert (await taken(store)).epoch > 0
 
 
+async def test_no_cancellation_is_lost(store: Store) -> None:
+    """Wherever in a call it comes, a task that is cancelled ends: asyncio and redis-py alone do not see to that."""
+    await taken(store)
+
+    async def call_and_wait(call: str) -> None:
+        await CALLS[call](store)
+        await asyncio.Event().wait()
+
+    for turn in range(60):
+        tasks = [asyncio.ensure_future(call_and_wait(call)) for call in ("ping", "status", "take_lease", "discard")]
+        for _ in range(turn % 20):
+            await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        _, left = await asyncio.wait(tasks, timeout=5)
+        assert not left
+
+
 async def test_cancelled_calls_mix_no_answers(store: Store, client: Any) -> None:
     """A call that is cancelled in the middle leaves no answer behind for the next one, and no connection."""
     lease = await taken(store)

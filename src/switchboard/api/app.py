@@ -38,6 +38,9 @@ WRITE_SECONDS = 30.0
 STREAM_SECONDS = 300.0
 """A client that takes longer for one answer is given up: it would hold an old snapshot in memory."""
 
+SLICE_BYTES = 256 << 10
+"""What is handed to the socket at once; up to this an answer is sent whole."""
+
 log = structlog.get_logger()
 
 
@@ -61,6 +64,7 @@ def create_app(holder: ViewHolder, endpoints: Sequence[Endpoint] = ENDPOINTS) ->
         ]
     )
     app.router.redirect_slashes = False
+    app.router.default = _Door(holder, None)  # `OPTIONS *` matches no route
     # Without the middleware that turns exceptions into answers: what is behind the routes does that itself.
     app.middleware_stack = app.router
     return app
@@ -111,6 +115,8 @@ class _Door:
         began = time.perf_counter()
         request = _request(scope)
         answer = await self._answer(request)
+        if self._holder.view.stopping:
+            answer.headers.append((b"connection", b"close"))  # so that nobody sends another request on this one
         cut = await _send(answer, head=request.method == "HEAD", receive=receive, send=send)
         if cut:
             metrics.STREAMS_CUT.labels(cut).inc()
@@ -161,11 +167,17 @@ async def _send(answer: Answer, *, head: bool, receive: Receive, send: Send) -> 
         if isinstance(body, bytes):
             answer.headers.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-    if head or isinstance(body, bytes):
+    assert not isinstance(body, SharedBody)
+    if head or (isinstance(body, bytes) and len(body) <= SLICE_BYTES):
         await send({"type": "http.response.body", "body": b"" if head else body})
         return ""
-    assert not isinstance(body, SharedBody)
-    return await _stream(body, receive, send)
+    return await _stream(_slices(body) if isinstance(body, bytes) else body, receive, send)
+
+
+def _slices(body: bytes) -> Iterator[bytes]:
+    """A large body in parts, each of which the client has WRITE_SECONDS to take."""
+    view = memoryview(body)
+    return (bytes(view[start : start + SLICE_BYTES]) for start in range(0, len(body), SLICE_BYTES))
 
 
 async def _stream(pieces: Iterator[bytes], receive: Receive, send: Send) -> str:

@@ -89,11 +89,13 @@ def observe_view(view: View, now: float) -> None:
     """Set the gauges to what a view shows at ``now``."""
     STORE_UP.set(0 if view.store_trouble else 1)
     for source in view.sources:
-        if source.loaded is not None:
-            manifest = source.loaded.snapshot.manifest
-            ROWS.labels(source.name).set(manifest.rows)
-            SWITCHES.labels(source.name).set(manifest.switches)
+        manifest = None if source.loaded is None else source.loaded.snapshot.manifest
+        ROWS.labels(source.name).set(manifest.rows if manifest else 0)
+        SWITCHES.labels(source.name).set(manifest.switches if manifest else 0)
+        if manifest is not None:
             DATA_TIME.labels(source.name).set(manifest.data_max_us / 1e6)
+        if source.confirmed_at > float("-inf"):
+            # Goes on when the snapshot has expired: that is when somebody wants to be told.
             SNAPSHOT_AGE.labels(source.name).set(now - source.confirmed_at)
         _set_state(source.name, source.state(now) or _NONE)
 

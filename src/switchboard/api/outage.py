@@ -68,10 +68,11 @@ def _describe(view: View, now: float, source: SourceView) -> str:
         known = f"The snapshot of source {source.name} expired {max(0.0, now - source.expires_at):.0f} s ago"
     else:
         known = f"No snapshot yet of source {source.name}"
-    return f"{known}: {_reason(view, now, source)}"
+    return f"{known}: {reason(view, now, source)}"
 
 
-def _reason(view: View, now: float, source: SourceView) -> str:
+def reason(view: View, now: float, source: SourceView) -> str:
+    """Why the snapshot of a source is not fresh, as far as this process knows."""
     unreachable = store_unreachable(view, now)
     if unreachable:
         return unreachable
@@ -84,4 +85,4 @@ def _reason(view: View, now: float, source: SourceView) -> str:
         return f"the last scrape failed: {status.error or status.reason}"
     if source.attempt_failed(now):
         return f"it was last scraped {now - source.status_seen_at:.0f} s ago; is an ETL process running?"
-    return "it is being loaded"
+    return "it is being loaded" if source.loaded is None else "its next scrape is overdue"

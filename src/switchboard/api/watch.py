@@ -19,17 +19,20 @@ import structlog
 from switchboard.api import metrics
 from switchboard.api.bodies import MOST_WARMED, BodyTable
 from switchboard.api.load import BlockStore, Retired, load_snapshot
+from switchboard.api.outage import reason
 from switchboard.api.view import Loaded, SourceView, View
 from switchboard.api.warm import FIRST_ASKED, warm
 from switchboard.errors import SnapshotGone, StoreError, StoreUnavailable
 from switchboard.log import ChangeLog
-from switchboard.model import Manifest, SourceStatus
+from switchboard.model import Manifest, SourceStatus, State
 
 POLL_SECONDS = 0.5
 LISTEN_AGAIN_SECONDS = 1.0
 MOST_RETRY_SECONDS = 10.0
 """A snapshot that could not be loaded is tried again after two polls, then twice as long each time, up to this."""
 MOST_LOAD_SECONDS = 300.0
+
+_UNSAID = "unsaid"
 
 log = structlog.get_logger()
 
@@ -64,6 +67,8 @@ class _Watched:
     """A source as the watcher knows it: what the view shows, and what the pointer says."""
 
     view: SourceView
+    said: State | str | None = _UNSAID
+    """The state that the log told last; None after it expired."""
     pointer: _Pointer | None = None
     refused_snapshot: str = ""
     failed_snapshot: str = ""
@@ -293,9 +298,28 @@ class Watcher:
             if watched.view.loaded is not None and now >= watched.view.expires_at:
                 self._retire(watched)
                 changes.setdefault("bodies", BodyTable())
-                log.warning("snapshot expired", source=watched.view.name)
         self.view = replace(self.view, sources=tuple(watched.view for watched in self._watched.values()), **changes)
         metrics.observe_view(self.view, now)
+        for watched in self._watched.values():
+            self._say_state(watched, now)
+
+    def _say_state(self, watched: _Watched, now: float) -> None:
+        """One line when a source turns late, stale or expired, and when it is fresh again."""
+        source, state = watched.view, watched.view.state(now)
+        was = watched.said
+        if state is was or (state is None and was is _UNSAID):
+            return
+        watched.said = state
+        if state is State.FRESH:
+            if was is not _UNSAID:
+                log.info("source fresh again", source=source.name)
+            return
+        log.warning(
+            "snapshot expired" if state is None else f"source {state.value}",
+            source=source.name,
+            confirmed_seconds_ago=round(now - source.confirmed_at, 1),
+            why=reason(self.view, now, source),
+        )
 
 
 def _shown(watched: _Watched, pointer: _Pointer, loaded: Loaded) -> SourceView:

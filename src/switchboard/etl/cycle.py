@@ -48,6 +48,8 @@ class Cycle:
         self, source: Source, store: Store, session: aiohttp.ClientSession, keeper: LeaseKeeper, most_bytes: int
     ) -> None:
         self.source = source
+        self.waits_for_store = False
+        """Whether an attempt that is cut off was waiting for nothing but the store."""
         self._store = store
         self._session = session
         self._keeper = keeper
@@ -68,14 +70,16 @@ class Cycle:
             lease = self._keeper.lease
             if lease is None:
                 raise LeaseLost(f"source {self.source.name!r}: the lease is not ours")
+            self.waits_for_store = True
             try:
                 current, _ = await self._store.pointer(self.source.name)
             except SnapshotGone:
                 current = None  # what is there is no manifest; publishing replaces it
+            self.waits_for_store = False
             if current is not None and not current.body_hash.startswith(self._settings_hash):
                 current = None
             report = await self._scrape(lease, current)
-            if report is None:
+            if report is None and current is not None:
                 # Keys of the snapshot that the source has just confirmed are gone: get it again, whole.
                 report = await self._scrape(lease, None)
             if report is None:
@@ -110,7 +114,10 @@ class Cycle:
             same = current is not None and self._body_hash(transform) == current.body_hash
             if current is not None and same and await self._confirm(current, lease):
                 return Report(Outcome.UNCHANGED, current, rejects, response.bytes_received)
-            manifest = self._manifest(snapshot, lease, started_ns // 1_000_000, transform, response.validators)
+            # Later than the current one also if our clock was set back: the pointer moves forwards only.
+            scraped_ms = max(started_ns // 1_000_000, current.scraped_ms + 1 if current else 0)
+            manifest = self._manifest(snapshot, lease, scraped_ms, transform, response.validators)
+            self.waits_for_store = True
             with self._seconds["publish"].time():
                 await publication.commit(transform.builder.index, manifest, lease)
             self._known_blocks = (snapshot, publication.written)

@@ -22,8 +22,7 @@ _log = structlog.get_logger()
 class LeaseKeeper:
     """Holds the lease of one source for ``owner`` as long as ``run`` runs. ``lease`` is None while another has it.
 
-    Who takes the lease registers the source, at ``place`` among the others: so it is known again as soon as a store
-    that was emptied is written again.
+    Who has the lease keeps the source registered, at ``place`` among the others, also in a store that was emptied.
     """
 
     def __init__(self, store: Store, source: str, owner: str, changes: ChangeLog, *, place: int = 0) -> None:
@@ -57,6 +56,7 @@ class LeaseKeeper:
     async def _step(self) -> None:
         if self.lease is not None:
             if await self._store.renew_lease(self.lease):
+                await self._store.register(self._source, self._place)
                 return
             _log.warning("lease lost", source=self._source, epoch=self.lease.epoch)
             self._lose("lost")

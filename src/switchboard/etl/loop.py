@@ -10,7 +10,7 @@ import structlog
 import tenacity
 
 from switchboard.config import Source
-from switchboard.errors import LeaseLost, PublishRefused, SourceError, StoreError
+from switchboard.errors import LeaseLost, PublishRefused, SourceError, StoreError, StoreUnavailable
 from switchboard.etl import metrics
 from switchboard.etl.cycle import Cycle, Report
 from switchboard.etl.lease import LeaseKeeper
@@ -61,10 +61,13 @@ class SourceLoop:
             await asyncio.sleep(tick - clock())
 
     async def _next(self, tick: float) -> float:
-        """Sleep until the tick after ``tick``. One that passed while a scrape was running is counted and left out."""
+        """Sleep until the tick after ``tick``. One that passed while a scrape was running is counted and left out.
+
+        An attempt ends at the next tick at the latest, or a moment after it: that tick is begun then, not left out.
+        """
         clock = asyncio.get_running_loop().time
         interval = self.source.interval
-        missed = int((clock() - tick) / interval)
+        missed = max(0, int((clock() - tick) / interval - LEAST_SHARE))
         if missed:
             metrics.SKIPPED.labels(self.source.name).inc(missed)
             _log.warning("ticks skipped", source=self.source.name, count=missed)
@@ -76,7 +79,7 @@ class SourceLoop:
         """Attempt until one succeeds, or until the next tick is near."""
         clock = asyncio.get_running_loop().time
         interval = self.source.interval
-        backoff = tenacity.wait_random_exponential(multiplier=interval / 40, max=interval / 4)
+        backoff = tenacity.wait_random_exponential(multiplier=interval / 20, max=interval / 4)
         failing_before = self._changes.failing(self.source.name) or self._changes.failing("store")
 
         def wait(state: tenacity.RetryCallState) -> float:
@@ -88,8 +91,8 @@ class SourceLoop:
             return clock() + state.upcoming_sleep > deadline - LEAST_SHARE * interval
 
         def say(state: tenacity.RetryCallState) -> None:
-            # What was down before this tick was reported then: its retries are noise.
-            say = _log.debug if failing_before else _log.warning
+            # What was down before this tick was reported then, and the first retry tells enough: the rest is noise.
+            say = _log.debug if failing_before or state.attempt_number > 1 else _log.warning
             say("retry", source=self.source.name, after=state.attempt_number, in_seconds=round(state.upcoming_sleep, 2))
 
         retrying = tenacity.AsyncRetrying(
@@ -112,7 +115,12 @@ class SourceLoop:
                 async with asyncio.timeout(seconds):
                     report = await self._cycle.attempt()
             except TimeoutError as error:
-                raise SourceError("timeout", f"the scrape took longer than {seconds:.3g} s") from error
+                if self._cycle.waits_for_store:
+                    raise StoreUnavailable(
+                        f"the store did not answer within the {seconds:.3g} s of a scrape"
+                    ) from error
+                limit = "its timeout" if seconds >= self.source.timeout else "the time until the next tick"
+                raise SourceError("timeout", f"the scrape took longer than {seconds:.3g} s, {limit}") from error
         except _FAILURES as error:
             self._failed(error)
             if not isinstance(error, LeaseLost):  # else the word is with the one who has the lease

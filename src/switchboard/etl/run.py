@@ -21,7 +21,7 @@ from switchboard.serving import serve
 from switchboard.store.redis import Store
 from switchboard.tasks import cancel_all
 
-RETRY_SECONDS = 5.0
+FORGET_SECONDS = 10.0
 
 _log = structlog.get_logger()
 
@@ -37,9 +37,7 @@ async def run_etl(settings: Settings, *, owner: str, stop: asyncio.Event, sock: 
         store = Store(settings.redis_url)
         stack.push_async_callback(store.aclose)
         session = await stack.enter_async_context(new_session())
-        keepers = [
-            LeaseKeeper(store, source.name, owner, changes, place=place) for place, source in enumerate(sources)
-        ]
+        keepers = [LeaseKeeper(store, source.name, owner, changes, place=place) for place, source in enumerate(sources)]
         loops = [
             SourceLoop(Cycle(source, store, session, keeper, settings.max_body_mib << 20), store, keeper, changes)
             for source, keeper in zip(sources, keepers, strict=True)
@@ -60,17 +58,17 @@ async def run_etl(settings: Settings, *, owner: str, stop: asyncio.Event, sock: 
 
 
 async def _forget_others(store: Store, sources: Sequence[Source]) -> None:
-    """Once, drop registered sources that nobody scrapes any more.
+    """Drop registered sources that nobody scrapes any more, again and again.
 
-    A source that is not ours and of which no attempt was noted for ten intervals has left the configuration of
-    everybody: as long as it is registered, a question that nobody can answer is a 503.
+    A source that is not ours, that nobody has the lease of, and of which neither a snapshot nor an attempt is left
+    (those of the last ten intervals are) has left the configuration of everybody. As long as it is registered, a
+    question that nobody else can answer is a 503.
     """
     ours = {source.name for source in sources}
     while True:
         with contextlib.suppress(StoreError):
             for other in await store.sources():
-                if other not in ours and await store.status(other) is None:
+                if other not in ours and not await store.is_known(other):
                     await store.forget(other)
                     _log.info("source forgotten", source=other)
-            return
-        await asyncio.sleep(RETRY_SECONDS)
+        await asyncio.sleep(FORGET_SECONDS)

@@ -17,6 +17,8 @@ from switchboard.errors import BodyError, SourceError
 CONNECT_SECONDS = 3.0
 MOST_VALIDATOR_BYTES = 256
 MOST_RETRY_AFTER_SECONDS = 60.0
+LEAST_AGE_SECONDS = 2.0
+"""Age from which a Last-Modified tells whether the content has changed."""
 _READ_BYTES = 256 << 10
 _NOT_CSV = frozenset({"text/html", "application/xhtml+xml", "application/json", "application/xml", "text/xml"})
 
@@ -34,7 +36,7 @@ class Response:
 
     def __init__(self, response: aiohttp.ClientResponse, most_bytes: int) -> None:
         self.not_modified = response.status == 304
-        self.validators = Validators(_validator(response, "ETag"), _validator(response, "Last-Modified"))
+        self.validators = _validators(response)
         self.bytes_expected = response.content_length
         self.bytes_received = 0
         self._response = response
@@ -100,6 +102,28 @@ def new_session() -> aiohttp.ClientSession:
         # The total time is the caller's; this one bounds what the total does not see.
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
     )
+
+
+def _validators(response: aiohttp.ClientResponse) -> Validators:
+    """The validators that may be sent back.
+
+    A Last-Modified has whole seconds: while it is young, the content may change once more in the same second and keep
+    it (RFC 9110, 8.8.2.2). Then only the body can tell.
+    """
+    etag, last_modified = _validator(response, "ETag"), _validator(response, "Last-Modified")
+    if last_modified is not None and etag is None:
+        modified, answered = _date(last_modified), _date(response.headers.get("Date", ""))
+        if modified is None or answered is None or answered - modified < LEAST_AGE_SECONDS:
+            last_modified = None
+    return Validators(etag, last_modified)
+
+
+def _date(text: str) -> float | None:
+    """An HTTP date in seconds since the epoch; None if it is none."""
+    try:
+        return email.utils.parsedate_to_datetime(text).timestamp()
+    except (ValueError, TypeError):
+        return None
 
 
 def _check(response: aiohttp.ClientResponse) -> None:

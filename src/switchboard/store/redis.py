@@ -10,6 +10,7 @@ Library errors are translated here: StoreUnavailable (no answer), StoreError (an
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
@@ -86,6 +87,11 @@ class Store:
         with self._translated("register a source"):
             await self._control.zadd(keys.SOURCES, {source: place})
 
+    async def is_known(self, source: str) -> bool:
+        """Whether anybody has the lease of a source, a snapshot of it, or an attempt on record."""
+        with self._translated("look for a source"):
+            return bool(await self._control.exists(keys.lease(source), keys.pointer(source), keys.status(source)))
+
     async def forget(self, source: str) -> None:
         """Take a source from those that exist."""
         with self._translated("forget a source"):
@@ -129,13 +135,14 @@ class Store:
 
     async def hints(self) -> AsyncGenerator[str]:
         """Names of sources whose pointer has just moved. A hint: a message may be lost at any time."""
-        with self._translated("listen for moved pointers"):
-            async with self._control.pubsub(ignore_subscribe_messages=True) as channel:
+        async with self._control.pubsub(ignore_subscribe_messages=True) as channel:
+            with self._translated("listen for moved pointers"):
                 await channel.subscribe(keys.MOVED)
-                while True:
+            while True:
+                with self._translated("listen for moved pointers"):
                     message = await channel.get_message(timeout=HINT_WAIT_SECONDS)
-                    if message is not None and isinstance(message["data"], bytes):
-                        yield message["data"].decode("utf-8", "replace")
+                if message is not None and isinstance(message["data"], bytes):
+                    yield message["data"].decode("utf-8", "replace")
 
     # Leases
 
@@ -250,11 +257,34 @@ class Store:
     @contextlib.contextmanager
     def _translated(self, what: str) -> Iterator[None]:
         try:
-            yield
+            with _heard_when_cancelled():
+                yield
+        except exceptions.AuthenticationError as error:  # a ConnectionError to redis-py
+            raise StoreError(f"cannot {what}: {self.shown_url} refuses the user or password") from error
         except (exceptions.ConnectionError, exceptions.TimeoutError, OSError, TimeoutError) as error:
             raise StoreUnavailable(f"cannot {what}: {self.shown_url} does not answer ({_brief(error)})") from error
         except exceptions.RedisError as error:
             raise StoreError(f"cannot {what}: {self.shown_url} refuses ({_brief(error)})") from error
+
+
+@contextlib.contextmanager
+def _heard_when_cancelled() -> Iterator[None]:
+    """Raise CancelledError if this task was cancelled within, and nobody heard of it.
+
+    redis-py sends with asyncio.wait_for. In Python 3.11 that forgets a cancellation that comes together with its
+    result (python/cpython#86296, mended in 3.12): a scrape could neither be stopped then, nor end at its timeout.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    before = task.cancelling()
+    try:
+        yield
+    except Exception as error:
+        if task.cancelling() > before:
+            raise asyncio.CancelledError from error
+        raise
+    if task.cancelling() > before:
+        raise asyncio.CancelledError
 
 
 def _client(url: str, timeout_seconds: float, *, retries: int) -> Any:
