@@ -182,7 +182,8 @@ async def _perform(steps: Steps, reader: asyncio.StreamReader, writer: asyncio.S
 
 def http(status: int, body: bytes = b"", *, framed: bool = True, **headers: str) -> bytes:
     """An HTTP answer as bytes; ``content_type="…"`` is the header Content-Type. Unframed: without Content-Length."""
-    lines = [f"HTTP/1.1 {status} {'OK' if status == 200 else 'Whatever'}", f"Date: {formatdate(usegmt=True)}"]
+    headers = {"date": formatdate(usegmt=True)} | headers
+    lines = [f"HTTP/1.1 {status} {'OK' if status == 200 else 'Whatever'}"]
     lines += [f"{name.replace('_', '-').title()}: {value}" for name, value in headers.items()]
     if framed and status != 304:
         lines.append(f"Content-Length: {len(body)}")

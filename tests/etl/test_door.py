@@ -1,0 +1,93 @@
+"""The HTTP door of the ETL process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator
+
+from switchboard.etl.door import create_app
+from switchboard.etl.loop import SourceLoop
+from switchboard.model import Outcome
+from switchboard.serving import serve
+from switchboard.store.embedded import EmbeddedRedis
+from tests.etl.conftest import Lab, body, new_lab
+from tests.processes import Reply, get
+from tests.servers import eventually, http
+
+
+@contextlib.asynccontextmanager
+async def door_of(lab: Lab, loop: SourceLoop) -> AsyncIterator[int]:
+    """The door of an ETL with one source; yields its port."""
+    stop = asyncio.Event()
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port = sock.getsockname()[1]
+        async with asyncio.TaskGroup() as group:
+            group.create_task(serve(create_app(lab.store, [loop]), sock, stop))
+            try:
+                yield port
+            finally:
+                stop.set()
+
+
+async def ask(port: int, target: str) -> Reply:
+    return await asyncio.to_thread(get, port, target)
+
+
+async def test_health_is_ok_while_the_process_lives(lab: Lab) -> None:
+    """Whatever its sources and its store do."""
+    lab.serve([http(500)])
+    async with lab.running() as loop, door_of(lab, loop) as port:
+        answer = await ask(port, "/health")
+        assert (answer.status, answer.body) == (200, b"OK")
+
+
+async def test_ready_when_every_source_is_confirmed(lab: Lab) -> None:
+    """503 until the first scrape, 200 while scrapes succeed, and 503 again 1.5 intervals after the last that did."""
+    lab.serve([http(500)])
+    async with lab.running(interval=0.5) as loop, door_of(lab, loop) as port:
+        await lab.until_status(Outcome.FAILED, "http_5xx")
+        answer = await ask(port, "/ready")
+        assert answer.status == 503
+        assert answer.json() == {"store": {"ok": True}, lab.source.name: {"ok": False, "age_seconds": None}}
+        assert answer.headers["cache-control"] == "no-store"
+        lab.serve([http(200, body(1))])
+
+        async def ready() -> bool:
+            return (await ask(port, "/ready")).status == 200
+
+        await eventually(ready, "ready")
+        lab.serve([http(500)])
+
+        async def late() -> bool:
+            return (await ask(port, "/ready")).json()[lab.source.name]["ok"] is False
+
+        await eventually(late, "not ready any more")
+
+
+async def test_not_ready_without_the_store(redis_server: EmbeddedRedis) -> None:
+    """A store that does not answer is named, with the reason."""
+    async with new_lab(redis_server.url) as lab, lab.running() as loop, door_of(lab, loop) as port:
+        await lab.until_status(Outcome.PUBLISHED)
+        assert redis_server.pid is not None
+        os.kill(redis_server.pid, signal.SIGSTOP)
+        try:
+            answer = await ask(port, "/ready")
+        finally:
+            os.kill(redis_server.pid, signal.SIGCONT)
+        assert answer.status == 503
+        assert answer.json()["store"]["ok"] is False
+        assert "does not answer" in answer.json()["store"]["error"]
+
+
+async def test_metrics_are_those_of_the_sources(lab: Lab) -> None:
+    """Prometheus' text, with what the scrapes counted."""
+    async with lab.running() as loop, door_of(lab, loop) as port:
+        await lab.until_status(Outcome.PUBLISHED)
+        answer = await ask(port, "/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    assert f'switchboard_etl_scrapes_total{{outcome="published",source="{lab.source.name}"}}' in answer.text
+    assert f'switchboard_etl_last_rows{{source="{lab.source.name}"}} 3.0' in answer.text

@@ -1,0 +1,296 @@
+"""One source on its schedule, over time: statuses, metrics, logs, retries, and the end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from switchboard.model import Outcome, SourceStatus
+from switchboard.store import keys
+from switchboard.store.embedded import EmbeddedRedis
+from tests.etl.conftest import Lab, body, new_lab
+from tests.processes import free_port
+from tests.servers import Request, Step, Steps, eventually, http
+
+GOOD = [http(200, body(1), etag='"v1"')]
+NO_RETRY = "60"
+"""A Retry-After that is longer than any interval here: one attempt a tick."""
+
+
+async def test_a_success_is_told_to_the_store(lab: Lab) -> None:
+    """The status has what came, when, and the first rejects, and the metrics count it."""
+    bad = b"1795460000,sw9,x,1\n1795460000\n"
+    lab.serve([http(200, body(1) + bad)])
+    async with lab.running() as loop:
+        status = await lab.until_status(Outcome.PUBLISHED)
+    manifest, _ = await lab.store.pointer(lab.source.name)
+    assert manifest is not None
+    assert (status.url, status.interval_ms, status.rows) == (lab.web.url, 250, 4)
+    assert status.snapshot is not None
+    assert status.confirmed_ms is not None
+    assert status.confirmed_ms >= status.attempted_ms
+    assert status.rejects == {"bad_number": 1, "columns": 1}
+    assert [(each.reason, each.line) for each in status.examples] == [("columns", 6), ("bad_number", 5)]
+    assert loop.last_success is not None
+    assert lab.metric("scrapes_total", outcome="published") >= 1
+    assert lab.metric("rows_total") >= 4
+    assert lab.metric("rejects_total", reason="bad_number") >= 1
+    assert (lab.metric("last_rows"), lab.metric("last_switches"), lab.metric("last_values")) == (4, 4, 7)
+    assert lab.metric("last_expected_bytes") == lab.metric("last_received_bytes") == len(body(1) + bad)
+    assert lab.metric("data_timestamp_seconds") == 1795460000
+    assert lab.metric("last_success_timestamp_seconds") == pytest.approx(status.confirmed_ms / 1000, abs=5)
+    assert lab.metric("stage_seconds_count", stage="total") >= 1
+
+
+FAILURES: dict[str, tuple[list[bytes | Step], str]] = {
+    "http_5xx": ([http(503)], "the source answers 503 Whatever"),
+    "content_type": ([http(200, b"<html>", content_type="text/html")], "the body is text/html, not CSV"),
+    "timeout": ([Step.HANG], "the scrape took longer than"),
+    "truncated": ([http(200, body(2)[:-9], framed=False, content_length="999"), Step.CLOSE], "the body ends too early"),
+    "empty": ([http(200)], "the body is empty"),
+    "bad_http": ([b"\xff\xfe\xfd\r\n\r\n", Step.CLOSE], "the answer is not HTTP"),
+}
+
+
+@pytest.mark.parametrize("reason", FAILURES)
+async def test_a_failure_is_told_to_the_store(lab: Lab, reason: str) -> None:
+    """The status has reason and sentence, and still says what is current; the metrics count it by its reason."""
+    steps, sentence = FAILURES[reason]
+    lab.serve(GOOD)
+    async with lab.running():
+        good = await lab.until_status(Outcome.PUBLISHED)
+        before = await lab.data()
+        lab.serve(steps)
+        failed = await lab.until_status(Outcome.FAILED, reason)
+        assert failed.error.startswith(sentence)
+        assert (failed.snapshot, failed.rows) == (good.snapshot, good.rows)
+        assert failed.confirmed_ms is not None
+        assert await lab.data() == before
+        lab.serve(GOOD)
+        await lab.until_status(Outcome.UNCHANGED, after_ms=failed.attempted_ms)
+    assert lab.metric("scrapes_total", outcome="failed") >= 1
+    assert lab.metric("failures_total", reason=reason) >= 1
+
+
+async def test_a_truncated_body_shows_in_the_bytes(lab: Lab) -> None:
+    """Bytes expected and received differ after a body that was cut off, which is how people find such a source."""
+    lab.serve([http(200, body(1)[:50], framed=False, content_length="999"), Step.CLOSE])
+    async with lab.running():
+        await lab.until_status(Outcome.FAILED, "truncated")
+    assert (lab.metric("last_expected_bytes"), lab.metric("last_received_bytes")) == (999, 50)
+
+
+async def test_words_of_a_source_that_are_no_text_do_no_harm(lab: Lab) -> None:
+    """A source may put any bytes into its answers: they are shown, and nothing ends."""
+    lab.serve([b"HTTP/1.1 500 \xff\xfe" + b"x" * 5000 + b"\r\nContent-Length: 0\r\n\r\n"])
+    async with lab.running():
+        status = await lab.until_status(Outcome.FAILED, "http_5xx")
+        assert status.error.startswith("the source answers 500")
+        assert len(status.error) < 1000
+        lab.serve(GOOD)
+        await lab.until_status(Outcome.PUBLISHED)
+
+
+async def test_a_failure_that_lasts_is_said_once(lab: Lab, logs: list[Any]) -> None:
+    """One error when it begins, one line when it is over, and none for each attempt between, whatever varies in it."""
+    sizes = iter(range(1, 1000))
+
+    def cut(_request: Request) -> Steps:
+        return [http(200, body(1)[: next(sizes)], framed=False, content_length="999"), Step.CLOSE]
+
+    lab.web.answer = cut
+    async with lab.running():
+        await lab.until_requests(4)
+        lab.serve(GOOD)
+        await lab.until_status(Outcome.PUBLISHED)
+    events = [event["event"] for event in logs]
+    assert events.count("scrape failed") == 1
+    assert events.count("scrape recovered") == 1
+    (failed,) = (event for event in logs if event["event"] == "scrape failed")
+    assert (failed["log_level"], failed["reason"], failed["url"]) == ("error", "truncated", lab.web.url)
+
+
+async def test_every_scrape_is_one_line(lab: Lab, logs: list[Any]) -> None:
+    """At info, with what came; rejects are said at debug, with their place."""
+    lab.serve([http(200, body(1) + b"1795460000,sw9,x,1\n")])
+    async with lab.running():
+        await lab.until_status(Outcome.PUBLISHED)
+    first = next(event for event in logs if event["event"] == "scrape")
+    assert (first["log_level"], first["outcome"], first["rows"], first["rejects"]) == ("info", "published", 4, 1)
+    reject = next(event for event in logs if event["event"] == "reject")
+    assert (reject["log_level"], reject["line"], reject["column"], reject["value"]) == ("debug", 5, "a", "x")
+
+
+# The schedule
+
+
+async def test_the_schedule_is_steady(lab: Lab) -> None:
+    """A slow source is still scraped at multiples of the interval: what one scrape takes delays no later one."""
+    interval, ticks = 0.25, 12
+    lab.serve([0.12, *GOOD])
+    async with lab.running(interval=interval, timeout=0.24):
+        requests = await lab.until_requests(ticks + 1)
+    times = [request.at - requests[0].at for request in requests]
+    lateness = [time - interval * round(time / interval) for time in times]
+    assert times[ticks] < interval * (ticks + 1)  # 0.12 s late each time would add up to 1.4 s
+    assert sorted(abs(each) for each in lateness)[ticks // 2] < 0.1
+    assert lab.web.most_busy == 1
+
+
+async def test_a_failure_skips_no_tick(lab: Lab) -> None:
+    """An attempt that fails or hangs until its timeout takes nothing from the tick after it."""
+    interval, ticks = 0.25, 10
+    kinds: list[Steps] = [[http(500, retry_after=NO_RETRY)], [Step.HANG], GOOD, [Step.RESET]]
+    turns = iter(range(1000))
+    lab.web.answer = lambda _request: kinds[next(turns) % 4]
+    async with lab.running(interval=interval, timeout=0.2):
+        requests = await lab.until_requests(ticks)
+    times = [request.at - requests[0].at for request in requests]
+    reached = {round(time / interval) for time in times}
+    assert reached == set(range(max(reached) + 1))
+    assert lab.metric("skipped_ticks_total") == 0
+
+
+async def test_a_failure_is_retried_within_the_interval(lab: Lab) -> None:
+    """A source that fails once is asked again long before its next tick."""
+    lab.serve([http(500)], GOOD)
+    async with lab.running(interval=30.0, timeout=20.0, ttl=90.0):
+        await lab.until_status(Outcome.PUBLISHED)
+    assert len(lab.web.requests) == 2
+    assert lab.web.requests[1].at - lab.web.requests[0].at >= 0.09
+
+
+async def test_retry_after_is_heard(lab: Lab) -> None:
+    """A source that asks for a second gets it; one that asks for more than is left is asked at the next tick."""
+    lab.serve([http(503, retry_after="1")], GOOD)
+    async with lab.running(interval=30.0, timeout=20.0, ttl=90.0):
+        await lab.until_status(Outcome.PUBLISHED)
+    first, second = (request.at for request in lab.web.requests)
+    assert second - first >= 0.99
+    lab.web.requests.clear()
+    lab.serve([http(503, retry_after=NO_RETRY)])
+    async with lab.running(interval=0.4):
+        requests = await lab.until_requests(3)
+    assert all(later.at - earlier.at > 0.2 for earlier, later in pairwise(requests))
+
+
+# Restarts and ends
+
+
+async def test_a_restarted_loop_goes_on_where_it_was(lab: Lab) -> None:
+    """All that matters is in the store: after a restart the first request is conditional, and its 304 confirms."""
+    lab.serve(GOOD, [http(304)])
+    async with lab.running():
+        first = await lab.until_status(Outcome.PUBLISHED)
+    await lab.client.delete(keys.status(lab.source.name))
+    lab.web.requests.clear()
+    async with lab.running():
+        second = await lab.until_status(Outcome.UNCHANGED)
+    assert second.snapshot == first.snapshot
+    assert second.rows == 3
+    assert lab.web.requests[0].headers["if-none-match"] == '"v1"'
+
+
+async def test_the_end_leaves_nothing_half_done(lab: Lab) -> None:
+    """Stopped in the middle of a body, it removes what it wrote, and only then gives the lease back."""
+    large = body(2, switches=60_000)
+    lab.serve([http(200, large[:1_100_000], framed=False, content_length=str(len(large))), Step.HANG])
+
+    async def blocks() -> int:
+        return len(await lab.data())
+
+    async with lab.running(interval=30.0, timeout=20.0, most_bytes=len(large)):
+        await eventually(blocks, "blocks of the snapshot")
+        assert await lab.client.exists(keys.lease(lab.source.name))
+    assert await lab.data() == {}
+    assert not await lab.client.exists(keys.lease(lab.source.name))
+
+
+async def test_who_lost_the_lease_says_nothing(lab: Lab, logs: list[Any]) -> None:
+    """A writer that was overtaken leaves the new owner's status alone, and its refused attempt is no failed scrape."""
+    values = iter(range(1, 1000))
+    lab.web.answer = lambda _request: [http(200, body(next(values)))]
+    theirs = SourceStatus(
+        source=lab.source.name,
+        url="http://elsewhere/",
+        interval_ms=10_000,
+        attempted_ms=1,
+        outcome=Outcome.PUBLISHED,
+        duration_ms=1,
+    )
+    async with lab.running(interval=0.6, timeout=0.5):
+        await lab.until_status(Outcome.PUBLISHED)
+        await lab.client.set(keys.lease(lab.source.name), "another:99", px=20_000)
+        before = await lab.value()
+        await lab.store.write_status(theirs)
+
+        async def refused() -> bool:
+            await lab.store.write_status(theirs)  # over what an attempt that was under way may have said
+            return lab.metric("failures_total", reason="lease") >= 1
+
+        await eventually(refused, "an attempt that is refused")
+        await lab.store.write_status(theirs)
+        number = len(lab.web.requests)
+
+        async def lost() -> bool:
+            return lab.metric("source_owned") == 0
+
+        await eventually(lost, "the keeper notices")
+        assert await lab.store.status(lab.source.name) == theirs
+    assert before is not None
+    assert number <= len(lab.web.requests)
+    assert {"scrape failed", "lease lost"} & {event["event"] for event in logs} == {"lease lost"}
+
+
+async def test_two_owners_one_scrapes(lab: Lab) -> None:
+    """Exactly one of two ingesters asks the source; when it stops, the other goes on at once."""
+    async with contextlib.AsyncExitStack() as later:
+        async with lab.running("first"):
+            await lab.until_status(Outcome.PUBLISHED)
+            second = await later.enter_async_context(lab.running("second"))
+            await lab.until_requests(len(lab.web.requests) + 6)
+            assert second.last_success is None
+            assert lab.web.most_busy == 1
+
+        async def taken_over() -> bool:
+            return second.last_success is not None
+
+        await eventually(taken_over, "the second one scrapes")
+
+
+async def test_a_store_that_stops_and_comes_back(redis_server: EmbeddedRedis, logs: list[Any]) -> None:
+    """While the store says nothing, that is said once; when it answers, and is empty, scraping goes on by itself."""
+    assert redis_server.pid is not None
+    async with new_lab(redis_server.url) as lab, lab.running():
+        await lab.until_status(Outcome.PUBLISHED)
+        os.kill(redis_server.pid, signal.SIGSTOP)
+        try:
+
+            async def said() -> bool:
+                return "store failed" in [event["event"] for event in logs]
+
+            await eventually(said, "the failure is said")
+        finally:
+            os.kill(redis_server.pid, signal.SIGCONT)
+        await lab.client.flushall()
+        await lab.until_status(Outcome.PUBLISHED)
+        assert await lab.value() == 1
+        assert await lab.store.sources() == [lab.source.name]
+    events = [event["event"] for event in logs]
+    assert events.count("store failed") == 1
+    assert events.count("store reached") == 1
+
+
+async def test_a_source_that_is_not_there_yet(lab: Lab) -> None:
+    """A refused connection is a failure like any other, and the first answer is published."""
+    url = lab.web.url
+    async with lab.running(url=f"http://127.0.0.1:{free_port()}/counters"):
+        status = await lab.until_status(Outcome.FAILED, "refused")
+        assert (status.snapshot, status.confirmed_ms) == (None, None)
+    async with lab.running(url=url):
+        await lab.until_status(Outcome.PUBLISHED)

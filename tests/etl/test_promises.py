@@ -1,0 +1,113 @@
+"""Promises that are easily broken at the edges: young dates, late ends of attempts, clocks set back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from email.utils import formatdate
+from typing import Any
+
+import pytest
+from msgspec import json
+from msgspec.structs import replace
+
+from switchboard.errors import SourceError
+from switchboard.model import Outcome
+from switchboard.store import keys
+from switchboard.store.embedded import EmbeddedRedis
+from tests.etl.conftest import Lab, body, new_lab
+from tests.servers import eventually, http
+
+NOW = 1_795_460_000
+MODIFIED = formatdate(NOW, usegmt=True)
+
+
+@pytest.mark.parametrize(("age", "sent"), [(0, None), (1, None), (2, MODIFIED), (3600, MODIFIED)])
+async def test_a_last_modified_tells_only_when_it_is_old(lab: Lab, age: int, sent: str | None) -> None:
+    """A file may change twice in one second: its date is sent back only if it was 2 s old when we got the body."""
+    date = formatdate(NOW + age, usegmt=True)
+    lab.serve([http(200, body(1), last_modified=MODIFIED, date=date)])
+    await lab.attempt()
+    await lab.attempt()
+    assert lab.web.requests[1].headers.get("if-modified-since") == sent
+
+
+async def test_an_etag_vouches_for_a_young_last_modified(lab: Lab) -> None:
+    """With an ETag both are sent back, whatever the date."""
+    lab.serve([http(200, body(1), etag='"1"', last_modified=MODIFIED, date=MODIFIED)])
+    await lab.attempt()
+    await lab.attempt()
+    assert lab.web.requests[1].headers["if-none-match"] == '"1"'
+
+
+async def test_a_source_that_hangs_is_asked_at_every_tick(lab: Lab, logs: list[Any]) -> None:
+    """An attempt that ends with its tick does not cost the next one: every tick begins with a request of its own."""
+    lab.serve([asyncio.Event()])
+    async with lab.running(interval=0.4, timeout=0.3):
+        requests = await lab.until_requests(10)
+    firsts = [0.0, *(round((request.at - requests[0].at) / 0.4, 1) for request in requests)]
+    ticks = {int(first + 0.15) for first in firsts}
+    assert ticks >= set(range(max(ticks)))
+    assert [line for line in logs if line["event"] == "ticks skipped"] == []
+
+
+async def test_publishing_goes_on_when_the_clock_was_set_back(lab: Lab) -> None:
+    """A snapshot scraped «earlier» than the current one, by a clock that was set back, is newer all the same."""
+    lab.serve([http(200, body(1))], [http(200, body(2))])
+    report = await lab.attempt()
+    ahead = replace(report.manifest, scraped_ms=report.manifest.scraped_ms + 3_600_000)
+    await lab.client.set(keys.pointer(lab.source.name), json.encode(ahead), px=20_000)
+    report = await lab.attempt()
+    assert report.outcome is Outcome.PUBLISHED
+    assert await lab.value() == 2
+
+
+async def test_the_source_is_not_blamed_for_the_store(lab: Lab, redis_server: EmbeddedRedis) -> None:
+    """While the store is silent the failure names the store: the source is not even asked."""
+    async with new_lab(redis_server.url) as hung, hung.running(interval=0.5, timeout=0.4):
+        await hung.until_status(Outcome.PUBLISHED)
+        assert redis_server.pid is not None
+        os.kill(redis_server.pid, signal.SIGSTOP)
+        failures = hung.metric("failures_total", reason="store")
+        try:
+
+            async def failed() -> bool:
+                return hung.metric("failures_total", reason="store") > failures
+
+            await eventually(failed, "a failure of the store")
+        finally:
+            os.kill(redis_server.pid, signal.SIGCONT)
+        assert hung.metric("failures_total", reason="timeout") == 0
+
+
+async def test_a_304_without_a_snapshot_is_asked_for_once(lab: Lab) -> None:
+    """There is nothing to fetch again: the source gets one request an attempt."""
+    lab.serve([http(304)])
+    with pytest.raises(SourceError):
+        await lab.attempt()
+    assert len(lab.web.requests) == 1
+
+
+async def test_a_source_with_a_lease_is_not_forgotten(lab: Lab) -> None:
+    """A source is known as long as somebody has its lease, a snapshot or an attempt of it."""
+    name = lab.source.name
+    assert not await lab.store.is_known(name)
+    lease = await lab.store.take_lease(name, "somebody")
+    assert lease is not None
+    assert await lab.store.is_known(name)
+    await lab.store.release_lease(lease)
+    assert not await lab.store.is_known(name)
+    await lab.attempt()
+    await lab.client.delete(keys.lease(name))
+    assert await lab.store.is_known(name), "a snapshot is left"
+
+
+async def test_a_lease_keeps_the_source_registered(lab: Lab) -> None:
+    """Who holds the lease registers the source again, whoever removed it."""
+    keeper = lab.keeper()
+    await keeper._step()
+    assert await lab.store.sources() == [lab.source.name]
+    await lab.store.forget(lab.source.name)
+    await keeper._step()
+    assert await lab.store.sources() == [lab.source.name]

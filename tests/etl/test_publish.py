@@ -1,0 +1,108 @@
+"""A snapshot is announced, or leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from switchboard.errors import PublishRefused, StoreUnavailable
+from switchboard.etl.publish import Publication
+from switchboard.model import Manifest
+from switchboard.store import keys
+from switchboard.store.redis import Lease, Store
+from tests.etl.conftest import Lab
+from tests.servers import MuteProxy
+from tests.snapshots import Packed, pack
+
+BLOCK_MS = 30_000
+
+
+@dataclass
+class Work:
+    """A packed snapshot, and a lease to publish it with."""
+
+    packed: Packed
+    manifest: Manifest
+    lease: Lease
+
+    def publication(self, store: Store) -> Publication:
+        return Publication(store, self.manifest.source, self.manifest.snapshot, BLOCK_MS)
+
+    async def publish(self, store: Store, *, error: Exception | None = None) -> None:
+        """Write blocks, then raise ``error`` or commit."""
+        async with self.publication(store) as publication:
+            await publication.write(self.packed.blocks)
+            if error is not None:
+                raise error
+            await publication.commit(self.packed.index, self.manifest, self.lease)
+
+
+@pytest.fixture
+async def work(lab: Lab) -> Work:
+    packed = pack(b"switch_id,a\n" + b"".join(b"sw%d,%d\n" % (at, at) for at in range(50)))
+    lease = await lab.store.take_lease(lab.source.name, "test")
+    assert lease is not None
+    return Work(packed, replace(packed.manifest, source=lab.source.name, epoch=lease.epoch), lease)
+
+
+async def test_what_is_committed_stays(lab: Lab, work: Work) -> None:
+    """After the commit the snapshot can be read, and leaving the context removes nothing."""
+    async with work.publication(lab.store) as publication:
+        await publication.write(work.packed.blocks[:20])
+        await publication.write(work.packed.blocks[20:])
+        assert publication.written == work.packed.index.block_names()
+        await publication.commit(work.packed.index, work.manifest, work.lease)
+    assert len((await lab.snapshot()).switches) == 50
+
+
+async def test_what_is_not_committed_is_removed(lab: Lab, work: Work) -> None:
+    """Leaving the context without a commit leaves no key behind, whether by an error or not."""
+    async with work.publication(lab.store) as publication:
+        await publication.write(work.packed.blocks)
+        assert len(await lab.data()) == 50
+    assert await lab.data() == {}
+    with pytest.raises(ZeroDivisionError):
+        await work.publish(lab.store, error=ZeroDivisionError())
+    assert await lab.data() == {}
+
+
+async def test_a_refused_snapshot_is_removed(lab: Lab, work: Work) -> None:
+    """Without the lease the pointer stays where it is, and blocks and index are gone."""
+    await lab.store.release_lease(work.lease)
+    with pytest.raises(PublishRefused):
+        await work.publish(lab.store)
+    assert await lab.data() == {}
+
+
+async def test_a_cancelled_publication_is_removed(lab: Lab, work: Work) -> None:
+    """Who is cancelled between blocks and pointer removes the blocks before it ends."""
+    written = asyncio.Event()
+
+    async def publish() -> None:
+        async with work.publication(lab.store) as publication:
+            await publication.write(work.packed.blocks)
+            written.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.ensure_future(publish())
+    await written.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await lab.data() == {}
+
+
+async def test_a_lost_answer_leaves_a_whole_snapshot(lab: Lab, work: Work, shared_redis: Any) -> None:
+    """If the store moved the pointer, and nobody heard of it, the pointer must not name what was removed."""
+    async with MuteProxy(shared_redis.socket_path, after=b"EVALSHA") as proxy:
+        store = Store(proxy.url)
+        await store.ping()
+        with pytest.raises(StoreUnavailable):
+            await work.publish(store)
+        await store.aclose()
+    assert await lab.client.exists(keys.pointer(lab.source.name))
+    assert len((await lab.snapshot()).switches) == 50

@@ -1,0 +1,51 @@
+"""Pieces of a body in, blocks out."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from switchboard.codec.block import EncodedBlock, encode_index
+from switchboard.config import ColumnSettings
+from switchboard.errors import BodyError
+from switchboard.etl.transform import Transform
+from tests.codec.parsing import pieces
+from tests.codec.reference import NOW_US
+from tests.fuzz import fuzz
+
+SMALL = b"switch_id,a,b\n" + b"".join(b"sw%d,%d,x\n" % (at % 50, at) for at in range(300))
+LARGE = b"switch_id,a,b\n" + b"".join(b"sw%d,%d,x\n" % (at // 100, at) for at in range(3000))
+
+
+def transformed(body: bytes, cuts: list[int]) -> tuple[Transform, list[EncodedBlock]]:
+    transform = Transform(ColumnSettings(), NOW_US)
+    blocks = [block for piece in pieces(body, cuts) for block in transform.feed(piece)]
+    return transform, [*blocks, *transform.finish()]
+
+
+@pytest.mark.parametrize("body", [SMALL, LARGE], ids=["small", "large"])
+@fuzz(0.1)
+@given(cuts=st.lists(st.integers(0, len(LARGE)), max_size=6))
+def test_any_pieces_give_the_same_snapshot(body: bytes, cuts: list[int]) -> None:
+    """Blocks, index and hash depend on the bytes alone."""
+    whole, blocks = transformed(body, [])
+    cut, cut_blocks = transformed(body, cuts)
+    assert [(block.switch, block.number, block.payload) for block in cut_blocks] == [
+        (block.switch, block.number, block.payload) for block in blocks
+    ]
+    assert encode_index(cut.builder.index) == encode_index(whole.builder.index)
+    assert cut.body_hash == whole.body_hash
+    assert cut.parser.rows == cut.builder.rows == body.count(b"\n") - 1
+
+
+def test_the_hash_tells_bodies_apart() -> None:
+    """One changed byte is another body."""
+    assert transformed(SMALL, [])[0].body_hash != transformed(SMALL.replace(b"sw7,7", b"sw7,8"), [])[0].body_hash
+
+
+def test_a_body_without_rows_gives_no_snapshot() -> None:
+    """An unusable body raises BodyError, at the latest at its end."""
+    for body in (b"", b"switch_id,a\n", b"<html>", b'switch_id,a\n"sw1'):
+        with pytest.raises(BodyError):
+            transformed(body, [])
