@@ -95,6 +95,13 @@ def test_every_row_can_be_read_back(switches: list[str], chunk_bytes: int, decim
     check(pack(body, SETTINGS, chunk_bytes=chunk_bytes), body, chunk_bytes)
 
 
+@pytest.mark.parametrize("chunk_bytes", range(1, 80))
+def test_a_switch_may_be_cut_anywhere(chunk_bytes: int) -> None:
+    """Wherever in the rows of a switch a chunk ends, the switch is whole."""
+    body = body_of(["a", "a", "b", "b", "b", "a", "c", "c"])
+    check(pack(body, SETTINGS, chunk_bytes=chunk_bytes), body, chunk_bytes)
+
+
 @fuzz(0.2)
 @given(orders(), st.lists(st.integers(0, 80_000), max_size=8))
 def test_any_chunking_gives_the_same_blocks(switches: list[str], cuts: list[int]) -> None:

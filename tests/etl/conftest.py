@@ -176,7 +176,7 @@ async def new_lab(redis_url: str) -> AsyncIterator[Lab]:
         new_session() as session,
     ):
         source = Source(
-            name=f"lab-{next(_numbers)}", url=web.url, interval=0.25, timeout=0.2, ttl=20, columns=ColumnSettings()
+            name=f"lab-{next(_numbers)}", url=web.url, interval=0.4, timeout=0.4, ttl=20, columns=ColumnSettings()
         )
         yield Lab(web, redis_url, client, store, session, source, ChangeLog(structlog.get_logger()))
 

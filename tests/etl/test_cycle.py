@@ -42,7 +42,7 @@ async def test_a_body_becomes_a_snapshot(lab: Lab) -> None:
     assert manifest.rejects == {"bad_number": 1, "columns": 1}
     assert manifest.last_time_updated == 1795460005
     assert (manifest.data_min_us, manifest.data_max_us) == (1795460000_000_000, 1795460005_000_000)
-    assert (manifest.interval_ms, manifest.ttl_ms) == (250, 20_000)
+    assert (manifest.interval_ms, manifest.ttl_ms) == (400, 20_000)
     assert (manifest.etag, manifest.last_modified) == ('"v1"', "yesterday")
     assert manifest.snapshot.startswith(f"{manifest.scraped_ms}-")
     assert 0 < ttl_ms <= 20_000
@@ -199,7 +199,7 @@ async def test_other_settings_make_another_snapshot(lab: Lab) -> None:
     """What was made with other columns, times or from another URL is not confirmed: it is fetched and made again."""
     lab.serve(TAGGED)
     await lab.attempt()
-    others: list[dict[str, Any]] = [{"columns": ColumnSettings(labels=("a",))}, {"ttl": 21.0}, {"interval": 0.3}]
+    others: list[dict[str, Any]] = [{"columns": ColumnSettings(labels=("a",))}, {"ttl": 21.0}, {"interval": 0.5}]
     for other in others:
         assert (await lab.attempt(**other)).outcome is Outcome.PUBLISHED
         assert (await lab.attempt(**other)).outcome is Outcome.UNCHANGED

@@ -24,7 +24,7 @@ from tests.servers import Step, Web, eventually, http
 
 
 def settings(redis_url: str, **urls: str) -> Settings:
-    sources = [SourceSettings(name=name, url=url, interval=0.25, timeout=0.2, ttl=20) for name, url in urls.items()]
+    sources = [SourceSettings(name=name, url=url, interval=0.4, timeout=0.4, ttl=20) for name, url in urls.items()]
     return Settings(redis_url=redis_url, sources=tuple(sources))
 
 

@@ -110,6 +110,8 @@ class SourceLoop:
         attempted_ms = time.time_ns() // 1_000_000
         begun = time.perf_counter()
         seconds = min(self.source.timeout, deadline - asyncio.get_running_loop().time())
+        if seconds <= 0:  # this process was not woken in time: the attempt belongs to the next tick
+            return
         try:
             try:
                 async with asyncio.timeout(seconds):
