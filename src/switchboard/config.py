@@ -34,6 +34,11 @@ class ColumnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         _setting("unit of that time; auto takes the one that puts it between the year 2000 and now + 10 min"),
     ] = "auto"
     labels: Annotated[tuple[str, ...], _setting("columns to keep as text, beside those of the dialect")] = ()
+    units: Annotated[
+        dict[str, str], _setting('columns whose numbers carry a unit, and the unit: `{ Module_Temperature = "C" }`')
+    ] = {}
+    missing: Annotated[tuple[str, ...], _setting("words for a missing number, beside NA, N/A and nothing")] = ()
+    rename: Annotated[dict[str, str], _setting('columns to keep under another name: `{ old = "new" }`')] = {}
     exclude: Annotated[tuple[str, ...], _setting("columns to leave out")] = ()
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
 from switchboard.api.view import Loaded, SourceView, View
@@ -155,7 +156,8 @@ def _batch(rows: Sequence[Row], metrics: list[str], types: dict[str, pa.DataType
     ]
     names = ["timestamp", "port", *labels, *metrics]
     switches = pa.array([each.switch for each in rows], pa.string())
-    return RowBatch(switches, pa.record_batch(columns, names=names), len(labels))
+    lines = np.arange(2, 2 + len(switches), dtype=np.int32)
+    return RowBatch(switches, pa.record_batch(columns, names=names), len(labels), lines)
 
 
 def _type(values: Iterable[Value]) -> pa.DataType:

@@ -128,7 +128,8 @@ def _slices(batch: RowBatch, sizes: list[int]) -> Iterator[RowBatch]:
         rows = batch.rows.slice(start, sizes[at % len(sizes)])
         if rows.num_rows == 0:
             return
-        yield RowBatch(batch.switches.slice(start, rows.num_rows), rows, batch.labels)
+        lines = batch.lines[start : start + rows.num_rows]
+        yield RowBatch(batch.switches.slice(start, rows.num_rows), rows, batch.labels, lines)
         start += rows.num_rows
 
 

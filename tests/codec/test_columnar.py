@@ -74,7 +74,7 @@ def test_accepts_nothing_that_the_careful_way_reads_differently(
     text = line_end.join(",".join(line) for line in lines) + ("" if last else line_end)
     fast, careful = context_of(names, unit), context_of(names, unit)
     try:
-        accepted = columnar.parse(fast, text.encode())
+        accepted = columnar.parse(fast, text.encode(), 2)
     except NeedsRows:
         return
     batches, consumed = rows.parse(careful, text.encode(), 2, last=last)
@@ -93,7 +93,7 @@ def test_reads_what_the_grammar_says(table: tuple[tuple[str, ...], list[list[str
     text = "".join(",".join(line) + line_end for line in lines)
     context = context_of(names)
     try:
-        batches = [columnar.parse(context, text.encode())]
+        batches = [columnar.parse(context, text.encode(), 2)]
     except NeedsRows:
         batches, _ = rows.parse(context, text.encode(), 2, last=True)
     spec = Spec(
@@ -130,7 +130,7 @@ def test_reads_what_the_grammar_says(table: tuple[tuple[str, ...], list[list[str
 )
 def test_takes_ordinary_chunks(text: str) -> None:
     """Numbers, missing cells, CRLF and any printable name need no second look."""
-    batch = columnar.parse(context_of(ORDERS[0], "auto"), text.encode())
+    batch = columnar.parse(context_of(ORDERS[0], "auto"), text.encode(), 2)
     assert batch.rows.num_rows == text.count("sw1") + text.count("é")
 
 
@@ -139,20 +139,20 @@ def test_takes_ordinary_chunks(text: str) -> None:
 def test_leaves_what_pyarrow_is_too_generous_with(cell: str, column: str) -> None:
     """No number that is written as we do not accept it passes for one, in a column of any type."""
     with pytest.raises(NeedsRows):
-        columnar.parse(context_of(("switch_id", column)), f"sw1,{cell}\n".encode())
+        columnar.parse(context_of(("switch_id", column)), f"sw1,{cell}\n".encode(), 2)
 
 
 @pytest.mark.parametrize("value", [2**53, 2**53 + 1, -(2**53) - 1, 2**63])
 def test_leaves_integers_that_a_double_may_have_rounded(value: int) -> None:
     """In a column of doubles an integer that is not certainly exact gets a second look."""
     with pytest.raises(NeedsRows):
-        columnar.parse(context_of(("switch_id", "d")), f"sw1,{value}\nsw2,0.5\n".encode())
+        columnar.parse(context_of(("switch_id", "d")), f"sw1,{value}\nsw2,0.5\n".encode(), 2)
 
 
 def test_leaves_a_chunk_that_begins_with_a_byte_order_mark() -> None:
     """A mark at the beginning of a chunk is part of a name, though pyarrow would drop it."""
     with pytest.raises(NeedsRows):
-        columnar.parse(context_of(("switch_id", "i")), "\ufeffsw1,5\n".encode())
+        columnar.parse(context_of(("switch_id", "i")), "\ufeffsw1,5\n".encode(), 2)
 
 
 @pytest.mark.parametrize(
@@ -173,18 +173,18 @@ def test_leaves_a_chunk_that_begins_with_a_byte_order_mark() -> None:
 def test_leaves_odd_rows(text: str) -> None:
     """Blank and ragged lines, quotes, control bytes and missing names are for the careful way."""
     with pytest.raises(NeedsRows):
-        columnar.parse(context_of(("switch_id", "i")), text.encode())
+        columnar.parse(context_of(("switch_id", "i")), text.encode(), 2)
 
 
 def test_leaves_broken_utf8_and_long_lines() -> None:
-    """So are bytes that are no text, and lines that are too long."""
+    """So are names whose bytes are no text, and lines that are too long."""
     context = context_of(("switch_id", "note"))
-    for chunk in (b"sw1,\xff\n", b"sw1,\xed\xa0\x80\n", b"sw1," + b"x" * MOST_LINE_BYTES + b"\n"):
+    for chunk in (b"sw\xff,1\n", b"sw\xed\xa0\x80,1\n", b"sw1," + b"x" * MOST_LINE_BYTES + b"\n"):
         with pytest.raises(NeedsRows):
-            columnar.parse(context, chunk)
+            columnar.parse(context, chunk, 2)
 
 
 def test_ports_are_of_type_null_where_there_are_none() -> None:
     """A source without ports says so by the type of the column."""
-    batch = columnar.parse(context_of(("switch_id", "i")), b"sw1,5\n")
+    batch = columnar.parse(context_of(("switch_id", "i")), b"sw1,5\n", 2)
     assert pa.types.is_null(batch.rows.schema.field("port").type)

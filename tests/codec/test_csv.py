@@ -211,8 +211,13 @@ def test_ufm_secondary_sample() -> None:
     first = parsed.rows[0]
     assert {"Device_ID", "node_description", "Phy_Manager_State", "Link_speed_active", "FW_Version"} <= first[3].keys()
     assert {"Total_Raw_BER", "PortXmitDataExtended", "Link_Down"} <= first[4].keys()
-    # The aggregation port of every switch is described in Latin-1: so far such a row is a reject.
-    assert (parsed.parser.rows, parsed.parser.rejects.counts) == (256, {"bad_utf8": 4})
+    assert (parsed.parser.rows, parsed.parser.rejects.counts) == (260, {})
+    by_port = {port: (labels, metrics) for switch, _, port, labels, metrics in parsed.rows if switch == first[0]}
+    assert (first[4]["Module_Temperature"], first[4]["Chip_Temp"]) == (66, 61)
+    assert "Module_Temperature" not in by_port["13"][1], "NA is missing"
+    assert by_port["1"][1]["PortXmitDataExtended"] == 311077592275920884, "exact to 64 bits"
+    assert by_port["65"][0]["node_description"].isprintable(), "described in Latin-1"
+    assert "\ufffd" not in by_port["65"][0]["node_description"]
 
 
 def test_basic_sample() -> None:

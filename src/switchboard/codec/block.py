@@ -23,9 +23,9 @@ from zlib import crc32
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from switchboard.codec.duplicates import Duplicates, IntArray
 from switchboard.errors import SnapshotGone
 from switchboard.model import Manifest
 
@@ -37,16 +37,16 @@ MOST_BLOCK_ROWS = 2 * BLOCK_ROWS
 TIME, PORT, LABELS = 0, 1, 2
 """Positions of the time, the port and the first label in a block."""
 
-IntArray = npt.NDArray[np.int32]
-
 
 @dataclass(frozen=True, slots=True)
 class RowBatch:
-    """Rows as they were parsed: ``rows`` has the columns of a block, ``switches`` the switch of each row."""
+    """Rows as they were parsed: ``rows`` has the columns of a block, ``switches`` and ``lines`` one entry a row."""
 
     switches: pa.Array
     rows: pa.RecordBatch
     labels: int
+    lines: IntArray
+    """Line of the body on which each row begins."""
 
 
 class EncodedBlock(NamedTuple):
@@ -118,7 +118,8 @@ class BlockBuilder:
         self._streaming = False
         self._pending: list[tuple[pa.RecordBatch, IntArray]] = []
         self._pending_labels = 0
-        self._buffered: list[RowBatch] = []
+        self._buffered: list[tuple[RowBatch, IntArray]] = []
+        self._duplicates = Duplicates()
         self._switch_numbers: dict[str, int] = {}
         self._switch_names: list[str] = []
         self._block_numbers: dict[int, int] = {}
@@ -139,14 +140,16 @@ class BlockBuilder:
     def add(self, batch: RowBatch) -> list[EncodedBlock]:
         """Take the next rows of the body; return the blocks that are complete."""
         self.rows += batch.rows.num_rows
+        switches = self._number(batch.switches)
+        self._duplicates.add(switches, batch.rows.column(PORT), batch.lines)
         if self._streaming:
-            return list(self._stream(batch))
-        self._buffered.append(batch)
+            return list(self._stream(batch, switches))
+        self._buffered.append((batch, switches))
         if self.rows <= SMALL_ROWS:
             return []
         self._streaming = True
         buffered, self._buffered = self._buffered, []
-        return [block for early in buffered for block in self._stream(early)]
+        return [block for early in buffered for block in self._stream(*early)]
 
     def finish(self) -> list[EncodedBlock]:
         """Return the blocks that are left."""
@@ -165,10 +168,14 @@ class BlockBuilder:
             parts=parts.astype("<i4").tobytes(),
         )
 
-    def _stream(self, batch: RowBatch) -> Iterator[EncodedBlock]:
+    def duplicate_lines(self) -> list[int]:
+        """Lines of the rows whose switch and port had a row before. The first one is what readers find."""
+        return self._duplicates.lines()
+
+    def _stream(self, batch: RowBatch, numbers: IntArray) -> Iterator[EncodedBlock]:
         if self._pending and not _same_schema(self._pending[0][0], self._pending_labels, batch):
             yield from self._flush()
-        self._pending.append((batch.rows, self._number(batch.switches)))
+        self._pending.append((batch.rows, numbers))
         self._pending_labels = batch.labels
         rows, switches = self._join_pending()
         boundaries = np.flatnonzero(np.diff(switches)) + 1
@@ -195,14 +202,15 @@ class BlockBuilder:
         rows, switches = zip(*self._pending, strict=True)
         return pa.concat_batches(list(rows)), np.concatenate(switches)
 
-    def _one_block_a_switch(self, batches: list[RowBatch]) -> Iterator[EncodedBlock]:
-        rows = pa.concat_batches([batch.rows for batch in batches])
-        switches = np.concatenate([self._number(batch.switches) for batch in batches])
+    def _one_block_a_switch(self, batches: list[tuple[RowBatch, IntArray]]) -> Iterator[EncodedBlock]:
+        labels = batches[0][0].labels
+        rows = pa.concat_batches([batch.rows for batch, _ in batches])
+        switches = np.concatenate([numbers for _, numbers in batches])
         order = np.argsort(switches, kind="stable")
         if np.any(np.diff(order) != 1):
             rows, switches = rows.take(pa.array(order)), switches[order]
         for first, end in _runs(switches):
-            yield self._encode(rows.slice(first, end - first), switches[first:end], batches[0].labels)
+            yield self._encode(rows.slice(first, end - first), switches[first:end], labels)
 
     def _number(self, switches: pa.Array) -> IntArray:
         """Number the switches of a batch in the order in which the snapshot shows them."""
@@ -364,12 +372,12 @@ def _same_schema(rows: pa.RecordBatch, labels: int, batch: RowBatch) -> bool:
     return labels == batch.labels and bool(rows.schema.equals(batch.rows.schema))
 
 
-def _same_schema_runs(batches: list[RowBatch]) -> Iterator[list[RowBatch]]:
-    run: list[RowBatch] = []
-    for batch in batches:
-        if run and not _same_schema(run[0].rows, run[0].labels, batch):
+def _same_schema_runs(batches: list[tuple[RowBatch, IntArray]]) -> Iterator[list[tuple[RowBatch, IntArray]]]:
+    run: list[tuple[RowBatch, IntArray]] = []
+    for batch, numbers in batches:
+        if run and not _same_schema(run[0][0].rows, run[0][0].labels, batch):
             yield run
             run = []
-        run.append(batch)
+        run.append((batch, numbers))
     if run:
         yield run

@@ -19,7 +19,9 @@ import pyarrow.csv
 
 from switchboard.codec.block import RowBatch
 from switchboard.codec.dialects import BOM
-from switchboard.codec.kinds import ARROW, EXACT_DOUBLE, MISSING_WORDS, MOST_ID_BYTES, Context, Kind, row_batch
+from switchboard.codec.kinds import ARROW, EXACT_DOUBLE, MOST_ID_BYTES, Context, Keys, Kind, row_batch
+from switchboard.codec.latin1 import decode_cell, is_utf8
+from switchboard.codec.numbers import NUMBER, Inexact, typed, without_unit
 from switchboard.codec.times import Int64Array, believable, guess_unit, to_us_array
 
 MOST_LINE_BYTES = 64 << 10
@@ -37,9 +39,12 @@ class NeedsRows(Exception):
     """The chunk has to be read row by row."""
 
 
-def parse(context: Context, chunk: bytes) -> RowBatch:
-    """Parse a chunk of whole lines. Raises NeedsRows if there is anything to reject or to decide in it."""
-    chunk = _plain(chunk)
+def parse(context: Context, chunk: bytes, line: int) -> RowBatch:
+    """Parse a chunk of whole lines, the first of which is line ``line``.
+
+    Raises NeedsRows if there is anything to reject or to decide in it.
+    """
+    chunk = _utf8(context, _plain(chunk))
     columns = context.columns
     table = _read(context, chunk)
     if table.num_rows == 0:
@@ -52,23 +57,26 @@ def parse(context: Context, chunk: bytes) -> RowBatch:
     if columns.timestamp is not None:
         numeric[columns.timestamp] = True
     for at, kind in context.kinds.items():
-        numeric[at] = kind in (Kind.INT64, Kind.UINT64, Kind.DOUBLE)
+        if kind in NUMERIC and at in columns.units:
+            arrays[at] = _without_unit(context, at, arrays[at])
+            continue
+        numeric[at] = kind in NUMERIC
         if kind is Kind.DOUBLE:
             _check_doubles(arrays[at])
-        elif kind is Kind.UNKNOWN and not pc.all(pc.is_in(arrays[at], value_set=_MISSING)).as_py():
+        elif kind is Kind.UNKNOWN and not pc.all(pc.is_in(arrays[at], value_set=context.missing)).as_py():
             raise NeedsRows
     nulls = sum(arrays[at].null_count for at in np.flatnonzero(numeric))
     _check_cells(chunk, table.num_rows, numeric, nulls)
-    return row_batch(
-        context,
+    keys = Keys(
         arrays[columns.switch],
-        _times_us(context, arrays),
         None if columns.port is None else arrays[columns.port],
-        {at: arrays[at] for at, kind in context.kinds.items() if kind is not Kind.UNKNOWN},
+        _times_us(context, arrays),
+        np.arange(line, line + table.num_rows, dtype=np.int32),
     )
+    return row_batch(context, keys, {at: arrays[at] for at, kind in context.kinds.items() if kind is not Kind.UNKNOWN})
 
 
-_MISSING = pa.array(MISSING_WORDS)
+NUMERIC = frozenset((Kind.INT64, Kind.UINT64, Kind.DOUBLE))
 
 
 def _plain(chunk: bytes) -> bytes:
@@ -86,13 +94,30 @@ def _plain(chunk: bytes) -> bytes:
     return chunk
 
 
+def _utf8(context: Context, chunk: bytes) -> bytes:
+    """The chunk with labels that are ISO-8859-1 turned into UTF-8. A switch or port must be UTF-8 as it is."""
+    if chunk.isascii() or is_utf8(chunk):
+        return chunk
+    columns = context.columns
+    keys = [at for at in (columns.switch, columns.port, columns.timestamp) if at is not None]
+    lines = chunk.split(b"\n")
+    for number, line in enumerate(lines):
+        if not line.isascii():
+            cells = line.split(b",")
+            if len(cells) != len(columns.names) or not all(is_utf8(cells[at]) for at in keys):
+                raise NeedsRows
+            lines[number] = b",".join(decode_cell(cell).encode() for cell in cells)
+    return b"\n".join(lines)
+
+
 def _read(context: Context, chunk: bytes) -> Any:
     columns = context.columns
     # Columns without a name are excluded; pyarrow still wants them told apart.
     names = [name or f"\0{at}" for at, name in enumerate(columns.names)]
     types = [pa.string()] * len(names)
     for at, kind in context.kinds.items():
-        types[at] = ARROW[kind]
+        if at not in columns.units:
+            types[at] = ARROW[kind]
     if columns.timestamp is not None:
         types[columns.timestamp] = pa.int64()
     try:
@@ -102,11 +127,26 @@ def _read(context: Context, chunk: bytes) -> Any:
             parse_options=pyarrow.csv.ParseOptions(quote_char=False),
             convert_options=pyarrow.csv.ConvertOptions(
                 column_types=dict(zip(names, types, strict=True)),
-                null_values=list(MISSING_WORDS),
+                null_values=list(columns.missing),
                 strings_can_be_null=False,
             ),
         )
     except pa.ArrowInvalid as error:
+        raise NeedsRows from error
+
+
+def _without_unit(context: Context, at: int, cells: pa.Array) -> pa.Array:
+    """Numbers with a unit, which pyarrow read as text."""
+    cells = without_unit(cells, context.columns.units[at])
+    missing = pc.is_in(cells, value_set=context.missing)
+    if not pc.all(pc.or_(missing, pc.match_substring_regex(cells, NUMBER))).as_py():
+        raise NeedsRows
+    # 15 characters hold no number that is infinite, or too large for a type.
+    if pc.max(pc.binary_length(cells)).as_py() > 15 or pc.any(pc.match_substring_regex(cells, "[eE]")).as_py():
+        raise NeedsRows
+    try:
+        return typed(pc.if_else(missing, pa.scalar(None, pa.string()), cells), context.kinds[at])
+    except Inexact as error:
         raise NeedsRows from error
 
 

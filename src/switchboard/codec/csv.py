@@ -112,7 +112,7 @@ class CsvParser:
         if not context.learned:
             rows.learn_kinds(context, chunk, self._line)
         try:
-            batches, consumed = [columnar.parse(context, chunk)], end
+            batches, consumed = [columnar.parse(context, chunk, self._line)], end
         except NeedsRows:
             batches, consumed = rows.parse(context, chunk, self._line, last=last)
         del self._pending[:consumed]

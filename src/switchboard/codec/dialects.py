@@ -8,14 +8,18 @@ constants are our keys and labels). Every column may be given another role by Co
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from switchboard.config import ColumnSettings
 from switchboard.errors import BodyError
 
 BOM = b"\xef\xbb\xbf"
 """A UTF-8 byte order mark: allowed once, at the very beginning of a body."""
+MISSING_WORDS = ("", "NA", "N/A")
+"""Cells that say «there is no value» everywhere; the words are NVIDIA UFM's."""
 NONE = "-"
 """In ColumnSettings: there is no such column, whatever the header says."""
 
@@ -28,11 +32,17 @@ class Dialect:
     switch: tuple[str, ...]
     port: tuple[str, ...]
     timestamp: tuple[str, ...]
-    labels: frozenset[str]
+    labels: frozenset[str] = frozenset()
+    guids: frozenset[str] = frozenset()
+    """Columns of GUIDs, which are folded to one spelling."""
+    units: Mapping[str, str] = field(default_factory=dict)
+    """Columns whose numbers carry a unit, as in ``37C``."""
+    renamed: re.Pattern[str] | None = None
+    """Spellings of one name in several versions: the groups, joined with ``_``, are the one that is kept."""
 
 
 DIALECTS = (
-    Dialect("basic", switch=("switch_id",), port=("port",), timestamp=("timestamp",), labels=frozenset()),
+    Dialect("basic", switch=("switch_id",), port=("port",), timestamp=("timestamp",)),
     Dialect(
         "ufm",
         switch=("node_guid", "Node_GUID"),
@@ -46,10 +56,14 @@ DIALECTS = (
             "Phy_Manager_State phy_state logical_state Link_speed_active Link_width_active Active_FEC "
             "local_reason_opcode remote_reason_opcode down_blame".split()
         ),
+        guids=frozenset("node_guid Node_GUID source_id port_guid sys_image_guid aport link_partner_node_guid".split()),
+        units=dict.fromkeys(("Module_Temperature", "Temperature", "Chip_Temp", "dev_temperature"), "C"),
+        # Time_since_last_clear_[Min], …__Min_ and …_Min are one column.
+        renamed=re.compile(r"(\w+?)_(?:\[(\w+)\]|_(\w+)_)"),
     ),
 )
 
-CUSTOM = Dialect("custom", switch=(), port=("port",), timestamp=("timestamp",), labels=frozenset())
+CUSTOM = Dialect("custom", switch=(), port=("port",), timestamp=("timestamp",))
 """A header of neither dialect, readable because the settings say which column names the switch."""
 
 
@@ -64,6 +78,10 @@ class Columns:
     timestamp: int | None
     labels: frozenset[int]
     excluded: frozenset[int]
+    guids: frozenset[int]
+    units: Mapping[int, str]
+    missing: tuple[str, ...]
+    """Cells that say «there is no value» in a metric."""
 
     @property
     def others(self) -> list[int]:
@@ -106,15 +124,27 @@ def recognise(names: list[str], settings: ColumnSettings) -> Columns:
             "schema", f"header: no column names the switch (looked for {known}); the columns are {_list(names)}"
         )
     labels = dialect.labels | set(settings.labels)
+    units = {**dialect.units, **settings.units}
     return Columns(
         dialect=dialect.name,
-        names=tuple(names),
+        names=tuple(_kept(name, names, dialect, settings) for name in names),
         switch=switch,
         port=_find(names, settings.port, dialect.port),
         timestamp=_find(names, settings.timestamp, dialect.timestamp),
         labels=frozenset(at for at, name in enumerate(names) if name in labels),
         excluded=frozenset(at for at, name in enumerate(names) if not name or name in settings.exclude),
+        guids=frozenset(at for at, name in enumerate(names) if name in dialect.guids),
+        units={at: units[name] for at, name in enumerate(names) if name in units},
+        missing=(*MISSING_WORDS, *settings.missing),
     )
+
+
+def _kept(name: str, names: list[str], dialect: Dialect, settings: ColumnSettings) -> str:
+    """The name under which a column is kept: as the settings or the dialect rename it, unless that name is taken."""
+    kept = settings.rename.get(name, "")
+    if not kept and dialect.renamed and (match := dialect.renamed.fullmatch(name)):
+        kept = "_".join(filter(None, match.groups()))
+    return kept if kept and kept not in names else name
 
 
 def _find(names: list[str], configured: str, candidates: tuple[str, ...]) -> int | None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import Enum
 
 import pyarrow as pa
 
 from switchboard.codec.block import RowBatch
 from switchboard.codec.dialects import Columns
+from switchboard.codec.duplicates import IntArray
+from switchboard.codec.guid import fold_guids
 from switchboard.codec.rejects import Rejects
 from switchboard.codec.times import Int64Array
 
-MISSING_WORDS = ("", "NA", "N/A")
-"""Cells that say «there is no value»; the words are NVIDIA UFM's."""
 MOST_ID_BYTES = 128
 EXACT_DOUBLE = 2**53
 """Below it a double holds every integer; 2^53 itself might be 2^53 + 1, rounded."""
@@ -49,20 +50,31 @@ class Context:
         self.now_us = now_us
         self.rejects = rejects
         self.learned = False
+        self.missing = pa.array(columns.missing)
         self.kinds = {at: Kind.LABEL if at in columns.labels else Kind.UNKNOWN for at in columns.others}
 
 
-def row_batch(
-    context: Context, switches: pa.Array, times_us: Int64Array, ports: pa.Array | None, others: dict[int, pa.Array]
-) -> RowBatch:
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What says which rows a chunk has: one entry a row each, and no port where the source has none."""
+
+    switches: pa.Array
+    ports: pa.Array | None
+    times_us: Int64Array
+    lines: IntArray
+
+
+def row_batch(context: Context, keys: Keys, others: dict[int, pa.Array]) -> RowBatch:
     """Put columns into the order of a block; columns that are not in ``others`` are left out."""
+    guids = context.columns.guids
     labels = [at for at in others if context.kinds[at] is Kind.LABEL]
     metrics = [at for at in others if context.kinds[at] is not Kind.LABEL]
     arrays: Sequence[pa.Array] = [
-        pa.array(times_us),
-        pa.nulls(len(switches)) if ports is None else ports,
-        *(others[at] for at in labels),
+        pa.array(keys.times_us),
+        pa.nulls(len(keys.switches)) if keys.ports is None else keys.ports,
+        *(fold_guids(others[at]) if at in guids else others[at] for at in labels),
         *(others[at] for at in metrics),
     ]
     names = ["time_us", "port", *(context.columns.names[at] for at in (*labels, *metrics))]
-    return RowBatch(switches, pa.RecordBatch.from_arrays(arrays, names=names), len(labels))
+    switches = fold_guids(keys.switches) if context.columns.switch in guids else keys.switches
+    return RowBatch(switches, pa.RecordBatch.from_arrays(arrays, names=names), len(labels), keys.lines)

@@ -8,7 +8,6 @@ than MOST_LINE_BYTES or a carriage return without a line feed.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator
 from itertools import islice
@@ -19,15 +18,18 @@ import pyarrow.compute as pc
 
 from switchboard.codec.block import RowBatch
 from switchboard.codec.columnar import MOST_LINE_BYTES
-from switchboard.codec.kinds import (
-    ARROW,
-    EXACT_DOUBLE,
-    KIND_OF,
-    MISSING_WORDS,
-    MOST_ID_BYTES,
-    Context,
-    Kind,
-    row_batch,
+from switchboard.codec.kinds import KIND_OF, MOST_ID_BYTES, Context, Keys, Kind, row_batch
+from switchboard.codec.latin1 import decode_cell, is_utf8
+from switchboard.codec.numbers import (
+    NUMBER,
+    Inexact,
+    integer,
+    is_integer,
+    is_not_finite,
+    is_number,
+    out_of_range,
+    typed,
+    without_unit,
 )
 from switchboard.codec.rejects import Rejects
 from switchboard.codec.times import FUTURE_US, YEAR_2000_US, guess_unit, to_us
@@ -36,25 +38,14 @@ from switchboard.errors import BodyError
 SAMPLE_ROWS = 64
 """So many rows decide what a column holds."""
 
-# Anchored for pyarrow (RE2, where `$` is the end of the text); Python's `re` needs fullmatch.
-NUMBER = r"^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
-INTEGER = r"^-?[0-9]+$"
-_is_number = re.compile(NUMBER, re.ASCII).fullmatch
-_is_integer = re.compile(INTEGER, re.ASCII).fullmatch
-_NOT_FINITE = frozenset({"nan", "inf", "infinity"})
 _LINE_END = frozenset("\r\n")
 _CONTROL = re.compile(rb"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]")  # a line end may be part of a quoted cell
 # Possessive: a quote that is open at the end of the chunk must not be closed by half of an escaped one.
 _QUOTED_CELL = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')
-_MISSING = pa.array(MISSING_WORDS)
 
 Line = tuple[int, bytes]
 Row = tuple[int, list[str], int]
 """Line, cells, and time in microseconds."""
-
-
-class _Inexact(Exception):
-    """No one Arrow type holds all values of a column exactly."""
 
 
 def learn_kinds(context: Context, chunk: bytes, line: int) -> None:
@@ -64,7 +55,7 @@ def learn_kinds(context: Context, chunk: bytes, line: int) -> None:
         rows.append(cells)
     for at, kind in context.kinds.items():
         if kind is Kind.UNKNOWN:
-            context.kinds[at] = _decide([cells[at] for cells in rows])
+            context.kinds[at] = _decide(context, at, [cells[at] for cells in rows])
     context.learned = True
 
 
@@ -111,9 +102,9 @@ def _assigned(context: Context, chunk: bytes, line: int) -> Iterator[Row]:
 
 def _time_us(context: Context, cell: str) -> tuple[str, int]:
     """Why the time cannot be used (or an empty string), and the time."""
-    if not _is_integer(cell) or _out_of_range(cell):
+    if not is_integer(cell) or out_of_range(cell):
         return "bad_timestamp", 0
-    time = _integer(cell)
+    time = integer(cell)
     unit = guess_unit(time, context.now_us) if context.unit == "auto" else context.unit
     if unit is None:
         return "bad_timestamp", 0
@@ -130,7 +121,9 @@ def _cells(
     context: Context, chunk: bytes, line: int, rejects: Rejects, *, tolerant: bool = False
 ) -> Iterator[tuple[int, list[str]]]:
     """Rows with the right number of cells, each with its line. A tolerant caller gets the rows before an error."""
-    width = len(context.columns.names)
+    columns = context.columns
+    width = len(columns.names)
+    keys = [at for at in (columns.switch, columns.port, columns.timestamp) if at is not None]
     quoted = b'"' in chunk
     for number, raw in _quoted_lines(chunk, line) if quoted else _lines(chunk, line):
         if len(raw) > MOST_LINE_BYTES:
@@ -144,18 +137,19 @@ def _cells(
         if _CONTROL.search(raw):
             rejects.add("control", number, value=raw)
             continue
-        try:
-            text = raw.decode("utf-8")
-        except UnicodeDecodeError:
-            rejects.add("bad_utf8", number, value=raw)
-            continue
+        # As ISO-8859-1 every byte is a character: so a row is cut before it is known in which encoding its cells are.
+        text = raw.decode("latin-1")
         cells = text.split(",") if '"' not in text else _unquote(text)
         if cells is None:
-            rejects.add("bad_quote", number, value=text)
+            rejects.add("bad_quote", number, value=raw)
         elif len(cells) != width:
-            rejects.add("columns", number, value=text)
-        else:
+            rejects.add("columns", number, value=raw)
+        elif raw.isascii():
             yield number, cells
+        elif all(is_utf8(cells[at].encode("latin-1")) for at in keys):
+            yield number, [decode_cell(cell.encode("latin-1")) for cell in cells]
+        else:
+            rejects.add("bad_utf8", number, value=raw)
 
 
 def _lines(chunk: bytes, line: int) -> Iterator[Line]:
@@ -240,96 +234,68 @@ def _unquote(text: str) -> list[str] | None:
         at += 1
 
 
-def _decide(cells: list[str]) -> Kind:
+def _decide(context: Context, at: int, cells: list[str]) -> Kind:
     """What a column holds whose cells are these."""
-    texts = [cell for cell in cells if cell not in MISSING_WORDS and not _is_not_finite(cell)]
-    numbers = [text for text in texts if _is_number(text)]
+    unit = context.columns.units.get(at, "")
+    texts = [cell.removesuffix(unit).removesuffix(" ") for cell in cells if cell not in context.columns.missing]
+    texts = [text for text in texts if not is_not_finite(text)]
+    numbers = [text for text in texts if is_number(text)]
     if not texts:
         return Kind.UNKNOWN
     if 2 * len(numbers) < len(texts):
         return Kind.LABEL
-    return Kind.INT64 if all(_is_integer(number) for number in numbers) else Kind.DOUBLE
+    return Kind.INT64 if all(is_integer(number) for number in numbers) else Kind.DOUBLE
 
 
 def _clean(context: Context, at: int, rows: list[Row]) -> pa.Array:
     """One column as strings, with nulls for all that is no number; labels as they are."""
     texts = [cells[at] for _, cells, _ in rows]
     if context.kinds[at] is Kind.UNKNOWN:
-        context.kinds[at] = _decide(texts)
+        context.kinds[at] = _decide(context, at, texts)
     cells = pa.array(texts, pa.string())
     if context.kinds[at] is Kind.LABEL:
         return cells
-    missing = pc.is_in(cells, value_set=_MISSING)
+    if at in context.columns.units:
+        cells = without_unit(cells, context.columns.units[at])
+        texts = cells.to_pylist()
+    missing = pc.is_in(cells, value_set=context.missing)
     number = pc.match_substring_regex(cells, NUMBER)
     bad = pc.invert(pc.or_(missing, number)).to_numpy(zero_copy_only=False)
     name = context.columns.names[at]
     for row in np.flatnonzero(bad).tolist():
-        reason = "not_finite" if _is_not_finite(texts[row]) else "bad_number"
+        reason = "not_finite" if is_not_finite(texts[row]) else "bad_number"
         context.rejects.add(reason, rows[row][0], name, texts[row])
     long = pc.greater(pc.binary_length(cells), 18).to_numpy(zero_copy_only=False)
     exponent = pc.match_substring_regex(cells, "[eE]").to_numpy(zero_copy_only=False)
     for row in np.flatnonzero((long | exponent) & ~bad).tolist():
-        reason = _out_of_range(texts[row])
+        reason = out_of_range(texts[row])
         if reason:
             bad[row] = True
             context.rejects.add(reason, rows[row][0], name, texts[row])
     return pc.if_else(pc.or_(missing, pa.array(bad)), pa.scalar(None, pa.string()), cells)
 
 
-def _out_of_range(number: str) -> str:
-    """Why a well-written number cannot be held, or an empty string."""
-    if _is_integer(number):
-        # Python refuses to read integers of thousands of digits.
-        fits = len(number.lstrip("-0")) <= 20 and -(2**63) <= _integer(number) < 2**64
-        return "" if fits else "out_of_range"
-    return "" if math.isfinite(float(number)) else "not_finite"
-
-
-def _integer(text: str) -> int:
-    """An integer that may have any number of leading zeros."""
-    return int(text.lstrip("-0") or "0") * (-1 if text.startswith("-") else 1)
-
-
-def _is_not_finite(text: str) -> bool:
-    return text.lower().lstrip("+-") in _NOT_FINITE
-
-
 def _typed(context: Context, rows: list[Row], others: dict[int, pa.Array]) -> Iterator[RowBatch]:
     """Give every column a type. Where no type holds a whole column exactly, the rows are halved until one does."""
     kinds = dict(context.kinds)
     try:
-        typed = {}
+        columns_typed = {}
         for at, cells in others.items():
             if context.kinds[at] is not Kind.UNKNOWN:
-                typed[at] = cells if context.kinds[at] is Kind.LABEL else _numbers(cells, context.kinds[at])
+                columns_typed[at] = cells if context.kinds[at] is Kind.LABEL else typed(cells, context.kinds[at])
                 if context.kinds[at] is not Kind.LABEL:
-                    context.kinds[at] = KIND_OF[typed[at].type]
-    except _Inexact:
+                    context.kinds[at] = KIND_OF[columns_typed[at].type]
+    except Inexact:
         context.kinds.update(kinds)
         half = len(rows) // 2
         yield from _typed(context, rows[:half], {at: cells.slice(0, half) for at, cells in others.items()})
         yield from _typed(context, rows[half:], {at: cells.slice(half) for at, cells in others.items()})
         return
     columns = context.columns
-    ports = None if columns.port is None else pa.array([cells[columns.port] for _, cells, _ in rows], pa.string())
-    switches = pa.array([cells[columns.switch] for _, cells, _ in rows], pa.string())
-    times_us = np.fromiter((time_us for _, _, time_us in rows), np.int64, len(rows))
-    yield row_batch(context, switches, times_us, ports, typed)
-
-
-def _numbers(cells: pa.Array, preferred: Kind) -> pa.Array:
-    """Numbers in the preferred type if it is exact, else in another that is. Raises _Inexact if there is none."""
-    integer = pc.match_substring_regex(cells, INTEGER)
-    if not pc.all(integer, min_count=0).as_py():
-        whole = cells.filter(integer).cast(pa.float64())
-        if pc.any(pc.greater_equal(pc.abs(whole), EXACT_DOUBLE), min_count=0).as_py():
-            raise _Inexact
-        return cells.cast(pa.float64())
-    for kind in sorted((Kind.INT64, Kind.UINT64, Kind.DOUBLE), key=lambda kind: kind is not preferred):
-        try:
-            numbers = cells.cast(ARROW[kind])
-        except pa.ArrowInvalid:
-            continue
-        if kind is not Kind.DOUBLE or not pc.any(pc.greater_equal(pc.abs(numbers), EXACT_DOUBLE), min_count=0).as_py():
-            return numbers
-    raise _Inexact
+    keys = Keys(
+        pa.array([cells[columns.switch] for _, cells, _ in rows], pa.string()),
+        None if columns.port is None else pa.array([cells[columns.port] for _, cells, _ in rows], pa.string()),
+        np.fromiter((time_us for _, _, time_us in rows), np.int64, len(rows)),
+        np.fromiter((line for line, _, _ in rows), np.int32, len(rows)),
+    )
+    yield row_batch(context, keys, columns_typed)

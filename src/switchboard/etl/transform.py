@@ -28,6 +28,12 @@ class Transform:
         return [block for batch in self.parser.feed(piece) for block in self.builder.add(batch)]
 
     def finish(self) -> list[EncodedBlock]:
-        """Take the end of the body; return the blocks that are left. Raises BodyError."""
+        """Take the end of the body; return the blocks that are left. Raises BodyError.
+
+        Of several rows of one switch and port the first counts; the others become rejects.
+        """
         blocks = [block for batch in self.parser.finish() for block in self.builder.add(batch)]
-        return [*blocks, *self.builder.finish()]
+        blocks += self.builder.finish()
+        for line in self.builder.duplicate_lines():
+            self.parser.rejects.add("duplicate", line)
+        return blocks
