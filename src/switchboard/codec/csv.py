@@ -113,10 +113,11 @@ class CsvParser:
             rows.learn_kinds(context, chunk, self._line)
         try:
             batches, consumed = [columnar.parse(context, chunk, self._line)], end
+            self._line += batches[0].rows.num_rows  # there every line is a row
         except NeedsRows:
             batches, consumed = rows.parse(context, chunk, self._line, last=last)
+            self._line += chunk.count(b"\n", 0, consumed)
         del self._pending[:consumed]
-        self._line += chunk.count(b"\n", 0, consumed)
         for batch in batches:
             self._count(batch)
         return batches, consumed
