@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from switchboard.config import GeneratorSettings
 from switchboard.generator.fabric import MAX_DECIMALS, Fabric, build_fabric
-from switchboard.generator.profiles import MAX_LIFE_SLOTS, MIN_LIFE_SLOTS, basic_values, decode, encode, load_share
+from switchboard.generator.load import load_share
+from switchboard.generator.profiles import MAX_LIFE_SLOTS, MIN_LIFE_SLOTS, basic_values, decode, encode
 from switchboard.generator.snapshots import Simulator
 
 EVERY_ROW = slice(None)
