@@ -59,8 +59,11 @@ class GeneratorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     host: Annotated[str, _setting("address to listen on")] = "127.0.0.1"
     port: Annotated[int, _setting("port to listen on", ge=0, le=65535)] = 9001
     profile: Annotated[
-        Literal["basic", "encoded"],
-        _setting("what is simulated: `basic` switches, or values that encode slot, switch and metric (for tests)"),
+        Literal["basic", "encoded", "ufm"],
+        _setting(
+            "what is simulated: `basic` switches, values that encode slot, switch and metric (for tests), or the "
+            "ports of a fabric as NVIDIA UFM Telemetry has them"
+        ),
     ] = "basic"
     switches: Annotated[str, _setting("how many switches (sw1, sw2, …), or their names with commas", min_length=1)] = (
         "100"
@@ -69,6 +72,14 @@ class GeneratorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
         str,
         _setting("metrics and their ranges, NAME=LOW:HIGH with commas; decimals in LOW or HIGH make a decimal metric"),
     ] = "bandwidth_mbps=100.00:10000.00,latency_ms=0.10:5000.00,packet_errors=0:100"
+    ports: Annotated[
+        int,
+        _setting("profile `ufm`: ports per switch, beside the one of its aggregation node (65)", ge=1, le=65_000),
+    ] = 64
+    counters: Annotated[
+        int,
+        _setting("profile `ufm`: numeric columns per set; 0: 30 in the primary, 120 in the secondary", ge=0, le=10_000),
+    ] = 0
     seed: Annotated[int, _setting("seed of all values", ge=0)] = 1
     hold: Annotated[float, _setting("how long one snapshot is served", "s", gt=0)] = 10
     unasked_304: Annotated[
