@@ -1,14 +1,4 @@
-"""The HTTP side of the generator: `/counters` with conditional requests and gzip, `/health`, and how it is run.
-
-Decisions, by RFC 9110:
-
-- The entity tag is a hash of the body: it cannot name two bodies. The gzip form has a tag of its own (8.8.3.3).
-- ``Last-Modified`` is the slot's start. HTTP dates have whole seconds, so it is only sent, and ``If-Modified-Since``
-  only looked at, if the hold is a whole number of seconds. Then the date names one slot, and a date at which the
-  previous slot was served is always earlier; otherwise a date could belong to two slots and earn a wrong 304.
-- ``Cache-Control: no-cache``: a cache may keep the answer but must ask, so that no scrape sees a slot that is over. It
-  costs the 304 that is cheap here.
-"""
+"""The HTTP side of the generator: the endpoints of its profile, `/health`, and how it is run."""
 
 from __future__ import annotations
 
@@ -16,7 +6,6 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable
-from email.utils import formatdate
 
 import structlog
 from starlette.applications import Starlette
@@ -28,11 +17,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from switchboard.config import GeneratorSettings
-from switchboard.generator.conditions import is_not_modified, wants_gzip
-from switchboard.generator.snapshots import Representation, Simulator, Snapshot, SnapshotKeeper
+from switchboard.generator.counters import Counters
+from switchboard.generator.snapshots import Simulator
+from switchboard.generator.ufm.body import UfmSimulator
+from switchboard.generator.ufm.endpoints import Sets
 from switchboard.serving import serve
-
-_ENDPOINTS = "GET /counters  the counters of all switches, text/csv\nGET /health    OK while the process lives\n"
 
 
 def create_app(settings: GeneratorSettings, clock: Callable[[], float] = time.time) -> Starlette:
@@ -40,7 +29,7 @@ def create_app(settings: GeneratorSettings, clock: Callable[[], float] = time.ti
 
     Raises ConfigError if the settings cannot be used.
     """
-    return _app_of(Simulator(settings), clock, unasked_304=settings.unasked_304)
+    return _app_of(_profile(settings, clock))
 
 
 async def serve_generator(settings: GeneratorSettings, sock: socket.socket, stop: asyncio.Event) -> None:
@@ -48,32 +37,34 @@ async def serve_generator(settings: GeneratorSettings, sock: socket.socket, stop
 
     Raises ConfigError, before anything is served, if the settings cannot be used.
     """
-    simulator = Simulator(settings)
+    profile = _profile(settings, time.time)
     host, port = sock.getsockname()[:2]
     log = structlog.get_logger()
     log.info(
         "generator started",
         url=f"http://{f'[{host}]' if ':' in host else host}:{port}/counters",
         profile=settings.profile,
-        switches=len(simulator.fabric.switches),
-        metrics=len(simulator.fabric.metrics),
+        **profile.size,
         seed=settings.seed,
         hold_seconds=settings.hold,
     )
-    await serve(_app_of(simulator, time.time, unasked_304=settings.unasked_304), sock, stop)
-    log.info("generator stopped", port=port)
+    await serve(_app_of(profile), sock, stop)
+    log.info("generator_stopped", port=port)
 
 
-def _app_of(simulator: Simulator, clock: Callable[[], float], *, unasked_304: bool) -> Starlette:
-    # A date in whole seconds tells slots of whole seconds apart, and no others.
-    dated = simulator.hold_seconds.denominator == 1
-    counters = Counters(SnapshotKeeper(simulator, clock), dated=dated, unasked_304=unasked_304)
+def _profile(settings: GeneratorSettings, clock: Callable[[], float]) -> Counters | Sets:
+    """What answers for the profile of the settings."""
+    if settings.profile == "ufm":
+        return Sets(UfmSimulator(settings), clock, unasked_304=settings.unasked_304)
+    return Counters(Simulator(settings), clock, unasked_304=settings.unasked_304)
+
+
+def _app_of(profile: Counters | Sets) -> Starlette:
+    async def endpoints(request: Request) -> Response:
+        return PlainTextResponse(f"{profile.endpoints}GET /health    OK while the process lives\n")
+
     app = Starlette(
-        routes=[
-            Route("/counters", counters.answer),
-            Route("/health", _health),
-            Route("/", _endpoints),
-        ],
+        routes=[*profile.routes(), Route("/health", _health), Route("/", endpoints)],
         middleware=[Middleware(_RequestLog)],
         exception_handlers={HTTPException: _refusal},
     )
@@ -81,48 +72,8 @@ def _app_of(simulator: Simulator, clock: Callable[[], float], *, unasked_304: bo
     return app
 
 
-class Counters:
-    """Answers `/counters`."""
-
-    def __init__(self, keeper: SnapshotKeeper, *, dated: bool, unasked_304: bool) -> None:
-        """``dated``: Last-Modified is sent, and dates are answered."""
-        self._keeper = keeper
-        self._dated = dated
-        self._unasked_304 = unasked_304
-        self._served_slot: int | None = None
-
-    async def answer(self, request: Request) -> Response:
-        """200 with the rows of the current slot, or 304 if the client has them."""
-        snapshot = await self._keeper.current()
-        headers = {"Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
-        if wants_gzip(request.headers):
-            chosen = await self._keeper.compressed(snapshot)
-            coding = {"Content-Encoding": "gzip"}
-        else:
-            chosen, coding = snapshot.plain, {}
-        headers["ETag"] = chosen.etag
-        if self._dated:
-            headers["Last-Modified"] = formatdate(snapshot.start_seconds, usegmt=True)
-        if self._is_known(request, snapshot, chosen):
-            return Response(status_code=304, headers=headers)
-        return Response(chosen.body, headers=headers | coding, media_type="text/csv")
-
-    def _is_known(self, request: Request, snapshot: Snapshot, chosen: Representation) -> bool:
-        """Whether the answer is 304."""
-        if not self._unasked_304:
-            return is_not_modified(request.headers, chosen.etag, snapshot.start_seconds if self._dated else None)
-        known = self._served_slot == snapshot.slot
-        if request.method == "GET":  # a HEAD brings no rows
-            self._served_slot = snapshot.slot
-        return known
-
-
 async def _health(request: Request) -> Response:
     return PlainTextResponse("OK", headers={"Cache-Control": "no-store"})
-
-
-async def _endpoints(request: Request) -> Response:
-    return PlainTextResponse(_ENDPOINTS)
 
 
 async def _refusal(request: Request, error: Exception) -> Response:

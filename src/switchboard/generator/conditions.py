@@ -1,9 +1,10 @@
-"""What the headers of a request ask for: a conditional answer, a compressed one."""
+"""What the headers of a request ask for, a conditional answer or a compressed one, and those that let a client ask."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from email.utils import formatdate
 
 from starlette.datastructures import Headers
 
@@ -11,6 +12,17 @@ from starlette.datastructures import Headers
 _ENTITY_TAG = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')
 _HTTP_DATES = ("%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y")
 _QUALITY = re.compile(r"\s*q\s*=\s*(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*")
+
+
+def validators(etag: str, modified_seconds: int | None) -> dict[str, str]:
+    """Headers of a 200 or 304 by which a client can ask again.
+
+    ``etag`` has its quotes. ``modified_seconds`` is the Unix time of the last change; None if no date can tell it.
+    """
+    headers = {"Cache-Control": "no-cache", "Vary": "Accept-Encoding", "ETag": etag}
+    if modified_seconds is not None:
+        headers["Last-Modified"] = formatdate(modified_seconds, usegmt=True)
+    return headers
 
 
 def is_not_modified(headers: Headers, etag: str, modified_seconds: int | None) -> bool:

@@ -1,0 +1,68 @@
+"""`/counters` of the profiles `basic` and `encoded`: conditional requests and gzip.
+
+Decisions, by RFC 9110:
+
+- The entity tag is a hash of the body: it cannot name two bodies. The gzip form has a tag of its own (8.8.3.3).
+- ``Last-Modified`` is the slot's start. HTTP dates have whole seconds, so it is only sent, and ``If-Modified-Since``
+  only looked at, if the hold is a whole number of seconds. Then the date names one slot, and a date at which the
+  previous slot was served is always earlier; otherwise a date could belong to two slots and earn a wrong 304.
+- ``Cache-Control: no-cache``: a cache may keep the answer but must ask, so that no scrape sees a slot that is over. It
+  costs the 304 that is cheap here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from switchboard.generator.conditions import is_not_modified, validators, wants_gzip
+from switchboard.generator.snapshots import Representation, Simulator, Snapshot, SnapshotKeeper
+
+
+class Counters:
+    """Answers `/counters`."""
+
+    endpoints = "GET /counters  the counters of all switches, text/csv\n"
+
+    def __init__(self, simulator: Simulator, clock: Callable[[], float], *, unasked_304: bool) -> None:
+        """``clock`` tells the Unix time in seconds."""
+        self._keeper = SnapshotKeeper(simulator, clock)
+        self._fabric = simulator.fabric
+        # A date in whole seconds tells slots of whole seconds apart, and no others.
+        self._dated = simulator.hold_seconds.denominator == 1
+        self._unasked_304 = unasked_304
+        self._served_slot: int | None = None
+
+    @property
+    def size(self) -> dict[str, int]:
+        """For the log: how much there is of what."""
+        return {"switches": len(self._fabric.switches), "metrics": len(self._fabric.metrics)}
+
+    def routes(self) -> list[Route]:
+        """Its one route."""
+        return [Route("/counters", self.answer)]
+
+    async def answer(self, request: Request) -> Response:
+        """200 with the rows of the current slot, or 304 if the client has them."""
+        snapshot = await self._keeper.current()
+        if wants_gzip(request.headers):
+            chosen = await self._keeper.compressed(snapshot)
+            coding = {"Content-Encoding": "gzip"}
+        else:
+            chosen, coding = snapshot.plain, {}
+        headers = validators(chosen.etag, snapshot.start_seconds if self._dated else None)
+        if self._is_known(request, snapshot, chosen):
+            return Response(status_code=304, headers=headers)
+        return Response(chosen.body, headers=headers | coding, media_type="text/csv")
+
+    def _is_known(self, request: Request, snapshot: Snapshot, chosen: Representation) -> bool:
+        """Whether the answer is 304."""
+        if not self._unasked_304:
+            return is_not_modified(request.headers, chosen.etag, snapshot.start_seconds if self._dated else None)
+        known = self._served_slot == snapshot.slot
+        if request.method == "GET":  # a HEAD brings no rows
+            self._served_slot = snapshot.slot
+        return known

@@ -1,0 +1,29 @@
+"""Bodies that are never whole in memory: made piece by piece in a thread, no faster than the client takes them."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator, Iterator
+
+_GZIP = 31  # zlib's window bits for a gzip header and trailer
+
+
+async def stream(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """The pieces, each made in a thread while the one before it is sent; the loop is never held up by the making.
+
+    One piece is made ahead, never more: who does not ask for the next one stops the making.
+    """
+    loop = asyncio.get_running_loop()
+    upcoming = loop.run_in_executor(None, next, pieces, None)
+    while (piece := await upcoming) is not None:
+        upcoming = loop.run_in_executor(None, next, pieces, None)
+        yield piece
+
+
+def compressed(pieces: Iterator[bytes], level: int) -> Iterator[bytes]:
+    """The gzip form of the pieces, equal bytes each time."""
+    compressor = zlib.compressobj(level, zlib.DEFLATED, _GZIP)
+    for piece in pieces:
+        yield compressor.compress(piece)
+    yield compressor.flush()
