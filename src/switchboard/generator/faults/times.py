@@ -1,0 +1,61 @@
+"""Rows with times that cannot be true, and answers of another time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+
+from switchboard.generator.faults.rows import RowFault
+
+_SECONDS_DIGITS = 10
+
+seconds_behind: ContextVar[float] = ContextVar("seconds_behind", default=0.0)
+"""How far the generator's clock is behind while it answers the request of this context."""
+
+
+def late(clock: Callable[[], float]) -> Callable[[], float]:
+    """The clock, behind as far as the request of the context wants it to be."""
+    return lambda: clock() - seconds_behind.get()
+
+
+class ClockBehind(RowFault):
+    """All rows are older than they should be; ``amount`` is in seconds."""
+
+    sign = -1
+
+    def __init__(self, amount: float, key: int) -> None:
+        super().__init__(amount, key)
+        self.share = 1.0
+
+    def hit(self, lines: list[bytes], places: list[int], bits: list[int]) -> list[bytes]:
+        """The time is the first cell."""
+        for place in places:
+            time, comma, rest = lines[place].partition(b",")
+            if time.isdigit():
+                # Times of our day have ten digits in seconds, and three more for each finer unit.
+                per_second = 10 ** (len(time) - _SECONDS_DIGITS)
+                moved = int(time) + self.sign * round(self.amount * per_second)
+                lines[place] = b"%d%b%b" % (max(0, moved), comma, rest)
+        return lines
+
+
+class ClockAhead(ClockBehind):
+    """All rows are of the future."""
+
+    sign = 1
+
+
+class MixedTimestamps(ClockBehind):
+    """Half of the rows are older than the others."""
+
+    def __init__(self, amount: float, key: int) -> None:
+        super().__init__(amount, key)
+        self.share = 0.5
+
+
+TIME_FAULTS: dict[str, type[RowFault]] = {
+    "mixed_timestamps": MixedTimestamps,
+    "clock_ahead": ClockAhead,
+    "clock_behind": ClockBehind,
+}
+"""By name of the fault."""

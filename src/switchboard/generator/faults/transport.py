@@ -1,0 +1,40 @@
+"""Bodies that come slowly, or not to their end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import NamedTuple
+
+Sleep = Callable[[float], Awaitable[object]]
+"""Waits for so many seconds."""
+
+_DROPS_PER_SECOND = 4
+_ENOUGH_BYTES = 64 << 10
+
+
+class Part(NamedTuple):
+    """The beginning of a body, and how long a body it is said to be of."""
+
+    sent: bytes
+    announced_bytes: int
+
+
+async def drip(body: AsyncIterator[bytes], bytes_per_second: float, sleep: Sleep) -> AsyncIterator[bytes]:
+    """The body in drops, evenly in time."""
+    drop = max(1, round(bytes_per_second / _DROPS_PER_SECOND))
+    async for piece in body:
+        for start in range(0, len(piece), drop):
+            yield piece[start : start + drop]
+            await sleep(drop / bytes_per_second)
+
+
+async def beginning(body: AsyncIterator[bytes], share: float) -> Part:
+    """A share of the body, or of its first 64 KiB, for nobody can tell the length of a stream."""
+    whole = b""
+    more = False
+    async for piece in body:
+        if len(whole) >= _ENOUGH_BYTES:
+            more = True
+            break
+        whole += piece
+    return Part(whole[: int(len(whole) * share)], len(whole) + more)
