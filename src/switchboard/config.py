@@ -85,6 +85,13 @@ class GeneratorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     unasked_304: Annotated[
         bool, _setting("answer 304 to every later GET within the hold, asked or not, as the original did")
     ] = False
+    faults: Annotated[
+        str,
+        _setting("faults to begin with, NAME[=SHARE[:AMOUNT]] with commas, like server_error=0.3:503,slow_drip"),
+    ] = ""
+    faults_endpoint: Annotated[
+        bool, _setting("serve /faults, where anyone who can reach the generator sees and switches faults")
+    ] = False
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

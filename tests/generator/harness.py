@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from switchboard.config import GeneratorSettings
 from switchboard.generator.app import create_app
+from switchboard.generator.faults.transport import Sleep
 from switchboard.serving import serve
 
 
@@ -63,10 +64,10 @@ def ask(port: int, path: str, method: str = "GET", headers: list[tuple[str, str]
 
 
 @contextlib.contextmanager
-def running_generator(seconds: float, **settings: Any) -> Iterator[Generator]:
+def running_generator(seconds: float, sleep: Sleep = asyncio.sleep, **settings: Any) -> Iterator[Generator]:
     """Serve on a free port from a thread; it stops with the context."""
     clock = Clock(seconds)
-    app = create_app(GeneratorSettings(**settings), clock)
+    app = create_app(GeneratorSettings(**settings), clock, sleep)
     sock = socket.create_server(("127.0.0.1", 0))
     port = sock.getsockname()[1]
     stop = asyncio.Event()

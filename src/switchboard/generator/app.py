@@ -6,6 +6,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable
+from ipaddress import ip_address
 
 import structlog
 from starlette.applications import Starlette
@@ -18,18 +19,25 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from switchboard.config import GeneratorSettings
 from switchboard.generator.counters import Counters
+from switchboard.generator.faults.endpoint import METHODS, FaultsEndpoint
+from switchboard.generator.faults.injector import FaultInjector
+from switchboard.generator.faults.plan import FaultPlan, parse_faults
+from switchboard.generator.faults.times import late
+from switchboard.generator.faults.transport import Sleep
 from switchboard.generator.snapshots import Simulator
 from switchboard.generator.ufm.body import UfmSimulator
 from switchboard.generator.ufm.endpoints import Sets
 from switchboard.serving import serve
 
 
-def create_app(settings: GeneratorSettings, clock: Callable[[], float] = time.time) -> Starlette:
-    """The ASGI app of one generator; ``clock`` tells the Unix time in seconds.
+def create_app(
+    settings: GeneratorSettings, clock: Callable[[], float] = time.time, sleep: Sleep = asyncio.sleep
+) -> Starlette:
+    """The ASGI app of one generator; ``clock`` tells the Unix time in seconds, ``sleep`` is how faults wait.
 
     Raises ConfigError if the settings cannot be used.
     """
-    return _app_of(_profile(settings, clock))
+    return _app_of(settings, _profile(settings, late(clock)), sleep)
 
 
 async def serve_generator(settings: GeneratorSettings, sock: socket.socket, stop: asyncio.Event) -> None:
@@ -37,7 +45,8 @@ async def serve_generator(settings: GeneratorSettings, sock: socket.socket, stop
 
     Raises ConfigError, before anything is served, if the settings cannot be used.
     """
-    profile = _profile(settings, time.time)
+    profile = _profile(settings, late(time.time))
+    app = _app_of(settings, profile, asyncio.sleep)
     host, port = sock.getsockname()[:2]
     log = structlog.get_logger()
     log.info(
@@ -48,7 +57,11 @@ async def serve_generator(settings: GeneratorSettings, sock: socket.socket, stop
         seed=settings.seed,
         hold_seconds=settings.hold,
     )
-    await serve(_app_of(profile), sock, stop)
+    if settings.faults:
+        log.warning("faults_are_on", faults=settings.faults)
+    if settings.faults_endpoint and not _is_loopback(host):
+        log.warning("faults_endpoint_is_reachable", host=host, meaning="whoever reaches this address can switch faults")
+    await serve(app, sock, stop)
     log.info("generator_stopped", port=port)
 
 
@@ -59,17 +72,32 @@ def _profile(settings: GeneratorSettings, clock: Callable[[], float]) -> Counter
     return Counters(Simulator(settings), clock, unasked_304=settings.unasked_304)
 
 
-def _app_of(profile: Counters | Sets) -> Starlette:
-    async def endpoints(request: Request) -> Response:
-        return PlainTextResponse(f"{profile.endpoints}GET /health    OK while the process lives\n")
+def _app_of(settings: GeneratorSettings, profile: Counters | Sets, sleep: Sleep) -> Starlette:
+    plan = FaultPlan(parse_faults(settings.faults), settings.seed, profile.slot)
 
+    async def endpoints(request: Request) -> Response:
+        faults = "GET /faults    what goes wrong; PUT, POST and DELETE change it\n" if settings.faults_endpoint else ""
+        return PlainTextResponse(f"{profile.endpoints}{faults}GET /health    OK while the process lives\n")
+
+    routes = profile.routes()
+    paths = frozenset(route.path for route in routes)
+    routes += [Route("/health", _health), Route("/", endpoints)]
+    if settings.faults_endpoint:
+        routes.append(Route("/faults", FaultsEndpoint(plan).answer, methods=METHODS))
     app = Starlette(
-        routes=[*profile.routes(), Route("/health", _health), Route("/", endpoints)],
-        middleware=[Middleware(_RequestLog)],
+        routes=routes,
+        middleware=[Middleware(_RequestLog), Middleware(FaultInjector, plan=plan, paths=paths, sleep=sleep)],
         exception_handlers={HTTPException: _refusal},
     )
     app.router.redirect_slashes = False
     return app
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # a Unix socket has no address
+        return True
 
 
 async def _health(request: Request) -> Response:
@@ -79,8 +107,9 @@ async def _health(request: Request) -> Response:
 async def _refusal(request: Request, error: Exception) -> Response:
     """404 and 405 in one sentence."""
     if isinstance(error, HTTPException) and error.status_code == 405:
-        text = f"{request.method} is not allowed here, only GET and HEAD\n"
-        return PlainTextResponse(text, 405, {"Allow": "GET, HEAD", "Cache-Control": "no-store"})
+        *most, last = allowed = sorted((error.headers or {}).get("Allow", "").split(", "))
+        text = f"{request.method} is not allowed here, only {', '.join(most)} and {last}\n"
+        return PlainTextResponse(text, 405, {"Allow": ", ".join(allowed), "Cache-Control": "no-store"})
     return PlainTextResponse("there is nothing at this path, see /\n", 404, {"Cache-Control": "no-store"})
 
 

@@ -29,8 +29,9 @@ class Counters:
 
     def __init__(self, simulator: Simulator, clock: Callable[[], float], *, unasked_304: bool) -> None:
         """``clock`` tells the Unix time in seconds."""
+        self._simulator = simulator
+        self._clock = clock
         self._keeper = SnapshotKeeper(simulator, clock)
-        self._fabric = simulator.fabric
         # A date in whole seconds tells slots of whole seconds apart, and no others.
         self._dated = simulator.hold_seconds.denominator == 1
         self._unasked_304 = unasked_304
@@ -39,7 +40,12 @@ class Counters:
     @property
     def size(self) -> dict[str, int]:
         """For the log: how much there is of what."""
-        return {"switches": len(self._fabric.switches), "metrics": len(self._fabric.metrics)}
+        fabric = self._simulator.fabric
+        return {"switches": len(fabric.switches), "metrics": len(fabric.metrics)}
+
+    def slot(self) -> int:
+        """The slot of the present moment."""
+        return self._simulator.slot_at(self._clock())
 
     def routes(self) -> list[Route]:
         """Its one route."""

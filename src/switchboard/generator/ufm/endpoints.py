@@ -67,6 +67,10 @@ class Sets:
             **{f"{chosen}_columns": len(layout.names) for chosen, layout in layouts.items()},
         }
 
+    def slot(self) -> int:
+        """The slot of the present moment."""
+        return self._simulator.slot_at(self._clock())
+
     def routes(self) -> list[Route]:
         """A route for each path."""
         return [Route(path, partial(self.answer, chosen)) for path, chosen in SETS.items()]
@@ -77,7 +81,7 @@ class Sets:
             shard = parse_shard(request.query_params)
         except _Unusable as error:
             return PlainTextResponse(f"{error}\n", 400, {"Cache-Control": "no-store"})
-        slot = self._simulator.slot_at(self._clock())
+        slot = self.slot()
         start_seconds = slot * self._simulator.fabric.hold_ms // 1000 if self._dated else None
         etag = self._simulator.tag(chosen, slot, shard)
         gzip = wants_gzip(request.headers)

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from switchboard.config import GeneratorSettings
+from switchboard.errors import ConfigError
+from switchboard.generator.app import create_app
+from switchboard.generator.faults.kinds import FAULT_KINDS
+from tests.generator.harness import Generator, Start, running_generator
+from tests.generator.ufm.test_body import ENVIRONMENT
+
+
+@pytest.fixture(scope="module")
+def failing() -> Iterator[Generator]:
+    """One with a fault, for tests that leave it as it is."""
+    with running_generator(1_795_460_003.5, faults_endpoint=True, faults="server_error") as generator:
+        yield generator
+
+
+def send(generator: Generator, method: str, body: bytes = b"") -> tuple[int, str]:
+    with closing(http.client.HTTPConnection("127.0.0.1", generator.port, timeout=10)) as connection:
+        connection.request(method, "/faults", body)
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+
+
+def active(text: str) -> dict[str, Any]:
+    faults: dict[str, Any] = json.loads(text)["active"]
+    return faults
+
+
+def test_endpoint_is_off_by_default(start: Start) -> None:
+    """Without the setting there is nothing at the path, and nothing can be switched."""
+    generator = start(faults="server_error")
+    for method in ("GET", "PUT", "POST", "DELETE"):
+        assert send(generator, method, b"{}") == (404, "there is nothing at this path, see /\n")
+    assert "/faults" not in generator.ask("/").body.decode()
+    assert generator.ask().status == 500
+
+
+def test_faults_are_switched_at_run_time(start: Start) -> None:
+    """PUT sets faults, POST adds some, DELETE clears them, GET shows them, and each takes effect at once."""
+    generator = start(faults_endpoint=True, faults="html_page")
+    assert active(send(generator, "GET")[1]) == {"html_page": {"share": 1.0, "amount": None}}
+    status, text = send(generator, "PUT", b'{"server_error": {"amount": 503}}')
+    assert (status, active(text)) == (200, {"server_error": {"share": 1, "amount": 503}})
+    assert generator.ask().status == 503
+    _, text = send(generator, "POST", b'{"slow_first_byte": {"share": 0}, "server_error": {"share": 1, "amount": 504}}')
+    assert set(active(text)) == {"slow_first_byte", "server_error"}
+    assert generator.ask().status == 504
+    assert send(generator, "DELETE")[0] == 200
+    assert active(send(generator, "GET")[1]) == {}
+    good = generator.ask()
+    assert (good.status, good["ETag"] is None) == (200, False)
+    assert "/faults" in generator.ask("/").body.decode()
+
+
+def test_all_faults_are_listed(failing: Generator) -> None:
+    """GET says what there is to switch on, and what it does."""
+    listed = json.loads(send(failing, "GET")[1])["known"]
+    assert list(listed) == list(FAULT_KINDS)
+    assert listed["server_error"] == {
+        "does": FAULT_KINDS["server_error"].does,
+        "amount": "status",
+        "usual": 500,
+        "least": 500,
+        "most": 599,
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"", "the faults are not JSON"),
+        (b"[]", "the faults are not JSON"),
+        (b"\xff", "the faults are not JSON"),
+        (b'{"slow_drip": 5}', "the faults are not JSON"),
+        (b'{"slow_drip": {"shares": 1}}', "unknown field `shares`"),
+        (b'{"slow_drip": {"share": 2}}', "<= 1.0"),
+        (b'{"slow_drip": {"amount": 0}}', "fault slow_drip: 0 is not between 1 and 1e+09"),
+        (b'{"html_page": {}, "nothing": {}}', "there is no fault 'nothing'"),
+        (b" " * 100_000, "longer than 65536 bytes"),
+    ],
+)
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+def test_faults_that_cannot_be_change_nothing(failing: Generator, method: str, body: bytes, told: str) -> None:
+    """A body that cannot be used gets 400 with a sentence, and the faults stay as they are."""
+    status, text = send(failing, method, body)
+    assert (status, told in text) == (400, True), text
+    assert list(active(send(failing, "GET")[1])) == ["server_error"]
+
+
+def test_other_methods_are_refused(failing: Generator) -> None:
+    """405 names those that are possible here."""
+    assert send(failing, "PATCH") == (405, "PATCH is not allowed here, only DELETE, GET, HEAD, POST and PUT\n")
+
+
+def test_bad_faults_are_told_before_anything_is_served() -> None:
+    """An app is not made of faults that cannot be."""
+    with pytest.raises(ConfigError, match="no fault 'nothing'"):
+        create_app(GeneratorSettings(faults="nothing"))
+
+
+PROGRAM = """
+import asyncio, signal, socket, sys
+from switchboard.config import GeneratorSettings
+from switchboard.generator.app import serve_generator
+
+async def main():
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    sock = socket.create_server((sys.argv[1], 0))
+    print(sock.getsockname()[1], flush=True)
+    await serve_generator(GeneratorSettings(faults_endpoint=True, faults=sys.argv[2]), sock, stop)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("host", "faults", "warnings"),
+    [
+        ("127.0.0.1", "", []),
+        ("0.0.0.0", "", ["faults_endpoint_is_reachable"]),
+        ("127.0.0.1", "slow_drip", ["faults_are_on"]),
+    ],
+)
+def test_dangers_are_logged_at_start(host: str, faults: str, warnings: list[str]) -> None:
+    """A warning says that others can switch faults, unless only this machine can; and another that faults are on."""
+    program = [sys.executable, "-c", PROGRAM, host, faults]
+    process = subprocess.Popen(program, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
+    assert process.stdout is not None
+    port = int(process.stdout.readline())
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        connection.request("GET", "/health")
+        assert connection.getresponse().read() == b"OK"
+    process.send_signal(signal.SIGTERM)
+    log = process.communicate(timeout=10)[0]
+    assert [name for name in ("faults_are_on", "faults_endpoint_is_reachable") if name in log] == warnings
