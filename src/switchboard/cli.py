@@ -167,9 +167,9 @@ def config(
         return
     loaded = _read(flags)
     if check:
-        from switchboard.generator.snapshots import Simulator
+        from switchboard.generator.app import create_app
 
-        Simulator(loaded.settings.generator)
+        create_app(loaded.settings.generator)
         return
     print(render_settings(loaded), end="")
     for warning in loaded.warnings:

@@ -89,7 +89,7 @@ class GeneratorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
         str,
         _setting("faults to begin with, NAME[=SHARE[:AMOUNT]] with commas, like server_error=0.3:503,slow_drip"),
     ] = ""
-    faults_endpoint: Annotated[
+    faults_api: Annotated[
         bool, _setting("serve /faults, where anyone who can reach the generator sees and switches faults")
     ] = False
 

@@ -58,11 +58,11 @@ async def serve_generator(settings: GeneratorSettings, sock: socket.socket, stop
         hold_seconds=settings.hold,
     )
     if settings.faults:
-        log.warning("faults_are_on", faults=settings.faults)
-    if settings.faults_endpoint and not _is_loopback(host):
-        log.warning("faults_endpoint_is_reachable", host=host, meaning="whoever reaches this address can switch faults")
+        log.warning("faults are on", faults=settings.faults)
+    if settings.faults_api and not _is_loopback(host):
+        log.warning("faults can be switched by others", host=host, reason="whoever reaches it can use /faults")
     await serve(app, sock, stop)
-    log.info("generator_stopped", port=port)
+    log.info("generator stopped", port=port)
 
 
 def _profile(settings: GeneratorSettings, clock: Callable[[], float]) -> Counters | Sets:
@@ -76,13 +76,13 @@ def _app_of(settings: GeneratorSettings, profile: Counters | Sets, sleep: Sleep)
     plan = FaultPlan(parse_faults(settings.faults), settings.seed, profile.slot)
 
     async def endpoints(request: Request) -> Response:
-        faults = "GET /faults    what goes wrong; PUT, POST and DELETE change it\n" if settings.faults_endpoint else ""
+        faults = "GET /faults    what goes wrong; PUT, POST and DELETE change it\n" if settings.faults_api else ""
         return PlainTextResponse(f"{profile.endpoints}{faults}GET /health    OK while the process lives\n")
 
     routes = profile.routes()
     paths = frozenset(route.path for route in routes)
     routes += [Route("/health", _health), Route("/", endpoints)]
-    if settings.faults_endpoint:
+    if settings.faults_api:
         routes.append(Route("/faults", FaultsEndpoint(plan).answer, methods=METHODS))
     app = Starlette(
         routes=routes,
