@@ -1,6 +1,6 @@
 """Measure Switchboard on this machine: print a table, and merge the figures into ``build/bench.json``.
 
-Usage: python -m bench [PART…]   (all parts by default: serving, steady)
+Usage: python -m bench [PART…]   (all parts by default: serving, steady, ingest)
 """
 
 from __future__ import annotations
@@ -16,10 +16,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import serving, steady
+from bench import ingest, serving, steady
 
 RESULTS = Path("build/bench.json")
-PARTS: dict[str, Callable[[], dict[str, float]]] = {"serving": serving.measure, "steady": steady.measure}
+PARTS: dict[str, Callable[[], dict[str, float]]] = {
+    "serving": serving.measure,
+    "steady": steady.measure,
+    "ingest": ingest.measure,
+}
 
 
 def main() -> int:

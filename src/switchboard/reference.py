@@ -118,6 +118,8 @@ def _toml(value: Any) -> str:
     """A TOML value: JSON's texts, numbers, booleans and arrays are TOML's too; only DEL must be escaped."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{_toml(key)} = {_toml(item)}" for key, item in value.items()) + " }"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
@@ -137,7 +139,7 @@ def _key_row(setting: Setting) -> tuple[str, ...]:
 
 
 def _markdown_default(value: Any) -> str:
-    if value in ("", ()):
+    if value in ("", (), {}):
         return ""
     return f"`{value if isinstance(value, str) else _toml(value)}`"
 

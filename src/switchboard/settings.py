@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import FieldInfo
 
 from switchboard.config import GeneratorSettings, Settings, SourceSettings, mask_url, parse_source, resolve_sources
 from switchboard.errors import ConfigError
@@ -156,10 +157,15 @@ def _struct_in(annotation: Any) -> type[msgspec.Struct] | None:
 def settings_of(struct: type[msgspec.Struct], section: str = "") -> tuple[Setting, ...]:
     """The settings that a struct declares, in its order; nested structs and lists of structs are left out."""
     return tuple(
-        Setting(section=section, name=field.name, type=field.type, default=field.default)
+        Setting(section=section, name=field.name, type=field.type, default=_default(field))
         for field in msgspec.structs.fields(struct)
         if _struct_in(field.type) is None
     )
+
+
+def _default(field: FieldInfo) -> Any:
+    """The default of a field; msgspec keeps that of a mutable type as what makes it."""
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
 
 
 GENERAL = settings_of(Settings)

@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 import structlog
+from msgspec import json
 from msgspec.structs import replace
 from prometheus_client import REGISTRY
 from redis.asyncio import Redis
@@ -51,7 +52,7 @@ class Lab:
     session: aiohttp.ClientSession
     source: Source
     changes: ChangeLog
-    _cycles: dict[Source, Cycle] = field(default_factory=dict)
+    _cycles: dict[bytes, Cycle] = field(default_factory=dict)
 
     def serve(self, *steps: Steps) -> None:
         """Answer the next requests so, one each; the last answer stays."""
@@ -61,11 +62,12 @@ class Lab:
     async def attempt(self, *, most_bytes: int = MOST_BYTES, **changes: Any) -> Report:
         """One attempt with the lease; ``changes`` are those to the source."""
         source = replace(self.source, **changes)
-        if source not in self._cycles:
+        settings = json.encode(source)
+        if settings not in self._cycles:
             keeper = self.keeper()
             keeper.lease = await self.store.take_lease(source.name, "test")
-            self._cycles[source] = Cycle(source, self.store, self.session, keeper, most_bytes)
-        return await self._cycles[source].attempt()
+            self._cycles[settings] = Cycle(source, self.store, self.session, keeper, most_bytes)
+        return await self._cycles[settings].attempt()
 
     def restart(self) -> None:
         """Forget all that is in memory, as a new process would."""
