@@ -8,7 +8,7 @@ GET serves the current file with an ETag, or 304 to who has it; POST moves on to
 from __future__ import annotations
 
 import sys
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import cycle
 from pathlib import Path
 from typing import ClassVar
@@ -51,4 +51,4 @@ if __name__ == "__main__":
     port, *names = sys.argv[1:]
     _Handler.files = cycle([Path(name) for name in names])
     _Handler.current = next(_Handler.files)
-    HTTPServer(("127.0.0.1", int(port)), _Handler).serve_forever()
+    ThreadingHTTPServer(("127.0.0.1", int(port)), _Handler).serve_forever()

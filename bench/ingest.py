@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import aiohttp
-import pyarrow.compute as pc
+import numpy.typing as npt
 
 from switchboard.codec.block import SnapshotReader
 from switchboard.config import GeneratorSettings
@@ -170,17 +170,22 @@ async def _verify(url: str, settings: GeneratorSettings, slot: int) -> None:
     for _ in reader.steps():
         pass
     await store.aclose()
-    values: dict[str, list[float]] = defaultdict(list)
+    sums: dict[str, list[float]] = defaultdict(list)
     for block in reader.finish().blocks:
         for name, at in block.metrics.items():
-            column = block.rows.column(at)
-            total = pc.sum(column.cast("decimal128(38, 0)")) if column.type != "double" else None
-            values[name] += [int(total.as_py() or 0)] if total is not None else column.drop_null().to_pylist()
-    totals = UfmSimulator(settings).totals("secondary", _slot(settings, slot))
-    for name, total in totals.items():
-        read = math.fsum(values[name]) if any(isinstance(one, float) for one in values[name]) else sum(values[name])
-        if float(total.sum) != float(read):
-            raise RuntimeError(f"column {name}: {read} was read back, {total.sum} was generated")
+            sums[name] += _exact_parts(block.rows.column(at).drop_null().to_numpy())
+    for name, total in UfmSimulator(settings).totals("secondary", _slot(settings, slot)).items():
+        # Both are the true sum, rounded once.
+        if float(total.sum) != math.fsum(sums[name]):
+            raise RuntimeError(f"column {name}: {math.fsum(sums[name])} was read back, {total.sum} was generated")
+
+
+def _exact_parts(values: npt.NDArray[Any]) -> list[float]:
+    """Doubles whose sum is exactly that of ``values``: integers are added in halves, which do not overflow."""
+    if values.dtype.kind == "f":
+        exact: list[float] = values.tolist()
+        return exact
+    return [float(int((values >> 32).sum()) << 32), float(int((values & 0xFFFFFFFF).sum()))]
 
 
 class _Stream:
