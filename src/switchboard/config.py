@@ -16,6 +16,8 @@ from msgspec import Meta
 from switchboard.errors import ConfigError
 
 MASK = "***"
+LEAST_PERIOD_SECONDS = 10.0
+"""A source is taken to need no less than this for one sample of all its rows."""
 
 
 def _setting(meaning: str, unit: str = "", *, panel: str = "Options", secret: bool = False, **limits: Any) -> Meta:
@@ -50,6 +52,14 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     interval: Annotated[float, _setting("time between two scrapes", "s", ge=0)] = 0
     timeout: Annotated[float, _setting("longest time for one scrape", "s", ge=0)] = 0
     ttl: Annotated[float, _setting("how long a snapshot may answer without being confirmed", "s", ge=0)] = 0
+    max_body_mib: Annotated[int, _setting("largest body, decompressed; 0: as in general", "MiB", ge=0)] = 0
+    max_rows: Annotated[int, _setting("most rows of a body; 0: as in general", ge=0)] = 0
+    max_switches: Annotated[int, _setting("most switches of a body; 0: as in general", ge=0)] = 0
+    max_columns: Annotated[int, _setting("most columns of a body; 0: as in general", ge=0)] = 0
+    max_spread: Annotated[
+        float, _setting("how far apart the times of the rows of one body may be; 0: as in general", "s", ge=0)
+    ] = 0
+    allow_empty: Annotated[bool, _setting("whether a header without rows is a snapshot, an empty one")] = False
     columns: Annotated[ColumnSettings, _setting("mapping of the columns")] = ColumnSettings()
 
 
@@ -118,8 +128,54 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         _setting("how long a snapshot may answer without being confirmed; 0: 3 intervals", "s", panel="Sources", ge=0),
     ] = 0
     max_body_mib: Annotated[
-        int, _setting("largest body accepted from a source, decompressed", "MiB", panel="Sources", ge=1)
+        int, _setting("largest body accepted from a source, decompressed", "MiB", panel="Limits", ge=1)
     ] = 4096
+    max_wire_mib: Annotated[
+        int, _setting("largest body accepted from a source, as it comes on the wire", "MiB", panel="Limits", ge=1)
+    ] = 4096
+    max_ratio: Annotated[
+        int, _setting("how many times its size gzip may make of a body, beyond the first MiB", panel="Limits", ge=1)
+    ] = 200
+    max_rows: Annotated[int, _setting("most rows of a body, bad ones included", panel="Limits", ge=1)] = 1_000_000
+    max_switches: Annotated[int, _setting("most switches of a body", panel="Limits", ge=1)] = 250_000
+    max_columns: Annotated[int, _setting("most columns of a body", panel="Limits", ge=1)] = 1024
+    max_line_kib: Annotated[int, _setting("longest line of a body", "KiB", panel="Limits", ge=1, le=1024)] = 64
+    min_rate_kib: Annotated[
+        int,
+        _setting("slowest body, counted over every 2 s of waiting for it; 0: no limit", "KiB/s", panel="Limits", ge=0),
+    ] = 16
+    max_dropped_rows: Annotated[
+        int, _setting("so many bad rows are left out of any snapshot", panel="Limits", ge=0)
+    ] = 10
+    max_dropped_ratio: Annotated[
+        float,
+        _setting(
+            "share of bad rows (also by itself of rows in the future, and of duplicates) with which a body is refused",
+            "of 1",
+            panel="Limits",
+            ge=0,
+            le=1,
+        ),
+    ] = 0.01
+    max_spread: Annotated[
+        float,
+        _setting(
+            "how far apart the times of the rows of one body may be; 0: 2 intervals, and no less than 20 s",
+            "s",
+            panel="Limits",
+            ge=0,
+        ),
+    ] = 0
+    min_rows_ratio: Annotated[
+        float,
+        _setting(
+            "with a smaller share of the current snapshot's rows, a body is held until a second one is like it",
+            "of 1",
+            panel="Limits",
+            ge=0,
+            le=1,
+        ),
+    ] = 0.5
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], _setting("least level that is logged", panel="Logs")
     ] = "info"
@@ -133,6 +189,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     generator: Annotated[GeneratorSettings, _setting("the simulator")] = GeneratorSettings()
 
 
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a body of one source may be, and what the gate tolerates; names and units are those of the settings."""
+
+    max_body_mib: int
+    max_wire_mib: int
+    max_ratio: int
+    max_rows: int
+    max_switches: int
+    max_columns: int
+    max_line_kib: int
+    min_rate_kib: int
+    max_dropped_rows: int
+    max_dropped_ratio: float
+    max_spread: float
+    min_rows_ratio: float
+    allow_empty: bool
+
+
 class Source(msgspec.Struct, frozen=True, kw_only=True):
     """A source with nothing left open: what the ETL works with. All times in seconds."""
 
@@ -142,6 +216,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float
     ttl: float
     columns: ColumnSettings
+    limits: Limits
 
     @property
     def shown_url(self) -> str:
@@ -226,4 +301,22 @@ def _resolve(source: SourceSettings, settings: Settings) -> Source:
             f"source {name!r}: a TTL of {ttl:g} s is too short for an interval of {interval:g} s and a timeout of "
             f"{timeout:g} s: it must be at least 2 × interval + timeout = {2 * interval + timeout:g} s"
         )
-    return Source(name=name, url=source.url, interval=interval, timeout=timeout, ttl=ttl, columns=source.columns)
+    return Source(
+        name=name,
+        url=source.url,
+        interval=interval,
+        timeout=timeout,
+        ttl=ttl,
+        columns=source.columns,
+        limits=_limits(source, settings, interval),
+    )
+
+
+def _limits(source: SourceSettings, settings: Settings, interval: float) -> Limits:
+    names = Limits.__struct_fields__
+    values: dict[str, Any] = {name: getattr(source, name, 0) or getattr(settings, name, False) for name in names}
+    limits = Limits(**values)
+    # Twice the longer of our interval and the source's: it samples its rows over a period of its own, which we may
+    # ask more often than once, and of which we know nothing but that nobody samples a fabric faster than this.
+    spread = limits.max_spread or 2 * max(interval, LEAST_PERIOD_SECONDS)
+    return msgspec.structs.replace(limits, max_spread=spread)

@@ -46,7 +46,7 @@ Keys at the top of the file.
 What is scraped: one table per source in the file, `--source [NAME=]URL` (repeatable) on the command line, or
 `{sources}` with one or several `[NAME=]URL` separated by white space. Sources given in a later layer replace all those
 of an earlier one. The default is one source, `{default_source}`; under `switchboard up` it is the generator
-that it starts. An `interval`, `timeout` or `ttl` of 0 stands for the general setting.
+that it starts. An `interval`, `timeout` or `ttl` of 0 stands for the general setting, and so does a `max_…` of 0.
 
 {source_keys}
 
@@ -89,16 +89,20 @@ def render_settings(loaded: Loaded) -> str:
     lines += (_assignment(setting, getattr(settings, setting.name), loaded.origins) for setting in GENERAL)
     where = loaded.origins.get("sources")
     for source in resolve_sources(settings):
-        lines += ["", "[[sources]]" + (f"  # {where}" if where else ""), *_source_lines(source)]
+        lines += ["", "[[sources]]" + (f"  # {where}" if where else ""), *_source_lines(source, settings)]
     lines += ["", "[generator]"]
     lines += (_assignment(setting, getattr(settings.generator, setting.name), loaded.origins) for setting in GENERATOR)
     return "\n".join(lines) + "\n"
 
 
-def _source_lines(source: Source) -> Iterator[str]:
+def _source_lines(source: Source, general: Settings) -> Iterator[str]:
     for name in ("name", "url", "interval", "timeout", "ttl"):
         value = source.shown_url if name == "url" else getattr(source, name)
         yield f"{name} = {_toml(value)}"
+    for setting in settings_of(SourceSettings):
+        limit = getattr(source.limits, setting.name, None)
+        if limit is not None and limit != getattr(general, setting.name, None):
+            yield f"{setting.name} = {_toml(limit)}"
     changed = [
         setting for setting in settings_of(ColumnSettings) if getattr(source.columns, setting.name) != setting.default
     ]

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchboard.codec import columnar, rows
-from switchboard.codec.columnar import MOST_LINE_BYTES, NeedsRows
+from switchboard.codec.columnar import NeedsRows
 from switchboard.codec.dialects import recognise
-from switchboard.codec.kinds import Context, Kind
+from switchboard.codec.kinds import MOST_LINE_BYTES, Context, Kind
 from switchboard.codec.rejects import Rejects
 from switchboard.config import ColumnSettings
 from tests.codec import cells

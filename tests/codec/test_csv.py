@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchboard.codec.columnar import MOST_LINE_BYTES
+from switchboard.codec.kinds import MOST_LINE_BYTES
 from switchboard.config import ColumnSettings
 from tests.codec import cells
 from tests.codec.parsing import parse

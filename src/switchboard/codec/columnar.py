@@ -24,8 +24,6 @@ from switchboard.codec.latin1 import decode_cell, is_utf8
 from switchboard.codec.numbers import NUMBER, Inexact, typed, without_unit
 from switchboard.codec.times import Int64Array, believable, guess_unit, to_us_array
 
-MOST_LINE_BYTES = 64 << 10
-
 _DIGIT, _MINUS, _DELIMITER, _OTHER = range(4)
 _CLASS = np.full(256, _OTHER, np.uint8)
 _CLASS[ord("0") : ord("9") + 1] = _DIGIT
@@ -66,7 +64,7 @@ def parse(context: Context, chunk: bytes, line: int) -> RowBatch:
         elif kind is Kind.UNKNOWN and not pc.all(pc.is_in(arrays[at], value_set=context.missing)).as_py():
             raise NeedsRows
     nulls = sum(arrays[at].null_count for at in np.flatnonzero(numeric))
-    _check_cells(chunk, table.num_rows, numeric, nulls)
+    _check_cells(chunk, table.num_rows, numeric, nulls, context.most_line_bytes)
     keys = Keys(
         arrays[columns.switch],
         None if columns.port is None else arrays[columns.port],
@@ -163,14 +161,14 @@ def _check_doubles(doubles: pa.Array) -> None:
         raise NeedsRows
 
 
-def _check_cells(chunk: bytes, rows: int, numeric: BoolArray, nulls: int) -> None:
+def _check_cells(chunk: bytes, rows: int, numeric: BoolArray, nulls: int, most_line_bytes: int) -> None:
     """Refuse numbers that are not written as `rows.NUMBER` says."""
     bytes_ = np.frombuffer(chunk, np.uint8)
     ends = np.flatnonzero((bytes_ == ord(",")) | (bytes_ == ord("\n")))
     if len(ends) != rows * len(numeric):
         raise NeedsRows
     line_ends = ends[len(numeric) - 1 :: len(numeric)]
-    if np.max(np.diff(line_ends, prepend=-1)) > MOST_LINE_BYTES:
+    if np.max(np.diff(line_ends, prepend=-1)) > most_line_bytes:
         raise NeedsRows
     starts = np.empty_like(ends)
     starts[0] = 0

@@ -21,9 +21,9 @@ import pyarrow.compute as pc
 
 from switchboard.codec import columnar, rows
 from switchboard.codec.block import LABELS, TIME, RowBatch
-from switchboard.codec.columnar import MOST_LINE_BYTES, NeedsRows
+from switchboard.codec.columnar import NeedsRows
 from switchboard.codec.dialects import BOM, read_header, recognise
-from switchboard.codec.kinds import Context
+from switchboard.codec.kinds import MOST_LINE_BYTES, Context
 from switchboard.codec.rejects import Rejects
 from switchboard.config import ColumnSettings
 from switchboard.errors import BodyError
@@ -38,7 +38,15 @@ class CsvParser:
     without timestamps get it, and no row may be more than ten minutes later.
     """
 
-    def __init__(self, settings: ColumnSettings, now_us: int, *, chunk_bytes: int = CHUNK_BYTES) -> None:
+    def __init__(
+        self,
+        settings: ColumnSettings,
+        now_us: int,
+        *,
+        chunk_bytes: int = CHUNK_BYTES,
+        most_line_bytes: int = MOST_LINE_BYTES,
+        most_columns: int | None = None,
+    ) -> None:
         self.rejects = Rejects()
         self.rows = 0
         self.values = 0
@@ -48,6 +56,8 @@ class CsvParser:
         self._settings = settings
         self._now_us = now_us
         self._chunk_bytes = chunk_bytes
+        self._most_line_bytes = most_line_bytes
+        self._most_columns = most_columns
         self._window = chunk_bytes
         self._pending = bytearray()
         self._line = 1
@@ -64,7 +74,7 @@ class CsvParser:
             if end:
                 batches, consumed = self._parse(end, last=False)
                 yield from batches
-            elif self._window > MOST_LINE_BYTES:
+            elif self._window > self._most_line_bytes:
                 raise self._line_too_long()
             # A line, or a row with line ends in quotes, that is longer than the window: look further.
             self._window = self._chunk_bytes if consumed else 2 * self._window
@@ -85,12 +95,12 @@ class CsvParser:
         """Skip blank lines, then read the header as soon as it is there."""
         while True:
             end = self._pending.find(b"\n")
-            if end < 0 and len(self._pending) > MOST_LINE_BYTES:
+            if end < 0 and len(self._pending) > self._most_line_bytes:
                 raise self._line_too_long()
             if end < 0 and not last:
                 return
             line = bytes(self._pending if end < 0 else self._pending[:end])
-            if len(line) > MOST_LINE_BYTES:
+            if len(line) > self._most_line_bytes:
                 raise self._line_too_long()
             del self._pending[: len(line) + 1]
             self._line += 1
@@ -100,9 +110,14 @@ class CsvParser:
                 raise BodyError("empty", "the body is empty")
             if not self._pending:
                 return
-        columns = recognise(read_header(line), self._settings)
+        names = read_header(line)
+        if self._most_columns is not None and len(names) > self._most_columns:
+            raise BodyError("too_many_columns", f"header: {len(names)} columns, and {self._most_columns} are allowed")
+        columns = recognise(names, self._settings)
         self.dialect = columns.dialect
-        self._context = Context(columns, self._settings.timestamp_unit, self._now_us, self.rejects)
+        self._context = Context(
+            columns, self._settings.timestamp_unit, self._now_us, self.rejects, most_line_bytes=self._most_line_bytes
+        )
 
     def _parse(self, end: int, *, last: bool) -> tuple[list[RowBatch], int]:
         """Parse the first ``end`` bytes of what is pending; return the rows and how many bytes were dropped."""
@@ -132,4 +147,6 @@ class CsvParser:
         self.data_max_us = most if self.data_max_us is None else max(self.data_max_us, most)
 
     def _line_too_long(self) -> BodyError:
-        return BodyError("line_too_long", f"line {self._line} has more than {MOST_LINE_BYTES} bytes")
+        return BodyError(
+            "line_too_long", f"line {self._line} has more than {self._most_line_bytes} bytes (max_line_kib)"
+        )

@@ -15,6 +15,8 @@ class Gunzip:
     """Decompresses one gzip body, fed as it comes. Raises BodyError for all that is not exactly one whole gzip file."""
 
     def __init__(self) -> None:
+        self.consumed_bytes = 0
+        """So many bytes of the body made what was yielded so far."""
         self._decompressor = zlib.decompressobj(_GZIP)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
@@ -26,7 +28,9 @@ class Gunzip:
                 piece = self._decompressor.decompress(data, PIECE_BYTES)
             except zlib.error as error:
                 raise BodyError("bad_gzip", f"the body is not valid gzip: {error}") from error
-            data = self._decompressor.unconsumed_tail or self._decompressor.unused_data
+            rest = self._decompressor.unconsumed_tail or self._decompressor.unused_data
+            self.consumed_bytes += len(data) - len(rest)
+            data = rest
             if piece:
                 yield piece
 

@@ -16,6 +16,8 @@ from switchboard.codec.rejects import Rejects
 from switchboard.codec.times import Int64Array
 
 MOST_ID_BYTES = 128
+MOST_LINE_BYTES = 64 << 10
+"""Of a line, its end not counted, unless the settings say another limit."""
 EXACT_DOUBLE = 2**53
 """Below it a double holds every integer; 2^53 itself might be 2^53 + 1, rounded."""
 
@@ -43,12 +45,15 @@ KIND_OF = {ARROW[kind]: kind for kind in (Kind.INT64, Kind.UINT64, Kind.DOUBLE)}
 class Context:
     """The columns of a body, the kinds learned so far, and where rejects go."""
 
-    def __init__(self, columns: Columns, unit: str, now_us: int, rejects: Rejects) -> None:
+    def __init__(
+        self, columns: Columns, unit: str, now_us: int, rejects: Rejects, *, most_line_bytes: int = MOST_LINE_BYTES
+    ) -> None:
         self.columns = columns
         self.unit = unit
         """Of the timestamps; ``auto`` until a row has told."""
         self.now_us = now_us
         self.rejects = rejects
+        self.most_line_bytes = most_line_bytes
         self.learned = False
         self.missing = pa.array(columns.missing)
         self.kinds = {at: Kind.LABEL if at in columns.labels else Kind.UNKNOWN for at in columns.others}

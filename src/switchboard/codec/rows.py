@@ -3,7 +3,7 @@
 A row is dropped if it cannot be assigned (number of cells, switch, port, time, control bytes, broken quotes or UTF-8);
 a cell is dropped if it is no number that we can hold exactly enough; both are rejects. Quotes follow RFC 4180; a line
 end within quotes is part of the cell. A quote that never ends makes the whole body unusable, as does a line of more
-than MOST_LINE_BYTES or a carriage return without a line feed.
+than is allowed or a carriage return without a line feed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from switchboard.codec.block import RowBatch
-from switchboard.codec.columnar import MOST_LINE_BYTES
 from switchboard.codec.kinds import KIND_OF, MOST_ID_BYTES, Context, Keys, Kind, row_batch
 from switchboard.codec.latin1 import decode_cell, is_utf8
 from switchboard.codec.numbers import (
@@ -32,7 +31,7 @@ from switchboard.codec.numbers import (
     without_unit,
 )
 from switchboard.codec.rejects import Rejects
-from switchboard.codec.times import FUTURE_US, YEAR_2000_US, guess_unit, to_us
+from switchboard.codec.times import FUTURE_US, YEAR_2000_US, ahead, guess_unit, to_us
 from switchboard.errors import BodyError
 
 SAMPLE_ROWS = 64
@@ -66,7 +65,7 @@ def parse(context: Context, chunk: bytes, line: int, *, last: bool) -> tuple[lis
     """
     consumed = len(chunk)
     if b'"' in chunk:
-        consumed = _whole_rows(chunk, line, last=last)
+        consumed = _whole_rows(chunk, line, context.most_line_bytes, last=last)
         chunk = chunk[:consumed]
     rows = list(_assigned(context, chunk, line))
     if not rows:
@@ -107,7 +106,7 @@ def _time_us(context: Context, cell: str) -> tuple[str, int]:
     time = integer(cell)
     unit = guess_unit(time, context.now_us) if context.unit == "auto" else context.unit
     if unit is None:
-        return "bad_timestamp", 0
+        return "future" if ahead(time, context.now_us) else "bad_timestamp", 0
     time_us = to_us(time, unit)
     if time_us > context.now_us + FUTURE_US:
         return "future", 0
@@ -126,10 +125,11 @@ def _cells(
     keys = [at for at in (columns.switch, columns.port, columns.timestamp) if at is not None]
     quoted = b'"' in chunk
     for number, raw in _quoted_lines(chunk, line) if quoted else _lines(chunk, line):
-        if len(raw) > MOST_LINE_BYTES:
+        if len(raw) > context.most_line_bytes:
             if tolerant:
                 return
-            raise BodyError("line_too_long", f"line {number} has more than {MOST_LINE_BYTES} bytes")
+            most = context.most_line_bytes
+            raise BodyError("line_too_long", f"line {number} has more than {most} bytes (max_line_kib)")
         if b"\r" in raw and b"\r" in raw.replace(b"\r\n", b""):
             if tolerant:
                 return
@@ -172,15 +172,15 @@ def _quoted_lines(chunk: bytes, line: int) -> Iterator[Line]:
         at = end
 
 
-def _whole_rows(chunk: bytes, line: int, *, last: bool) -> int:
+def _whole_rows(chunk: bytes, line: int, most_line_bytes: int, *, last: bool) -> int:
     """Length of the rows that end within the chunk. Raises BodyError for a quote that has no end."""
     at = 0
     while at < len(chunk):
         end = _row_end(chunk, at)
         if end < 0:
-            if last or len(chunk) - at > MOST_LINE_BYTES:
+            if last or len(chunk) - at > most_line_bytes:
                 start = line + chunk.count(b"\n", 0, at)
-                within = "" if last else f" within {MOST_LINE_BYTES} bytes"
+                within = "" if last else f" within {most_line_bytes} bytes"
                 raise BodyError("unterminated_quote", f"line {start}: a quote is opened and not closed{within}")
             return at
         at = end

@@ -11,6 +11,7 @@ FUTURE_US = 600_000_000
 
 UNITS_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _MICROSECONDS = 1_000_000
+_DECADE_US = 10 * 365 * 86_400 * _MICROSECONDS
 
 Int64Array = npt.NDArray[np.int64]
 
@@ -21,6 +22,11 @@ def guess_unit(time: int, now_us: int) -> str | None:
         if YEAR_2000_US <= to_us(time, unit) <= now_us + FUTURE_US:
             return unit
     return None
+
+
+def ahead(time: int, now_us: int) -> bool:
+    """Whether a time that is none in any unit would be one if the source's clock were up to ten years ahead."""
+    return any(now_us < to_us(time, unit) <= now_us + _DECADE_US for unit in UNITS_PER_SECOND)
 
 
 def to_us(time: int, unit: str) -> int:

@@ -39,7 +39,7 @@ async def run_etl(settings: Settings, *, owner: str, stop: asyncio.Event, sock: 
         session = await stack.enter_async_context(new_session())
         keepers = [LeaseKeeper(store, source.name, owner, changes, place=place) for place, source in enumerate(sources)]
         loops = [
-            SourceLoop(Cycle(source, store, session, keeper, settings.max_body_mib << 20), store, keeper, changes)
+            SourceLoop(Cycle(source, store, session, keeper), store, keeper, changes)
             for source, keeper in zip(sources, keepers, strict=True)
         ]
         _log.info("etl started", sources=[f"{source.name}={source.shown_url}" for source in sources])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import email.utils
+import functools
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -11,8 +12,9 @@ from dataclasses import dataclass
 import aiohttp
 
 from switchboard.codec.gunzip import PIECE_BYTES, Gunzip
-from switchboard.config import Source
+from switchboard.config import Limits, Source
 from switchboard.errors import BodyError, SourceError
+from switchboard.etl.rate import Rate
 
 CONNECT_SECONDS = 3.0
 MOST_VALIDATOR_BYTES = 256
@@ -20,6 +22,8 @@ MOST_RETRY_AFTER_SECONDS = 60.0
 LEAST_AGE_SECONDS = 2.0
 """Age from which a Last-Modified tells whether the content has changed."""
 _READ_BYTES = 256 << 10
+_RATIO_BYTES = 1 << 20
+"""A shorter body may be compressed as well as it likes."""
 _NOT_CSV = frozenset({"text/html", "application/xhtml+xml", "application/json", "application/xml", "text/xml"})
 
 
@@ -34,27 +38,28 @@ class Validators:
 class Response:
     """An answer of a source: 304, or 200 with a body that is read once, by ``pieces``."""
 
-    def __init__(self, response: aiohttp.ClientResponse, most_bytes: int) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, limits: Limits) -> None:
         self.not_modified = response.status == 304
         self.validators = _validators(response)
         self.bytes_expected = response.content_length
         self.bytes_received = 0
         self._response = response
-        self._most_bytes = most_bytes
+        self._limits = limits
 
     async def pieces(self) -> AsyncGenerator[bytes]:
         """The body, decompressed, in pieces of about PIECE_BYTES; the last one may be shorter.
 
-        Raises BodyError if the body is cut off, cannot be decompressed or is larger than allowed; SourceError if the
-        connection breaks.
+        Raises BodyError if the body is cut off, cannot be decompressed, or goes beyond a limit; SourceError if the
+        connection breaks, or too little comes through it.
         """
+        most_mib = self._limits.max_body_mib
         piece = bytearray()
         decoded_bytes = 0
         async with contextlib.aclosing(self._decoded()) as decoded:
             async for data in decoded:
                 decoded_bytes += len(data)
-                if decoded_bytes > self._most_bytes:
-                    raise BodyError("too_large", f"the body has more than {self._most_bytes} bytes (max_body_mib)")
+                if decoded_bytes > most_mib << 20:
+                    raise BodyError("too_large", f"the body has more than {most_mib} MiB (max_body_mib)")
                 piece += data
                 if len(piece) >= PIECE_BYTES:
                     yield bytes(piece)
@@ -63,22 +68,32 @@ class Response:
 
     async def _decoded(self) -> AsyncGenerator[bytes]:
         gunzip = Gunzip() if _encoding(self._response) == "gzip" else None
+        decoded_bytes = 0
+        rate = Rate(self._limits.min_rate_kib << 10)
+        read = functools.partial(self._response.content.read, _READ_BYTES)
         with _translated():
-            async for data in self._response.content.iter_chunked(_READ_BYTES):
+            while data := await rate.wait(read):
                 self.bytes_received += len(data)
+                _check_wire(self.bytes_received, self._limits)
                 if gunzip is None:
                     yield data
-                else:
-                    for piece in gunzip.feed(data):
-                        yield piece
+                    continue
+                for piece in gunzip.feed(data):
+                    decoded_bytes += len(piece)
+                    self._check_ratio(decoded_bytes, gunzip.consumed_bytes)
+                    yield piece
         if gunzip is not None:
             gunzip.finish()
 
+    def _check_ratio(self, decoded_bytes: int, consumed_bytes: int) -> None:
+        """Refuse what only an attack or a mistake compresses so well; deflate can reach 1028:1."""
+        most = self._limits.max_ratio
+        if decoded_bytes >= _RATIO_BYTES and decoded_bytes > most * consumed_bytes:
+            raise BodyError("gzip_ratio", f"the body is more than {most} times as large as its gzip data (max_ratio)")
+
 
 @contextlib.asynccontextmanager
-async def scrape(
-    session: aiohttp.ClientSession, source: Source, validators: Validators, most_bytes: int
-) -> AsyncIterator[Response]:
+async def scrape(session: aiohttp.ClientSession, source: Source, validators: Validators) -> AsyncIterator[Response]:
     """GET a source. The caller bounds the time. Raises SourceError for everything but a usable 200 or a 304."""
     headers = {}
     if validators.etag:
@@ -89,7 +104,9 @@ async def scrape(
         response = await session.get(source.url, headers=headers, allow_redirects=False)
     async with response:
         _check(response)
-        yield Response(response, most_bytes)
+        if response.status == 200:
+            _check_wire(response.content_length or 0, source.limits)
+        yield Response(response, source.limits)
 
 
 def new_session() -> aiohttp.ClientSession:
@@ -142,6 +159,11 @@ def _check(response: aiohttp.ClientResponse) -> None:
         raise BodyError("encoding", f"the body has Content-Encoding {_encoding(response)!r}: only gzip was asked for")
     if response.content_length is None and "chunked" not in response.headers.get("Transfer-Encoding", "").lower():
         raise BodyError("unframed", "neither Content-Length nor chunks: a body cut short would look complete")
+
+
+def _check_wire(wire_bytes: int, limits: Limits) -> None:
+    if wire_bytes > limits.max_wire_mib << 20:
+        raise BodyError("too_large_wire", f"more than {limits.max_wire_mib} MiB on the wire (max_wire_mib)")
 
 
 def _encoding(response: aiohttp.ClientResponse) -> str:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
-from switchboard.codec.block import BlockBuilder, EncodedBlock
+from switchboard.codec.block import BlockBuilder, EncodedBlock, RowBatch
 from switchboard.codec.csv import CsvParser
-from switchboard.config import ColumnSettings
+from switchboard.config import ColumnSettings, Limits
+from switchboard.errors import BodyError
 
 
 class Transform:
     """Parses one body and packs it into blocks. Works without I/O: a thread may run it beside the event loop."""
 
-    def __init__(self, columns: ColumnSettings, now_us: int) -> None:
-        self.parser = CsvParser(columns, now_us)
+    def __init__(self, columns: ColumnSettings, limits: Limits, now_us: int) -> None:
+        self.parser = CsvParser(
+            columns, now_us, most_line_bytes=limits.max_line_kib << 10, most_columns=limits.max_columns
+        )
         self.builder = BlockBuilder()
+        self._limits = limits
         self._hash = hashlib.sha256()  # with the processor's own instructions the fastest that has no collisions
 
     @property
@@ -25,15 +30,30 @@ class Transform:
     def feed(self, piece: bytes) -> list[EncodedBlock]:
         """Take the next piece of the body; return the blocks that it completes. Raises BodyError."""
         self._hash.update(piece)
-        return [block for batch in self.parser.feed(piece) for block in self.builder.add(batch)]
+        return self._build(self.parser.feed(piece))
 
     def finish(self) -> list[EncodedBlock]:
-        """Take the end of the body; return the blocks that are left. Raises BodyError.
+        """Take the end of the body; return the blocks that are left, maybe none. Raises BodyError.
 
         Of several rows of one switch and port the first counts; the others become rejects.
         """
-        blocks = [block for batch in self.parser.finish() for block in self.builder.add(batch)]
+        try:
+            blocks = self._build(self.parser.finish())
+        except BodyError as error:
+            # What to make of a header without rows is for the gate to say.
+            if not self.parser.dialect or error.reason not in {"empty", "no_rows"}:
+                raise
+            blocks = self._build(())
         blocks += self.builder.finish()
         for line in self.builder.duplicate_lines():
             self.parser.rejects.add("duplicate", line)
+        return blocks
+
+    def _build(self, batches: Iterable[RowBatch]) -> list[EncodedBlock]:
+        blocks = [block for batch in batches for block in self.builder.add(batch)]
+        limits, rows = self._limits, self.parser.rows + self.parser.rejects.rows
+        if rows > limits.max_rows:
+            raise BodyError("too_many_rows", f"the body has more than {limits.max_rows} rows (max_rows)")
+        if self.builder.switches > limits.max_switches:
+            raise BodyError("too_many_switches", f"more than {limits.max_switches} switches (max_switches)")
         return blocks

@@ -1,0 +1,49 @@
+"""Whether a body comes fast enough: a source that drips would otherwise hold its scrape until the timeout."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from switchboard.errors import SourceError
+
+WINDOW_SECONDS = 2.0
+
+
+class Rate:
+    """Counts bytes over windows of WINDOW_SECONDS of waiting.
+
+    The time between two reads does not count: while we parse or write, the source is not to blame.
+    """
+
+    def __init__(self, least_bytes_per_second: int) -> None:
+        self._least = round(least_bytes_per_second * WINDOW_SECONDS)
+        self._bytes = 0
+        self._waited = 0.0
+
+    async def wait(self, read: Callable[[], Awaitable[bytes]]) -> bytes:
+        """What ``read`` brings; it may be cancelled and called again. Raises SourceError if too little came."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            begun = clock()
+            data = None
+            timeout = asyncio.timeout(WINDOW_SECONDS - self._waited)
+            try:
+                async with timeout:
+                    data = await read()
+            except TimeoutError:
+                if not timeout.expired():
+                    raise
+            self._waited += clock() - begun
+            if data == b"":
+                return data  # however little there was, it was all
+            self._bytes += len(data or b"")
+            if self._waited >= WINDOW_SECONDS:
+                self._close_window()
+            if data is not None:
+                return data
+
+    def _close_window(self) -> None:
+        if self._bytes < self._least:
+            raise SourceError("slow", f"only {self._bytes} bytes came in {self._waited:.1f} s (min_rate_kib)")
+        self._bytes, self._waited = 0, 0.0
