@@ -5,6 +5,7 @@
     ├── PortTaken              an address to listen on is in use
     ├── SourceError            a scrape failed: the source's fault (reason: one word for the metrics)
     │   └── BodyError          ... and it is the body that cannot be used
+    │       └── BodyHeld       ... until a second one says the same
     ├── StoreError             Redis did not do what was asked
     │   ├── StoreUnavailable   it cannot be reached, or did not answer in time
     │   └── SnapshotGone       a key of a snapshot is missing or not what its index says
@@ -42,6 +43,10 @@ class SourceError(SwitchboardError):
 
 class BodyError(SourceError):
     """The body of a scrape cannot be used as a whole (empty, truncated, no header, no acceptable row)."""
+
+
+class BodyHeld(BodyError):
+    """The body of a scrape is doubtful: nothing is published until a second one is like it."""
 
 
 class StoreError(SwitchboardError):

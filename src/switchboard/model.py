@@ -25,6 +25,7 @@ class Outcome(StrEnum):
 
     PUBLISHED = "published"
     UNCHANGED = "unchanged"  # a 304, or a 200 with the body we have
+    HELD = "held"  # a body that may be right, and waits for a second one that is like it
     FAILED = "failed"
 
 
@@ -85,11 +86,14 @@ class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
     confirmed_ms: int | None = None
     """When a scrape last confirmed a snapshot (200 or 304)."""
     reason: str = ""
-    """Of a failure: one word, as in the metrics."""
+    """Of a failure, or of a body that is held: one word, as in the metrics."""
     error: str = ""
-    """Of a failure: the sentence."""
+    """The same as a sentence."""
     snapshot: str | None = None
     rows: int = 0
     rejects: dict[str, int] = {}
+    """Of the last scrape that brought a body, whatever became of that."""
+    rejects_ms: int | None = None
+    """When that scrape began; None if there was none."""
     examples: list[Reject] = []
-    """The first rejects of the last scrape that brought a body."""
+    """The first of those rejects, of every reason some."""

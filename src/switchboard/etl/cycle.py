@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import hashlib
 import secrets
 import time
@@ -11,12 +12,14 @@ from dataclasses import dataclass
 
 import aiohttp
 import msgspec
+import structlog
 
 from switchboard.codec.block import EncodedBlock
 from switchboard.codec.rejects import Rejects
 from switchboard.config import Source
-from switchboard.errors import LeaseLost, SnapshotGone, SourceError
+from switchboard.errors import BodyError, BodyHeld, LeaseLost, SnapshotGone, SourceError
 from switchboard.etl import metrics
+from switchboard.etl.gate import Action, Counted, Memory, decide
 from switchboard.etl.lease import LeaseKeeper
 from switchboard.etl.publish import Publication
 from switchboard.etl.scrape import Response, Validators, scrape
@@ -30,34 +33,38 @@ QUEUE_LENGTH = 2
 """Batches of blocks that may wait to be written: with these memory is bounded by chunks, not by the body."""
 
 
+HOLD_INTERVALS = 0.25
+"""So long after a body that is held the next one is asked for: soon, but not so soon that it must be the same."""
+
+_log = structlog.get_logger()
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """What an attempt brought, for the log, the metrics and the status."""
 
     outcome: Outcome
     manifest: Manifest
-    rejects: Rejects | None = None
-    """Of a body that was parsed; None after a 304."""
     bytes_received: int = 0
 
 
 class Cycle:
-    """Attempts at one source. Keeps nothing that could not be read from the store again."""
+    """Attempts at one source. What it keeps but could not read from the store again is what the gate remembers."""
 
-    def __init__(
-        self, source: Source, store: Store, session: aiohttp.ClientSession, keeper: LeaseKeeper, most_bytes: int
-    ) -> None:
+    def __init__(self, source: Source, store: Store, session: aiohttp.ClientSession, keeper: LeaseKeeper) -> None:
         self.source = source
         self.waits_for_store = False
         """Whether an attempt that is cut off was waiting for nothing but the store."""
+        self.rejects: Rejects | None = None
+        """Of the body that the last attempt brought, whatever became of it; None if it brought none."""
         self._store = store
         self._session = session
         self._keeper = keeper
-        self._most_bytes = most_bytes
         self._ttl_ms = round(source.ttl * 1000)
         self._block_ttl_ms = round((source.ttl + source.timeout + GRACE_SECONDS) * 1000)
         # Part of the body's hash: what was made with other settings is not confirmed, but made again.
         self._settings_hash = hashlib.blake2b(msgspec.json.encode(source), digest_size=4).hexdigest()
+        self._memory = Memory()
         self._known_blocks: tuple[str, list[tuple[str, int]]] = ("", [])
         self._seconds = {
             stage: metrics.SECONDS.labels(source.name, stage)
@@ -65,7 +72,11 @@ class Cycle:
         }
 
     async def attempt(self) -> Report:
-        """Scrape once. Raises SourceError, StoreError or PublishRefused; then the previous snapshot stays as it was."""
+        """Scrape once. Raises SourceError, StoreError or PublishRefused; then the previous snapshot stays as it was.
+
+        A BodyHeld is no failure: what came may be right, and is published if the next attempt brings the like.
+        """
+        self.rejects = None
         with self._seconds["total"].time():
             lease = self._keeper.lease
             if lease is None:
@@ -93,27 +104,33 @@ class Cycle:
         started = time.time_ns()
         validators = Validators(current.etag, current.last_modified) if current else Validators()
         begun = time.perf_counter()
-        async with scrape(self._session, self.source, validators, self._most_bytes) as response:
+        async with scrape(self._session, self.source, validators) as response:
             self._seconds["response"].observe(time.perf_counter() - begun)
             if response.not_modified:
                 if current is None or not await self._confirm(current, lease):
                     return None
+                self._memory = Memory()
                 return Report(Outcome.UNCHANGED, current)
-            return await self._ingest(response, lease, current, started)
+            asked_at = asyncio.get_running_loop().time() - (time.perf_counter() - begun)
+            return await self._ingest(response, lease, current, started, asked_at)
 
-    async def _ingest(self, response: Response, lease: Lease, current: Manifest | None, started_ns: int) -> Report:
+    async def _ingest(
+        self, response: Response, lease: Lease, current: Manifest | None, started_ns: int, asked_at: float
+    ) -> Report:
         snapshot = f"{started_ns // 1_000_000}-{secrets.token_hex(4)}"
-        transform = Transform(self.source.columns, started_ns // 1_000)
+        transform = Transform(self.source.columns, self.source.limits, started_ns // 1_000)
         async with Publication(self._store, self.source.name, snapshot, self._block_ttl_ms) as publication:
             try:
                 with self._seconds["transform"].time():
                     await _stream(response, transform, publication)
             finally:
-                self._measure(response, transform)
-            rejects = transform.parser.rejects
+                self._measure(response, transform, started_ns)
             same = current is not None and self._body_hash(transform) == current.body_hash
             if current is not None and same and await self._confirm(current, lease):
-                return Report(Outcome.UNCHANGED, current, rejects, response.bytes_received)
+                self._memory = Memory()
+                return Report(Outcome.UNCHANGED, current, response.bytes_received)
+            self._judge(transform, current, asked_at)
+            self._compare_etags(response.validators, current)
             # Later than the current one also if our clock was set back: the pointer moves forwards only.
             scraped_ms = max(started_ns // 1_000_000, current.scraped_ms + 1 if current else 0)
             manifest = self._manifest(snapshot, lease, scraped_ms, transform, response.validators)
@@ -121,7 +138,34 @@ class Cycle:
             with self._seconds["publish"].time():
                 await publication.commit(transform.builder.index, manifest, lease)
             self._known_blocks = (snapshot, publication.written)
-            return Report(Outcome.PUBLISHED, manifest, rejects, response.bytes_received)
+            return Report(Outcome.PUBLISHED, manifest, response.bytes_received)
+
+    def _judge(self, transform: Transform, current: Manifest | None, asked_at: float) -> None:
+        """Ask the gate. Raises BodyError, or BodyHeld."""
+        parser, interval = transform.parser, self.source.interval
+        verdict, self._memory = decide(
+            Counted(
+                rows=parser.rows,
+                rejects=parser.rejects,
+                data_min_us=parser.data_min_us,
+                data_max_us=parser.data_max_us,
+            ),
+            current,
+            self.source.limits,
+            interval_seconds=interval,
+            memory=self._memory,
+            now=asked_at,
+        )
+        if verdict.action is Action.HOLD:
+            raise BodyHeld(verdict.reason, verdict.sentence, retry_after=HOLD_INTERVALS * interval)
+        if verdict.action is Action.REJECT:
+            raise BodyError(verdict.reason, verdict.sentence)
+
+    def _compare_etags(self, new: Validators, current: Manifest | None) -> None:
+        """Say if a source gives one ETag to two bodies: its 304 cannot be trusted. A weak one may be given twice."""
+        if current is not None and new.etag == current.etag and new.etag and not new.etag.startswith("W/"):
+            metrics.ETAGS_REUSED.labels(self.source.name).inc()
+            _log.warning("etag reused", source=self.source.name, etag=new.etag, snapshot=current.snapshot)
 
     async def _confirm(self, current: Manifest, lease: Lease) -> bool:
         """Let the current snapshot live on; False if it is gone."""
@@ -140,17 +184,18 @@ class Cycle:
         self, snapshot: str, lease: Lease, scraped_ms: int, transform: Transform, validators: Validators
     ) -> Manifest:
         parser, builder = transform.parser, transform.builder
-        assert parser.data_min_us is not None
-        assert parser.data_max_us is not None
+        # A snapshot without rows is of the moment in which there were none.
+        data_min_us = scraped_ms * 1000 if parser.data_min_us is None else parser.data_min_us
+        data_max_us = scraped_ms * 1000 if parser.data_max_us is None else parser.data_max_us
         return Manifest(
             source=self.source.name,
             snapshot=snapshot,
             epoch=lease.epoch,
             scraped_ms=scraped_ms,
             published_ms=time.time_ns() // 1_000_000,
-            last_time_updated=parser.data_max_us // 1_000_000,
-            data_min_us=parser.data_min_us,
-            data_max_us=parser.data_max_us,
+            last_time_updated=data_max_us // 1_000_000,
+            data_min_us=data_min_us,
+            data_max_us=data_max_us,
             interval_ms=round(self.source.interval * 1000),
             ttl_ms=self._ttl_ms,
             rows=builder.rows,
@@ -167,16 +212,18 @@ class Cycle:
     def _body_hash(self, transform: Transform) -> str:
         return f"{self._settings_hash}-{transform.body_hash}"
 
-    def _measure(self, response: Response, transform: Transform) -> None:
+    def _measure(self, response: Response, transform: Transform, started_ns: int) -> None:
         """Count what came, also of a body that could not be used to its end."""
         name, parser = self.source.name, transform.parser
+        self.rejects = copy.deepcopy(parser.rejects)  # after a timeout the thread may still be at its chunk
         metrics.ROWS.labels(name).inc(parser.rows)
         metrics.VALUES.labels(name).inc(parser.values)
         metrics.BYTES.labels(name).inc(response.bytes_received)
         metrics.BYTES_EXPECTED.labels(name).set(response.bytes_expected or 0)
         metrics.BYTES_RECEIVED.labels(name).set(response.bytes_received)
-        # A copy: after a timeout the thread may still be at the chunk that it had begun.
-        for reason, count in list(parser.rejects.counts.items()):
+        if parser.data_max_us is not None:
+            metrics.SKEW.labels(name).set(parser.data_max_us / 1e6 - started_ns / 1e9)
+        for reason, count in self.rejects.counts.items():
             metrics.REJECTS.labels(name, reason).inc(count)
 
 

@@ -10,7 +10,7 @@ import structlog
 import tenacity
 
 from switchboard.config import Source
-from switchboard.errors import LeaseLost, PublishRefused, SourceError, StoreError, StoreUnavailable
+from switchboard.errors import BodyHeld, LeaseLost, PublishRefused, SourceError, StoreError, StoreUnavailable
 from switchboard.etl import metrics
 from switchboard.etl.cycle import Cycle, Report
 from switchboard.etl.lease import LeaseKeeper
@@ -21,7 +21,7 @@ from switchboard.store.redis import Store
 LEAST_RETRY_SECONDS = 0.1
 LEAST_SHARE = 0.1
 """An attempt is begun only while at least this share of the interval is left before the next tick."""
-STATUS_EXAMPLES = 10
+STATUS_EXAMPLES = 30
 MOST_ERROR_CHARACTERS = 500
 
 _log = structlog.get_logger()
@@ -42,7 +42,9 @@ class SourceLoop:
         self._confirmed_ms: int | None = None
         self._snapshot: str | None = None
         self._rows = 0
+        self._held = ""
         self._rejects: dict[str, int] = {}
+        self._rejects_ms: int | None = None
         self._examples: list[Reject] = []
 
     async def run(self) -> None:
@@ -103,9 +105,9 @@ class SourceLoop:
             reraise=True,
         )
         with contextlib.suppress(*_FAILURES):  # reported by the attempt
-            await retrying(self._attempt, deadline)
+            await retrying(self.attempt, deadline)
 
-    async def _attempt(self, deadline: float) -> None:
+    async def attempt(self, deadline: float) -> None:
         """Scrape once; tell the log, the metrics and the store what became of it. Raises what the scrape raised."""
         attempted_ms = time.time_ns() // 1_000_000
         begun = time.perf_counter()
@@ -124,12 +126,14 @@ class SourceLoop:
                 limit = "its timeout" if seconds >= self.source.timeout else "the time until the next tick"
                 raise SourceError("timeout", f"the scrape took longer than {seconds:.3g} s, {limit}") from error
         except _FAILURES as error:
+            self._note_rejects(attempted_ms)
             self._failed(error)
             if not isinstance(error, LeaseLost):  # else the word is with the one who has the lease
                 took = time.perf_counter() - begun
-                await self._tell(Outcome.FAILED, attempted_ms, took, _reason(error), _sentence(error))
+                await self._tell(_outcome(error), attempted_ms, took, _reason(error), _sentence(error))
             raise
         took = time.perf_counter() - begun
+        self._note_rejects(attempted_ms)
         self._succeeded(report, took)
         await self._tell(report.outcome, attempted_ms, took)
 
@@ -145,7 +149,8 @@ class SourceLoop:
         metrics.LAST_VALUES.labels(name).set(manifest.values)
         metrics.DATA_TIMESTAMP.labels(name).set(manifest.data_max_us / 1e6)
         self._changes.recovered("scrape recovered", name, source=name)
-        rejects = report.rejects
+        self._held = ""
+        rejects = self._cycle.rejects
         _log.info(
             "scrape",
             source=name,
@@ -157,9 +162,14 @@ class SourceLoop:
             bytes=report.bytes_received,
             seconds=round(seconds, 4),
         )
+
+    def _note_rejects(self, attempted_ms: int) -> None:
+        """Keep for the status what was rejected of the body of this attempt, if it brought one."""
+        name, rejects = self.source.name, self._cycle.rejects
         if rejects is None:
             return
-        self._rejects, self._examples = dict(rejects.counts), rejects.examples[:STATUS_EXAMPLES]
+        self._rejects, self._examples = dict(rejects.counts), rejects.some(STATUS_EXAMPLES)
+        self._rejects_ms = attempted_ms
         for reject in rejects.examples:
             _log.debug(
                 "reject",
@@ -172,10 +182,14 @@ class SourceLoop:
 
     def _failed(self, error: Exception) -> None:
         name = self.source.name
-        metrics.SCRAPES.labels(name, Outcome.FAILED.value).inc()
+        metrics.SCRAPES.labels(name, _outcome(error).value).inc()
         reason, sentence = _reason(error), _sentence(error)
         metrics.FAILURES.labels(name, reason).inc()
-        if isinstance(error, StoreError):
+        if isinstance(error, BodyHeld):
+            if reason != self._held:
+                _log.warning("scrape held", source=name, reason=reason, error=sentence)
+            self._held = reason
+        elif isinstance(error, StoreError):
             self._changes.failed("store failed", "store", type(error).__name__, error=sentence)
         elif not isinstance(error, LeaseLost):  # said by the keeper of the lease
             self._changes.failed("scrape failed", name, reason, error=sentence, source=name, url=self.source.shown_url)
@@ -197,10 +211,15 @@ class SourceLoop:
             snapshot=self._snapshot,
             rows=self._rows,
             rejects=self._rejects,
+            rejects_ms=self._rejects_ms,
             examples=self._examples,
         )
         with contextlib.suppress(StoreError):
             await self._store.write_status(status)
+
+
+def _outcome(error: Exception) -> Outcome:
+    return Outcome.HELD if isinstance(error, BodyHeld) else Outcome.FAILED
 
 
 def _reason(error: Exception) -> str:

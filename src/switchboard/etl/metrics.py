@@ -11,7 +11,10 @@ from prometheus_client import Counter, Gauge, Histogram
 _STAGE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 SCRAPES = Counter("switchboard_etl_scrapes_total", "Attempts to scrape a source, by outcome.", ["source", "outcome"])
-FAILURES = Counter("switchboard_etl_failures_total", "Failed attempts, by reason.", ["source", "reason"])
+FAILURES = Counter(
+    "switchboard_etl_failures_total", "Attempts that failed or whose body is held, by reason.", ["source", "reason"]
+)
+ETAGS_REUSED = Counter("switchboard_etl_reused_etags_total", "Bodies with the strong ETag of another body.", ["source"])
 SKIPPED = Counter("switchboard_etl_skipped_ticks_total", "Ticks that passed while a scrape was running.", ["source"])
 ROWS = Counter("switchboard_etl_rows_total", "Rows accepted.", ["source"])
 VALUES = Counter("switchboard_etl_values_total", "Values accepted.", ["source"])
@@ -44,6 +47,12 @@ LAST_VALUES = Gauge(
 DATA_TIMESTAMP = Gauge(
     "switchboard_etl_data_timestamp_seconds",
     "Newest time among the rows of the current snapshot.",
+    ["source"],
+    multiprocess_mode="mostrecent",
+)
+SKEW = Gauge(
+    "switchboard_etl_data_skew_seconds",
+    "Newest time among the rows of the last body, less our own when it was asked for.",
     ["source"],
     multiprocess_mode="mostrecent",
 )

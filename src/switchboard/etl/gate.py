@@ -1,0 +1,154 @@
+"""The gate: whether a whole snapshot is announced, held back for a second opinion, or refused.
+
+A pure decision: what the parser counted, the snapshot that is current, and what the gate remembers of the pulls since
+that one. Nothing here waits or looks at a clock.
+
+No rule can be stuck. A refusal ends with the source's mistake. What may be true after all — fewer rows, an earlier
+time — is accepted once the source has stood by it: fewer rows at the second pull that is like the first, an earlier
+time when the source has moved on from it for half an interval. And when the current snapshot has expired, there is
+nothing left to compare with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from switchboard.codec.rejects import Rejects
+from switchboard.codec.times import FUTURE_US
+from switchboard.config import Limits
+from switchboard.model import Manifest
+
+MOST_DROPPED_SHARE = 0.5
+"""With more of its rows bad, a body is refused however small it is."""
+ALIKE = 0.1
+"""Two row counts are alike if they differ by no more than this share of the first."""
+PROOF_INTERVALS = 0.5
+"""So long an earlier time must have moved on. Retries within one tick may all reach the same lagging replica."""
+
+
+class Action(Enum):
+    """What becomes of a snapshot."""
+
+    PUBLISH = "publish"
+    HOLD = "hold"
+    REJECT = "reject"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A decision. ``reason`` is one word for the metrics, ``sentence`` says why; both are empty with PUBLISH."""
+
+    action: Action
+    reason: str = ""
+    sentence: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """What the parser counted in one body. Of a body without a row that can be used, the times are None."""
+
+    rows: int
+    rejects: Rejects
+    data_min_us: int | None
+    data_max_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What was held or refused since the last snapshot that was published or confirmed."""
+
+    held_rows: int | None = None
+    regressed_us: int | None = None
+    """Newest time in the first body that was older than the current snapshot."""
+    regressed_at: float = 0.0
+    """When that body was asked for, in seconds of the clock that ``now`` is read from."""
+
+
+def decide(
+    counted: Counted,
+    current: Manifest | None,
+    limits: Limits,
+    *,
+    interval_seconds: float,
+    memory: Memory,
+    now: float,
+) -> tuple[Verdict, Memory]:
+    """Decide on a body, and say what to remember until the next one.
+
+    ``current`` is the live snapshot, or None if there is none. ``now``: when the body was asked for, monotonic seconds.
+    """
+    refusal = _rows(counted, limits) or _spread(counted, limits)
+    if refusal is not None:
+        return refusal, memory
+    if current is None:
+        return _PUBLISH, Memory()
+    newest_us = current.data_max_us if counted.data_max_us is None else counted.data_max_us
+    if newest_us < current.data_max_us and current.rows:
+        memory = (
+            memory if memory.regressed_us is not None else replace(memory, regressed_us=newest_us, regressed_at=now)
+        )
+        assert memory.regressed_us is not None
+        proven = newest_us > memory.regressed_us and now - memory.regressed_at >= PROOF_INTERVALS * interval_seconds
+        if not proven:
+            return _regress(newest_us, current.data_max_us), memory
+    if counted.rows < limits.min_rows_ratio * current.rows:
+        held = memory.held_rows
+        if held is None or abs(counted.rows - held) > ALIKE * held:
+            sentence = (
+                f"the body has {counted.rows} rows, the current snapshot {current.rows}: "
+                "held until a second pull is like it"
+            )
+            return Verdict(Action.HOLD, "row_collapse", sentence), replace(memory, held_rows=counted.rows)
+    return _PUBLISH, Memory()
+
+
+_PUBLISH = Verdict(Action.PUBLISH)
+
+
+def _rows(counted: Counted, limits: Limits) -> Verdict | None:
+    """Refuse a body in which too many rows are bad."""
+    rejects = counted.rejects
+    future, duplicates = rejects.counts["future"], rejects.counts["duplicate"]
+    total = counted.rows + rejects.rows
+    most = limits.max_dropped_ratio * total
+    if future > most:
+        minutes = FUTURE_US // 60_000_000
+        return _reject("clock", f"{future} of {total} rows are more than {minutes} minutes in the future", rejects)
+    if duplicates > most:
+        return _reject("duplicates", f"{duplicates} of {total} rows are there twice", rejects)
+    if counted.rows == 0 and rejects.rows:
+        return _reject("no_rows", "no row can be used", rejects)
+    if counted.rows == 0 and not limits.allow_empty:
+        return Verdict(Action.REJECT, "empty", "the body has a header, but no row (allow_empty)")
+    dropped = rejects.rows - duplicates
+    if dropped > max(limits.max_dropped_rows, most) or dropped > MOST_DROPPED_SHARE * total:
+        return _reject("too_many_rejects", f"{dropped} of {total} rows cannot be used", rejects)
+    return None
+
+
+def _spread(counted: Counted, limits: Limits) -> Verdict | None:
+    """Refuse a body that mixes two samples."""
+    if counted.data_min_us is None or counted.data_max_us is None:
+        return None
+    seconds = (counted.data_max_us - counted.data_min_us) / 1e6
+    if seconds <= limits.max_spread:
+        return None
+    return Verdict(
+        Action.REJECT,
+        "torn",
+        f"the times of the rows are up to {seconds:g} s apart, more than {limits.max_spread:g} s (max_spread)",
+    )
+
+
+def _regress(newest_us: int, current_us: int) -> Verdict:
+    return Verdict(
+        Action.REJECT,
+        "regress",
+        f"the newest row is {(current_us - newest_us) / 1e6:g} s older than that of the current snapshot; "
+        "accepted if it is no passing state",
+    )
+
+
+def _reject(reason: str, sentence: str, rejects: Rejects) -> Verdict:
+    return Verdict(Action.REJECT, reason, f"{sentence}: {rejects}")

@@ -1,0 +1,23 @@
+"""Sources with limits of their own, for tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from switchboard.config import Limits, Settings, Source, SourceSettings, resolve_sources
+
+LIMITS: Limits = resolve_sources(Settings())[0].limits
+
+
+def limits(**changed: Any) -> Limits:
+    """The default limits, with some changed."""
+    return msgspec.structs.replace(LIMITS, **changed)
+
+
+def source(url: str, *, interval: float = 10.0, timeout: float = 8.0, **changed: Any) -> Source:
+    """A source called ``lab``; ``changed`` are fields of Limits."""
+    settings = SourceSettings(url=url, name="lab", interval=interval, timeout=timeout, ttl=3 * interval)
+    (resolved,) = resolve_sources(Settings(sources=(settings,)))
+    return msgspec.structs.replace(resolved, limits=msgspec.structs.replace(resolved.limits, **changed))
