@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from switchboard.api.view import View
-from switchboard.model import Outcome
+from switchboard.model import Outcome, Reject
 from tests.api.fabric import NOW, row, source, status, view
 
 SNAPSHOT = "1795460000500-a1b2"
@@ -40,6 +40,32 @@ WORLDS: dict[str, View] = {
         store_answered_at=None, store_trouble="cannot read the sources: redis://127.0.0.1:6379 does not answer"
     ),
     "not scraped": view(source("fabric", status_seen_at=NOW - 3.0)),
+    "rejects": view(
+        source(
+            "fabric",
+            _ROWS,
+            last=status(
+                outcome=Outcome.FAILED,
+                reason="too_many_rejects",
+                error="60 of 100 rows cannot be used",
+                rejects={"columns": 60, "bad_number": 1},
+                rejects_ms=status().attempted_ms,
+                examples=[
+                    Reject(reason="columns", line=3, value="sw2,1,2,3,4"),
+                    Reject(reason="bad_number", line=70, column="latency_ms", value="<b>"),
+                ],
+            ),
+        ),
+        source("other", last=status("other", outcome=Outcome.HELD, reason="row_collapse", error="held")),
+        source("third", last=status("third", rejects_ms=1)),
+    ),
+    "held": view(
+        source(
+            "fabric",
+            last=status(outcome=Outcome.HELD, reason="row_collapse", error="the body has 3 rows"),
+            expires_at=NOW - 12.0,
+        )
+    ),
     "expired": view(
         source(
             "fabric",
@@ -123,6 +149,28 @@ CASES = [
         JSON | {"cache-control": "no-store"},
     ),
     Case("/telemetry/ListSources", 200, "[]\n", JSON | {"cache-control": "no-store"}, world="empty"),
+    Case(
+        "/telemetry/Rejects?source=fabric",
+        200,
+        '[{"source":"fabric","outcome":"failed","reason":"too_many_rejects","error":"60 of 100 rows cannot be used",'
+        '"seen_seconds_ago":1.0,"of_last_scrape":true,"counts":{"columns":60,"bad_number":1},"examples":[{"line":3,'
+        '"column":null,"value":"sw2,1,2,3,4","reason":"columns","sentence":"Line 3: \'sw2,1,2,3,4\' has another number '
+        "of cells than the header; the row is left out. What may help: cells with a comma in them have to be quoted."
+        '"},{"line":70,"column":"latency_ms","value":"<b>","reason":"bad_number","sentence":"Line 70, column latency_ms:'
+        " '<b>' is not a decimal number; the cell is missing, the row is kept. What may help: if the column is text, "
+        'name it in columns.labels."}]}]\n',
+        JSON | {"cache-control": "no-store"},
+        world="rejects",
+    ),
+    Case(
+        "/telemetry/Rejects?source=other",
+        200,
+        '[{"source":"other","outcome":"held","reason":"row_collapse","error":"held","seen_seconds_ago":1.0,'
+        '"of_last_scrape":false,"counts":{},"examples":[]}]\n',
+        JSON,
+        world="rejects",
+    ),
+    Case("/telemetry/Rejects", 200, "[]\n", JSON, world="empty"),
     Case("/health", 200, "OK", TEXT),
     Case("/health", 200, "OK", TEXT, world="never reached"),
     Case(
@@ -175,6 +223,7 @@ CASES = [
         TEXT,
     ),
     Case(f"{GET}?switch=sw1&metric=latency_ms", 400, f"Unknown parameter switch: {_KNOWN}\n", TEXT),
+    Case("/telemetry/Rejects?switch_id=a", 400, "Unknown parameter switch_id: Rejects takes source\n", TEXT),
     Case("/telemetry/ListSources?source=a", 400, "Unknown parameter source: ListSources takes none\n", TEXT),
     Case(
         f"{GET}?switch_id=sw1&switch_id=sw2&metric=latency_ms",
@@ -205,6 +254,7 @@ CASES = [
     Case(f"{GET}?switch_id=a&metric=errors&port=3", 404, "metric does not exist\n", TEXT, world="ports"),
     Case(f"{GET}?switch_id=a&metric=errors&port=4", 404, "port does not exist\n", TEXT, world="ports"),
     Case(f"{GET}?switch_id=sw1&metric=latency_ms&source=x", 404, "source does not exist\n", TEXT),
+    Case("/telemetry/Rejects?source=x", 404, "source does not exist\n", TEXT),
     Case(f"{LIST}?source=x", 404, "source does not exist\n", TEXT),
     Case(
         f"{GET}?switch_id=sw9&metric=latency_ms",
@@ -271,6 +321,20 @@ CASES = [
         world="expired",
     ),
     Case(f"{GET}?switch_id=sw1", 400, "Missing metric parameter\n", TEXT, world="expired"),
+    Case(
+        LIST,
+        503,
+        "The snapshot of source fabric expired 12 s ago: the last scrape is held: the body has 3 rows\n",
+        TEXT,
+        world="held",
+    ),
+    Case(
+        "/telemetry/Rejects",
+        503,
+        "No snapshot yet: cannot read the sources: redis://127.0.0.1:6379 does not answer\n",
+        TEXT,
+        world="never reached",
+    ),
     Case(
         "/ready",
         503,

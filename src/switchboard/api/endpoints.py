@@ -14,7 +14,8 @@ import msgspec
 from switchboard.api import metrics
 from switchboard.api.answer import NO_STORE, TEXT, Answer
 from switchboard.api.answers import SourceSwitches, get_metric, list_metrics, list_switches
-from switchboard.api.queries import GetMetric, ListMetrics, ListSources, ListSwitches, Parser
+from switchboard.api.queries import GetMetric, ListMetrics, ListSources, ListSwitches, Parser, Rejects
+from switchboard.api.rejects import RejectReport, list_rejects
 from switchboard.api.sources import Readiness, SourceReport, list_sources, ready
 from switchboard.api.view import View
 
@@ -76,6 +77,13 @@ ENDPOINTS = (
         query=ListSources,
         answer=list_sources,
         content=list[SourceReport],
+    ),
+    Endpoint(
+        path="/telemetry/Rejects",
+        summary="Rows and cells of each source's last body that could not be used: counts, first examples, advice",
+        query=Rejects,
+        answer=list_rejects,
+        content=list[RejectReport],
     ),
     Endpoint(path="/health", summary="OK while the process lives", query=None, answer=_health, content=str),
     Endpoint(

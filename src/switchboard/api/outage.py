@@ -83,6 +83,8 @@ def reason(view: View, now: float, source: SourceView) -> str:
         return "no scrape of it is known; is an ETL process running?"
     if status.outcome is Outcome.FAILED:
         return f"the last scrape failed: {status.error or status.reason}"
+    if status.outcome is Outcome.HELD:
+        return f"the last scrape is held: {status.error or status.reason}"
     if source.attempt_failed(now):
         return f"it was last scraped {now - source.status_seen_at:.0f} s ago; is an ETL process running?"
     return "it is being loaded" if source.loaded is None else "its next scrape is overdue"

@@ -49,6 +49,12 @@ class ListSwitches(msgspec.Struct, frozen=True, kw_only=True):
     source: _Source = None
 
 
+class Rejects(msgspec.Struct, frozen=True, kw_only=True):
+    """What could not be used of the last body of each source."""
+
+    source: _Source = None
+
+
 class ListSources(msgspec.Struct, frozen=True, kw_only=True):
     """The sources that can be asked for."""
 

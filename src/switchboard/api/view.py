@@ -145,13 +145,17 @@ class View:
     def __post_init__(self) -> None:
         object.__setattr__(self, "numbers", {source.name: at for at, source in enumerate(self.sources)})
 
+    def chosen(self, name: str | None) -> tuple[SourceView, ...]:
+        """The sources in configured order, or the one with this name. Raises QueryError 404 for an unknown one."""
+        if name is None or not self.sources:
+            return self.sources
+        if name not in self.numbers:
+            raise QueryError(404, "source does not exist")
+        return (self.sources[self.numbers[name]],)
+
     def standing(self, now: float, name: str | None = None) -> Standing:
         """The sources that can answer at ``now``; ``name`` chooses one. Raises QueryError 404 for an unknown one."""
-        sources = self.sources
-        if name is not None and sources:
-            if name not in self.numbers:
-                raise QueryError(404, "source does not exist")
-            sources = (sources[self.numbers[name]],)
+        sources = self.chosen(name)
         live: list[Live] = []
         missing: list[SourceView] = []
         for source in sources:
