@@ -7,7 +7,7 @@ import contextlib
 import shutil
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from enum import Enum
@@ -93,7 +93,7 @@ class Step(Enum):
     RESET = "break the connection"
 
 
-Steps = Sequence[bytes | float | Step | asyncio.Event]
+Steps = Iterable[bytes | float | Step | asyncio.Event]
 """What a server does for one request: send bytes, be slow for so many seconds, wait for an event."""
 
 

@@ -154,9 +154,11 @@ CASES = [
         200,
         '[{"source":"fabric","outcome":"failed","reason":"too_many_rejects","error":"60 of 100 rows cannot be used",'
         '"seen_seconds_ago":1.0,"of_last_scrape":true,"counts":{"columns":60,"bad_number":1},"examples":[{"line":3,'
-        '"column":null,"value":"sw2,1,2,3,4","reason":"columns","sentence":"Line 3: \'sw2,1,2,3,4\' has another number '
+        '"column":null,"value":"sw2,1,2,3,4","reason":"columns","sentence":"Line 3: '
+        "'sw2,1,2,3,4' has another number "
         "of cells than the header; the row is left out. What may help: cells with a comma in them have to be quoted."
-        '"},{"line":70,"column":"latency_ms","value":"<b>","reason":"bad_number","sentence":"Line 70, column latency_ms:'
+        '"},{"line":70,"column":"latency_ms","value":"<b>","reason":"bad_number","sentence":"Line 70, '
+        "column latency_ms:"
         " '<b>' is not a decimal number; the cell is missing, the row is kept. What may help: if the column is text, "
         'name it in columns.labels."}]}]\n',
         JSON | {"cache-control": "no-store"},

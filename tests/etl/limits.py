@@ -16,8 +16,8 @@ def limits(**changed: Any) -> Limits:
     return msgspec.structs.replace(LIMITS, **changed)
 
 
-def source(url: str, *, interval: float = 10.0, timeout: float = 8.0, **changed: Any) -> Source:
-    """A source called ``lab``; ``changed`` are fields of Limits."""
-    settings = SourceSettings(url=url, name="lab", interval=interval, timeout=timeout, ttl=3 * interval)
+def source(url: str, *, name: str = "lab", interval: float = 10.0, timeout: float = 8.0, **changed: Any) -> Source:
+    """A source with a long TTL; ``changed`` are fields of Limits."""
+    settings = SourceSettings(url=url, name=name, interval=interval, timeout=timeout, ttl=30 + 3 * interval)
     (resolved,) = resolve_sources(Settings(sources=(settings,)))
     return msgspec.structs.replace(resolved, limits=msgspec.structs.replace(resolved.limits, **changed))
