@@ -137,7 +137,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         int, _setting("how many times its size gzip may make of a body, beyond the first MiB", panel="Limits", ge=1)
     ] = 200
     max_rows: Annotated[int, _setting("most rows of a body, bad ones included", panel="Limits", ge=1)] = 1_000_000
-    max_switches: Annotated[int, _setting("most switches of a body", panel="Limits", ge=1)] = 250_000
+    max_switches: Annotated[int, _setting("most switches of a body", panel="Limits", ge=1)] = 100_000
     max_columns: Annotated[int, _setting("most columns of a body", panel="Limits", ge=1)] = 1024
     max_line_kib: Annotated[int, _setting("longest line of a body", "KiB", panel="Limits", ge=1, le=1024)] = 64
     min_rate_kib: Annotated[

@@ -118,8 +118,10 @@ class Cycle:
         self, response: Response, lease: Lease, current: Manifest | None, started_ns: int, asked_at: float
     ) -> Report:
         snapshot = f"{started_ns // 1_000_000}-{secrets.token_hex(4)}"
-        transform = Transform(self.source.columns, self.source.limits, started_ns // 1_000)
-        async with Publication(self._store, self.source.name, snapshot, self._block_ttl_ms) as publication:
+        async with contextlib.AsyncExitStack() as stack:
+            transform = stack.enter_context(Transform(self.source.columns, self.source.limits, started_ns // 1_000))
+            publication = Publication(self._store, self.source.name, snapshot, self._block_ttl_ms)
+            await stack.enter_async_context(publication)
             try:
                 with self._seconds["transform"].time():
                     await _stream(response, transform, publication)
