@@ -79,6 +79,20 @@ def test_a_source_in_the_file_has_columns_of_its_own(tmp_path: Path) -> None:
     assert source.columns.labels == ("a", "b")
 
 
+def test_a_source_may_have_limits_of_its_own(tmp_path: Path) -> None:
+    """A limit of a source goes before the general one, which goes before the default; all of that is printed."""
+    file = (
+        'max_rows = 5\nmax_columns = 7\n[[sources]]\nurl = "http://a/"\n'
+        '[[sources]]\nurl = "http://b/"\nmax_rows = 6\nmax_spread = 300\nallow_empty = true\n'
+    )
+    loaded = load_from(tmp_path, file=file)
+    a, b = (source.limits for source in resolve_sources(loaded.settings))
+    assert (a.max_rows, a.max_columns, a.max_line_kib, a.max_spread, a.allow_empty) == (5, 7, 64, 20, False)
+    assert (b.max_rows, b.max_columns, b.max_line_kib, b.max_spread, b.allow_empty) == (6, 7, 64, 300, True)
+    again = load_from(tmp_path, file=render_settings(loaded))
+    assert [source.limits for source in resolve_sources(again.settings)] == [a, b]
+
+
 @pytest.mark.parametrize("form", ["flag", "variable"])
 def test_another_file_can_be_named(tmp_path: Path, form: str) -> None:
     """--config and SWITCHBOARD_CONFIG name a file instead of ./switchboard.toml."""

@@ -59,6 +59,7 @@ WORLDS: dict[str, View] = {
         source("other", last=status("other", outcome=Outcome.HELD, reason="row_collapse", error="held")),
         source("third", last=status("third", rejects_ms=1)),
     ),
+    "no rows": view(source("fabric", [], snapshot=SNAPSHOT)),
     "held": view(
         source(
             "fabric",
@@ -147,6 +148,14 @@ CASES = [
         '{"outcome":"published","duration_seconds":0.013,"seen_seconds_ago":1.0,"reason":"","error":"",'
         '"rejects":{},"examples":[]}}]\n',
         JSON | {"cache-control": "no-store"},
+    ),
+    Case(LIST, 200, "[]\n", JSON | {"x-snapshot-id": SNAPSHOT}, world="no rows"),
+    Case(
+        "/telemetry/ListSwitches",
+        200,
+        '[{"source":"fabric","metrics":[],"labels":[],"switches":[]}]\n',
+        JSON,
+        world="no rows",
     ),
     Case("/telemetry/ListSources", 200, "[]\n", JSON | {"cache-control": "no-store"}, world="empty"),
     Case(
@@ -249,6 +258,7 @@ CASES = [
     ),
     # 404
     Case(f"{GET}?switch_id=sw9&metric=latency_ms", 404, "switch_id does not exist\n", TEXT),
+    Case(f"{GET}?switch_id=sw1&metric=nothing", 404, "switch_id does not exist\n", TEXT, world="no rows"),
     Case(f"{GET}?switch_id=sw9&metric=nothing", 404, "switch_id does not exist\n", TEXT),
     Case(f"{GET}?switch_id=sw1&metric=nothing", 404, "metric does not exist\n", TEXT),
     Case(f"{GET}?switch_id=sw2&metric=latency_ms", 404, "metric does not exist\n", TEXT),

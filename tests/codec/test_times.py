@@ -26,6 +26,15 @@ def test_every_unit_can_be_told_or_guessed(unit: str, wanted: str) -> None:
     assert [row[1] for row in parsed.rows] == [SECONDS * 1_000_000]
 
 
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_clock_that_is_ahead_is_told_from_a_number_that_is_no_time(unit: str) -> None:
+    """Where no time of a body can be true, those up to ten years ahead are in the future, others are no times."""
+    per_second = UNITS_PER_SECOND[unit]
+    for seconds, reason in ((3600, "future"), (9 * 365 * 86400, "future"), (11 * 365 * 86400, "bad_timestamp")):
+        parsed = parse(f"timestamp,switch_id,a\n{(SECONDS + seconds) * per_second},sw1,5\n".encode())
+        assert parsed.parser.rejects.counts == {reason: 1}
+
+
 def test_parts_of_a_microsecond_are_cut_off() -> None:
     """Nanoseconds become whole microseconds, in the fast way and in the careful way."""
     for end in ("", '"sw2",5'):

@@ -12,6 +12,7 @@ from switchboard.errors import BodyError
 from switchboard.etl.transform import Transform
 from tests.codec.parsing import pieces
 from tests.codec.reference import NOW_US
+from tests.etl.limits import limits
 from tests.fuzz import fuzz
 
 SMALL = b"switch_id,a,b\n" + b"".join(b"sw%d,%d,x\n" % (at % 50, at) for at in range(300))
@@ -19,7 +20,7 @@ LARGE = b"switch_id,a,b\n" + b"".join(b"sw%d,%d,x\n" % (at // 100, at) for at in
 
 
 def transformed(body: bytes, cuts: list[int]) -> tuple[Transform, list[EncodedBlock]]:
-    transform = Transform(ColumnSettings(), NOW_US)
+    transform = Transform(ColumnSettings(), limits(), NOW_US)
     blocks = [block for piece in pieces(body, cuts) for block in transform.feed(piece)]
     return transform, [*blocks, *transform.finish()]
 
@@ -45,7 +46,7 @@ def test_the_hash_tells_bodies_apart() -> None:
 
 
 def test_a_body_without_rows_gives_no_snapshot() -> None:
-    """An unusable body raises BodyError, at the latest at its end."""
-    for body in (b"", b"switch_id,a\n", b"<html>", b'switch_id,a\n"sw1'):
+    """An unusable body raises BodyError, at the latest at its end; of a header alone the gate decides."""
+    for body in (b"", b"<html>", b'switch_id,a\n"sw1'):
         with pytest.raises(BodyError):
             transformed(body, [])

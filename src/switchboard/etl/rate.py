@@ -11,13 +11,14 @@ WINDOW_SECONDS = 2.0
 
 
 class Rate:
-    """Counts bytes over windows of WINDOW_SECONDS of waiting.
+    """Counts bytes over windows of waiting.
 
     The time between two reads does not count: while we parse or write, the source is not to blame.
     """
 
-    def __init__(self, least_bytes_per_second: int) -> None:
-        self._least = round(least_bytes_per_second * WINDOW_SECONDS)
+    def __init__(self, least_bytes_per_second: int, window_seconds: float = WINDOW_SECONDS) -> None:
+        self._least = round(least_bytes_per_second * window_seconds)
+        self._window = window_seconds
         self._bytes = 0
         self._waited = 0.0
 
@@ -27,7 +28,7 @@ class Rate:
         while True:
             begun = clock()
             data = None
-            timeout = asyncio.timeout(WINDOW_SECONDS - self._waited)
+            timeout = asyncio.timeout(self._window - self._waited)
             try:
                 async with timeout:
                     data = await read()
@@ -38,7 +39,7 @@ class Rate:
             if data == b"":
                 return data  # however little there was, it was all
             self._bytes += len(data or b"")
-            if self._waited >= WINDOW_SECONDS:
+            if self._waited >= self._window:
                 self._close_window()
             if data is not None:
                 return data

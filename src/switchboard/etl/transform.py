@@ -44,7 +44,9 @@ class Transform:
     def feed(self, piece: bytes) -> list[EncodedBlock]:
         """Take the next piece of the body; return the blocks that it completes. Raises BodyError."""
         self._hash.update(piece)
-        return self._build(self.parser.feed(piece))
+        blocks = self._build(self.parser.feed(piece))
+        self._check()
+        return blocks
 
     def finish(self) -> list[EncodedBlock]:
         """Take the end of the body; return the blocks that are left, maybe none. Raises BodyError.
@@ -57,17 +59,19 @@ class Transform:
             # What to make of a header without rows is for the gate to say.
             if not self.parser.dialect or error.reason not in {"empty", "no_rows"}:
                 raise
-            blocks = self._build(())
+            blocks = []
         blocks += self.builder.finish()
+        self._check()
         for line in self.builder.duplicate_lines():
             self.parser.rejects.add("duplicate", line)
         return blocks
 
     def _build(self, batches: Iterable[RowBatch]) -> list[EncodedBlock]:
-        blocks = [block for batch in batches for block in self.builder.add(batch)]
+        return [block for batch in batches for block in self.builder.add(batch)]
+
+    def _check(self) -> None:
         limits, rows = self._limits, self.parser.rows + self.parser.rejects.rows
         if rows > limits.max_rows:
             raise BodyError("too_many_rows", f"the body has more than {limits.max_rows} rows (max_rows)")
         if self.builder.switches > limits.max_switches:
             raise BodyError("too_many_switches", f"more than {limits.max_switches} switches (max_switches)")
-        return blocks
