@@ -87,7 +87,7 @@ def test_a_source_may_have_limits_of_its_own(tmp_path: Path) -> None:
     )
     loaded = load_from(tmp_path, file=file)
     a, b = (source.limits for source in resolve_sources(loaded.settings))
-    assert (a.max_rows, a.max_columns, a.max_line_kib, a.max_spread, a.allow_empty) == (5, 7, 64, 20, False)
+    assert (a.max_rows, a.max_columns, a.max_line_kib, a.max_spread, a.allow_empty) == (5, 7, 64, 0, False)
     assert (b.max_rows, b.max_columns, b.max_line_kib, b.max_spread, b.allow_empty) == (6, 7, 64, 300, True)
     again = load_from(tmp_path, file=render_settings(loaded))
     assert [source.limits for source in resolve_sources(again.settings)] == [a, b]

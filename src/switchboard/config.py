@@ -16,8 +16,6 @@ from msgspec import Meta
 from switchboard.errors import ConfigError
 
 MASK = "***"
-LEAST_PERIOD_SECONDS = 10.0
-"""A source is taken to need no less than this for one sample of all its rows."""
 
 
 def _setting(meaning: str, unit: str = "", *, panel: str = "Options", secret: bool = False, **limits: Any) -> Meta:
@@ -308,15 +306,11 @@ def _resolve(source: SourceSettings, settings: Settings) -> Source:
         timeout=timeout,
         ttl=ttl,
         columns=source.columns,
-        limits=_limits(source, settings, interval),
+        limits=_limits(source, settings),
     )
 
 
-def _limits(source: SourceSettings, settings: Settings, interval: float) -> Limits:
+def _limits(source: SourceSettings, settings: Settings) -> Limits:
     names = Limits.__struct_fields__
     values: dict[str, Any] = {name: getattr(source, name, 0) or getattr(settings, name, False) for name in names}
-    limits = Limits(**values)
-    # Twice the longer of our interval and the source's: it samples its rows over a period of its own, which we may
-    # ask more often than once, and of which we know nothing but that nobody samples a fabric faster than this.
-    spread = limits.max_spread or 2 * max(interval, LEAST_PERIOD_SECONDS)
-    return msgspec.structs.replace(limits, max_spread=spread)
+    return Limits(**values)

@@ -101,7 +101,7 @@ def _source_lines(source: Source, general: Settings) -> Iterator[str]:
         yield f"{name} = {_toml(value)}"
     for setting in settings_of(SourceSettings):
         limit = getattr(source.limits, setting.name, None)
-        if limit is not None and limit != getattr(general, setting.name, None):
+        if limit is not None and limit != getattr(general, setting.name, setting.default):
             yield f"{setting.name} = {_toml(limit)}"
     changed = [
         setting for setting in settings_of(ColumnSettings) if getattr(source.columns, setting.name) != setting.default

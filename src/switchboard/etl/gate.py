@@ -27,6 +27,10 @@ PROOF_INTERVALS = 0.5
 """So long an earlier time must have moved on. Retries within one tick may all reach the same lagging replica."""
 
 
+LEAST_PERIOD_SECONDS = 10.0
+"""A source is taken to need no less than this for one sample of all its rows, however often we ask."""
+
+
 class Action(Enum):
     """What becomes of a snapshot."""
 
@@ -78,7 +82,7 @@ def decide(
 
     ``current`` is the live snapshot, or None if there is none. ``now``: when the body was asked for, monotonic seconds.
     """
-    refusal = _rows(counted, limits) or _spread(counted, limits)
+    refusal = _rows(counted, limits) or _spread(counted, limits, interval_seconds)
     if refusal is not None:
         return refusal, memory
     if current is None:
@@ -127,17 +131,18 @@ def _rows(counted: Counted, limits: Limits) -> Verdict | None:
     return None
 
 
-def _spread(counted: Counted, limits: Limits) -> Verdict | None:
-    """Refuse a body that mixes two samples."""
+def _spread(counted: Counted, limits: Limits, interval_seconds: float) -> Verdict | None:
+    """Refuse a body that mixes samples. Rows of one sample are taken over the source's own period, not over ours."""
     if counted.data_min_us is None or counted.data_max_us is None:
         return None
     seconds = (counted.data_max_us - counted.data_min_us) / 1e6
-    if seconds <= limits.max_spread:
+    most = limits.max_spread or 2 * max(interval_seconds, LEAST_PERIOD_SECONDS)
+    if seconds <= most:
         return None
     return Verdict(
         Action.REJECT,
         "torn",
-        f"the times of the rows are up to {seconds:g} s apart, more than {limits.max_spread:g} s (max_spread)",
+        f"the times of the rows are up to {seconds:g} s apart, more than {most:g} s (max_spread)",
     )
 
 
