@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from switchboard.codec.duplicates import Duplicates
 from switchboard.config import ColumnSettings
 from switchboard.etl.transform import Transform
+from tests.etl.limits import limits
 
 ROWS = st.lists(st.tuples(st.integers(0, 3), st.sampled_from("abc")), max_size=40)
 
@@ -35,7 +36,7 @@ def test_switches_without_ports_are_keys_themselves() -> None:
 
 def test_they_become_rejects_of_the_body() -> None:
     """A transform counts every row too many, with its line."""
-    transform = Transform(ColumnSettings(), 1_795_460_003_500_000)
+    transform = Transform(ColumnSettings(), limits(), 1_795_460_003_500_000)
     transform.feed(b"switch_id,x\na,1\nb,2\n\na,3\na,4\n")
     transform.finish()
     rejects = transform.parser.rejects

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from itertools import count
@@ -29,6 +30,7 @@ from switchboard.model import Outcome, SourceStatus
 from switchboard.store import keys
 from switchboard.store.embedded import EmbeddedRedis
 from switchboard.store.redis import Store
+from tests.etl.limits import limits
 from tests.servers import Request, Steps, Web, eventually, http
 
 MOST_BYTES = 1 << 20
@@ -61,17 +63,21 @@ class Lab:
 
     async def attempt(self, *, most_bytes: int = MOST_BYTES, **changes: Any) -> Report:
         """One attempt with the lease; ``changes`` are those to the source."""
-        source = replace(self.source, **changes)
+        source = self._changed(most_bytes, changes)
         settings = json.encode(source)
         if settings not in self._cycles:
             keeper = self.keeper()
             keeper.lease = await self.store.take_lease(source.name, "test")
-            self._cycles[settings] = Cycle(source, self.store, self.session, keeper, most_bytes)
+            self._cycles[settings] = Cycle(source, self.store, self.session, keeper)
         return await self._cycles[settings].attempt()
 
     def restart(self) -> None:
         """Forget all that is in memory, as a new process would."""
         self._cycles.clear()
+
+    def _changed(self, most_bytes: int, changes: dict[str, Any]) -> Source:
+        limits = replace(self.source.limits, max_body_mib=math.ceil(most_bytes / (1 << 20)))
+        return replace(self.source, **{"limits": limits} | changes)
 
     def keeper(self, owner: str = "test") -> LeaseKeeper:
         return LeaseKeeper(self.store, self.source.name, owner, self.changes)
@@ -81,9 +87,9 @@ class Lab:
         self, owner: str = "test", *, most_bytes: int = MOST_BYTES, **changes: Any
     ) -> AsyncIterator[SourceLoop]:
         """The loop of the source with its lease, as `run.py` starts and stops them."""
-        source = replace(self.source, **changes)
+        source = self._changed(most_bytes, changes)
         keeper = self.keeper(owner)
-        loop = SourceLoop(Cycle(source, self.store, self.session, keeper, most_bytes), self.store, keeper, self.changes)
+        loop = SourceLoop(Cycle(source, self.store, self.session, keeper), self.store, keeper, self.changes)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(loop.run()), group.create_task(keeper.run())]
             try:
@@ -178,7 +184,13 @@ async def new_lab(redis_url: str) -> AsyncIterator[Lab]:
         new_session() as session,
     ):
         source = Source(
-            name=f"lab-{next(_numbers)}", url=web.url, interval=0.4, timeout=0.4, ttl=20, columns=ColumnSettings()
+            name=f"lab-{next(_numbers)}",
+            url=web.url,
+            interval=0.4,
+            timeout=0.4,
+            ttl=20,
+            columns=ColumnSettings(),
+            limits=limits(),
         )
         yield Lab(web, redis_url, client, store, session, source, ChangeLog(structlog.get_logger()))
 

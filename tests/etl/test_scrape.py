@@ -22,6 +22,7 @@ from switchboard.codec.gunzip import PIECE_BYTES
 from switchboard.config import ColumnSettings, Source
 from switchboard.errors import SourceError
 from switchboard.etl.scrape import MOST_RETRY_AFTER_SECONDS, Validators, _retry_after, new_session, scrape
+from tests.etl.limits import limits
 from tests.fuzz import fuzz
 from tests.processes import free_port
 from tests.servers import LAST_CHUNK, Step, Steps, Web, chunked, http
@@ -37,14 +38,22 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 def source_at(url: str) -> Source:
-    return Source(name="lab", url=url, interval=1, timeout=1, ttl=3, columns=ColumnSettings())
+    return Source(
+        name="lab",
+        url=url,
+        interval=1,
+        timeout=1,
+        ttl=3,
+        columns=ColumnSettings(),
+        limits=limits(max_body_mib=4, max_ratio=10_000),
+    )
 
 
 async def fetch(
     session: aiohttp.ClientSession, url: str, validators: Validators | None = None
 ) -> tuple[bytes, Validators, int | None, int]:
     """Body, validators, bytes expected and bytes received of a 200."""
-    async with scrape(session, source_at(url), validators or Validators(), MOST_BYTES) as response:
+    async with scrape(session, source_at(url), validators or Validators()) as response:
         assert not response.not_modified
         pieces = [piece async for piece in response.pieces()]
         return b"".join(pieces), response.validators, response.bytes_expected, response.bytes_received
@@ -88,7 +97,7 @@ async def test_asks_for_what_it_can_read_and_nothing_else(session: aiohttp.Clien
     """The request asks for CSV, gzip at most, and carries validators only if there are some."""
     async with Web(lambda _request: [http(304)]) as web:
         for validators in (Validators(), Validators('"v1"', None), Validators(None, "Mon, 24 Nov 2025 05:56:00 GMT")):
-            async with scrape(session, source_at(web.url), validators, MOST_BYTES) as response:
+            async with scrape(session, source_at(web.url), validators) as response:
                 assert response.not_modified
     plain, with_etag, with_date = (request.headers for request in web.requests)
     assert plain["accept-encoding"] == "gzip, identity"
@@ -240,7 +249,7 @@ async def test_pieces_are_bounded(session: aiohttp.ClientSession) -> None:
     answers = [http(200, large), http(200, gzip.compress(large), content_encoding="gzip")]
     async with Web(lambda _request: [answers.pop()]) as web:
         while answers:
-            async with scrape(session, source_at(web.url), Validators(), MOST_BYTES) as response:
+            async with scrape(session, source_at(web.url), Validators()) as response:
                 sizes = [len(piece) async for piece in response.pieces()]
             assert sum(sizes) == len(large)
             assert max(sizes) < 2 * PIECE_BYTES
@@ -251,7 +260,7 @@ async def test_a_body_that_is_not_read_to_its_end_ends_the_connection(session: a
     async with Web(lambda _request: [http(200, bytes(3 * PIECE_BYTES))]) as web:
         for _ in range(3):
             async with (
-                scrape(session, source_at(web.url), Validators(), MOST_BYTES) as response,
+                scrape(session, source_at(web.url), Validators()) as response,
                 contextlib.aclosing(response.pieces()) as pieces,
             ):
                 assert len(await anext(pieces)) >= PIECE_BYTES
