@@ -1,6 +1,7 @@
-"""GUIDs of InfiniBand nodes and ports: several spellings in the field, one here.
+"""InfiniBand GUIDs in one spelling.
 
-UFM writes ``0x0002c90300f172a0`` in CSV and ``2c90300f172a0`` in Prometheus text for the same node.
+One device is written `0xb83fd20300a1b2c4` in UFM's CSV, `2c90300f172a0` (no prefix, leading zeros dropped) in its
+Prometheus output, in capitals by some tools, and `b83f:d203:00a1:b2c4` by `ibstat` and `ibv_devinfo`.
 """
 
 from __future__ import annotations
@@ -10,14 +11,20 @@ import re
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_SPELLING = re.compile(r"(?:0[xX])?([0-9a-fA-F]{8,16})|0[xX]([0-9a-fA-F]{1,16})")
+_DIGITS = 16
 _CANONICAL = "^0x[0-9a-f]{16}$"
+# Without 0x, ten digits may as well be the name of a switch. The twelve that are asked for are what is left of a GUID
+# whose vendor prefix begins with two zero bytes.
+_SPELLING = re.compile(r"0[xX]([0-9A-Fa-f]{1,16})|([0-9A-Fa-f]{12,16})|([0-9A-Fa-f]{4}(?::[0-9A-Fa-f]{4}){3})")
 
 
 def canonical_guid(text: str) -> str | None:
-    """The GUID in lower case with 0x and 16 digits; None if the text is no GUID."""
-    match = _SPELLING.fullmatch(text)
-    return None if match is None else f"0x{(match[1] or match[2]).lower():0>16}"
+    """The GUID as ``0x`` and 16 lower-case hexadecimal digits, whichever way it is written; None if it is no GUID."""
+    spelling = _SPELLING.fullmatch(text)
+    if spelling is None:
+        return None
+    digits = spelling[spelling.lastindex or 0].replace(":", "")
+    return f"0x{digits.lower().zfill(_DIGITS)}"
 
 
 def fold_guids(texts: pa.Array) -> pa.Array:
