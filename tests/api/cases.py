@@ -30,7 +30,10 @@ _ROWS = [
     row("sw2", bandwidth_mbps=9485.01, latency_ms=None, packet_errors=7),
     row("sw3", time=_LATER, bandwidth_mbps=12.5, latency_ms=0.1, packet_errors=18_446_744_073_709_551_615),
 ]
-_PORTS = [row("a", port, _LATER, errors=errors) for port, errors in (("1", 5), ("2", 7), ("3", None))]
+_PORTS = [
+    row("a", port, _LATER, errors=errors, state=state)
+    for port, errors, state in (("1", 5, "Active"), ("2", 7, "Polling"), ("3", None, ""))
+]
 
 WORLDS: dict[str, View] = {
     "live": view(source("fabric", _ROWS, snapshot=SNAPSHOT)),
@@ -118,6 +121,8 @@ CASES = [
     Case(f"{GET}?switch_id=%73w1&metric=bandwidth_mbps", 200, "3704.32", JSON),
     Case(f"{GET}?switch_id=a&metric=errors&port=2", 200, "7", JSON | CURRENT, world="ports"),
     Case(f"{GET}?switch_id=a&metric=errors", 200, '{"1":5,"2":7}', JSON | CURRENT, world="ports"),
+    Case(f"{GET}?switch_id=a&metric=state&port=2", 200, '"Polling"', JSON | CURRENT, world="ports"),
+    Case(f"{GET}?switch_id=a&metric=state", 200, '{"1":"Active","2":"Polling"}', JSON, world="ports"),
     Case(LIST, 200, f"[{_SW1},{_SW2},{_SW3}]\n", JSON),
     Case(f"{LIST}?switch_id=sw3&switch_id=sw1", 200, f"[{_SW1},{_SW3}]\n", JSON),
     Case(f"{LIST}?metric=latency_ms", 200, '[{"sw1":{"latency_ms":3432.29}},{"sw3":{"latency_ms":0.1}}]\n', JSON),
@@ -125,6 +130,13 @@ CASES = [
     Case(f"{LIST}?metric=nothing", 200, "[]\n", JSON),
     Case(f"{LIST}?port=1", 200, "[]\n", JSON),
     Case(LIST, 200, '[{"a":{"1":{"errors":5},"2":{"errors":7},"3":{}}}]\n', JSON | CURRENT, world="ports"),
+    Case(
+        f"{LIST}?metric=state&metric=errors",
+        200,
+        '[{"a":{"1":{"state":"Active","errors":5},"2":{"state":"Polling","errors":7}}}]\n',
+        JSON,
+        world="ports",
+    ),
     Case(f"{LIST}?port=2&port=9", 200, '[{"a":{"2":{"errors":7}}}]\n', JSON, world="ports"),
     Case(f"{LIST}?since=1795460000", 200, f"[{_SW3}]\n", JSON),
     Case(f"{LIST}?since=1795460000000", 200, f"[{_SW3}]\n", JSON),
@@ -264,6 +276,7 @@ CASES = [
     Case(f"{GET}?switch_id=sw2&metric=latency_ms", 404, "metric does not exist\n", TEXT),
     Case(f"{GET}?switch_id=sw1&metric=nothing&port=1", 404, "port does not exist\n", TEXT),
     Case(f"{GET}?switch_id=a&metric=errors&port=3", 404, "metric does not exist\n", TEXT, world="ports"),
+    Case(f"{GET}?switch_id=a&metric=state&port=3", 404, "metric does not exist\n", TEXT, world="ports"),
     Case(f"{GET}?switch_id=a&metric=errors&port=4", 404, "port does not exist\n", TEXT, world="ports"),
     Case(f"{GET}?switch_id=sw1&metric=latency_ms&source=x", 404, "source does not exist\n", TEXT),
     Case("/telemetry/Rejects?source=x", 404, "source does not exist\n", TEXT),

@@ -19,12 +19,12 @@ DATA_SECONDS = 1_795_460_000
 NOW = 5000.0
 """The moment, on the monotonic clock, at which views are looked at."""
 
-Value = int | float | None
+Value = int | float | str | None
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of a body. ``port`` None: the source has no ports."""
+    """A line of a body. ``port`` None: the source has no ports. A cell with text makes its column a label."""
 
     switch: str
     cells: dict[str, Value]
@@ -58,11 +58,11 @@ class Written:
 def write(rows: Sequence[Row], *, chunk: int = 1000, labels: Iterable[str] = (), **manifest: Any) -> Written:
     """Build blocks and index of ``rows``, ``chunk`` rows a batch; ``manifest`` replaces fields of the manifest."""
     builder = BlockBuilder()
-    metrics = list(dict.fromkeys(name for each in rows for name in each.cells))
-    types = {name: _type(each.cells.get(name) for each in rows) for name in metrics}
+    names = list(dict.fromkeys(name for each in rows for name in each.cells))
+    types = {name: _type(each.cells.get(name) for each in rows) for name in names}
     blocks: list[EncodedBlock] = []
     for start in range(0, len(rows), chunk):
-        blocks += builder.add(_batch(rows[start : start + chunk], metrics, types, list(labels)))
+        blocks += builder.add(_batch(rows[start : start + chunk], names, types, list(labels)))
     blocks += builder.finish()
     times = [each.time_us for each in rows] or [0]
     fields: dict[str, Any] = {
@@ -78,7 +78,7 @@ def write(rows: Sequence[Row], *, chunk: int = 1000, labels: Iterable[str] = (),
         "ttl_ms": 30_000,
         "rows": builder.rows,
         "switches": builder.switches,
-        "values": sum(value is not None for each in rows for value in each.cells.values()),
+        "values": sum(isinstance(value, int | float) for each in rows for value in each.cells.values()),
         "blocks": len(blocks),
         "size_bytes": builder.size_bytes,
         "rejects": {},
@@ -146,22 +146,25 @@ class Holder:
         return self.now
 
 
-def _batch(rows: Sequence[Row], metrics: list[str], types: dict[str, pa.DataType], labels: list[str]) -> RowBatch:
+def _batch(rows: Sequence[Row], cells: list[str], types: dict[str, pa.DataType], labels: list[str]) -> RowBatch:
     ports = [each.port for each in rows]
+    texts = [name for name in cells if any(isinstance(each.cells.get(name), str) for each in rows)]
+    metrics = [name for name in cells if name not in texts]
     columns = [
         pa.array([each.time_us for each in rows], pa.int64()),
         pa.array(ports, pa.null() if all(port is None for port in ports) else pa.string()),
         *(pa.array([f"{name} of {each.switch}" for each in rows], pa.string()) for name in labels),
+        *(pa.array([each.cells.get(name) for each in rows], pa.string()) for name in texts),
         *(pa.array([each.cells.get(name) for each in rows], types[name]) for name in metrics),
     ]
-    names = ["timestamp", "port", *labels, *metrics]
+    names = ["timestamp", "port", *labels, *texts, *metrics]
     switches = pa.array([each.switch for each in rows], pa.string())
     lines = np.arange(2, 2 + len(switches), dtype=np.int32)
-    return RowBatch(switches, pa.record_batch(columns, names=names), len(labels), lines)
+    return RowBatch(switches, pa.record_batch(columns, names=names), len(labels) + len(texts), lines)
 
 
 def _type(values: Iterable[Value]) -> pa.DataType:
-    known = [value for value in values if value is not None]
+    known = [value for value in values if isinstance(value, int | float)]
     if any(isinstance(value, float) for value in known):
         return pa.float64()
     return pa.uint64() if any(value > 2**63 - 1 for value in known) else pa.int64()

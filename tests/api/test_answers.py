@@ -129,13 +129,63 @@ def test_switches_are_listed_under_each_source() -> None:
     assert body(ask(seen, "ListSwitches?source=secondary")) == [second]
 
 
-def test_labels_are_no_metrics() -> None:
-    """A text column is listed as a label, and is no metric."""
+def test_labels_are_listed_where_they_are_named() -> None:
+    """A text column is a label: GetMetric answers a JSON string, ListMetrics has it only where ``metric`` names it."""
     seen = view(source("fabric", PRIMARY, labels=["description"]))
     (listed,) = body(ask(seen, "ListSwitches"))
     assert (listed["labels"], listed["metrics"]) == (["description"], ["rx", "tx"])
-    assert body(ask(seen, "GetMetric?switch_id=sw1&metric=description")) == "metric does not exist\n"
+    assert body(ask(seen, "GetMetric?switch_id=sw1&metric=description&port=1")) == "description of sw1"
+    assert body(ask(seen, "GetMetric?switch_id=sw2&metric=description")) == {"1": "description of sw2"}
     assert body(ask(seen, "ListMetrics?switch_id=sw2")) == [{"sw2": {"1": {"rx": 30, "tx": 31}}}]
+    assert body(ask(seen, "ListMetrics?switch_id=sw2&metric=rx&metric=description")) == [
+        {"sw2": {"1": {"description": "description of sw2", "rx": 30}}}
+    ]
+
+
+def test_a_label_without_text_is_missing() -> None:
+    """An empty label cell is 404 like a missing metric, and absent from lists and from objects by port."""
+    seen = view(source("fabric", [row("sw1", "1", serial="", rx=1), row("sw1", "2", serial="MT2244", rx=2)]))
+    assert body(ask(seen, "GetMetric?switch_id=sw1&metric=serial&port=1")) == "metric does not exist\n"
+    assert body(ask(seen, "GetMetric?switch_id=sw1&metric=serial")) == {"2": "MT2244"}
+    assert body(ask(seen, "ListMetrics?metric=serial")) == [{"sw1": {"2": {"serial": "MT2244"}}}]
+
+
+def test_a_cell_may_be_a_label_of_one_source_and_a_metric_of_another() -> None:
+    """The first source that has the cell gives it, whichever it is there."""
+    seen = view(
+        source("one", [row("sw1", "1", opcode="No_link_down_indication"), row("sw1", "2", opcode="")]),
+        source("two", [row("sw1", "1", opcode=0), row("sw1", "2", opcode=23)]),
+    )
+    assert body(ask(seen, "GetMetric?switch_id=sw1&metric=opcode")) == {"1": "No_link_down_indication", "2": 23}
+    assert body(ask(seen, "GetMetric?switch_id=sw1&metric=opcode&port=1&source=two")) == 0
+    assert body(ask(seen, "ListMetrics?metric=opcode")) == [
+        {"sw1": {"1": {"opcode": "No_link_down_indication"}, "2": {"opcode": 23}}}
+    ]
+
+
+GUID, CAPITALS = "0xfc6a1c0300e7ef00", "FC6A1C0300E7EF40"
+BY_GUID = view(
+    source("one", [row(GUID, "1", rx=1), row(CAPITALS, "1", rx=3)]),
+    source("two", [row(GUID, "2", rx=2), row("0xfc6a1c0300e7ef40", "1", rx=4)]),
+)
+
+
+@pytest.mark.parametrize("spelling", [GUID, "fc6a1c0300e7ef00", "FC6A1C0300E7EF00", "0XFC6A1C0300E7EF00"])
+def test_a_guid_may_be_asked_for_in_any_spelling(spelling: str) -> None:
+    """With or without 0x, in capitals or not: the switch is found, in every source, under its one spelling."""
+    answer = ask(BY_GUID, f"GetMetric?switch_id={spelling}&metric=rx")
+    assert (answer.status, body(answer)) == (200, {"1": 1, "2": 2})
+    assert body(ask(BY_GUID, f"ListMetrics?switch_id={spelling}")) == [{GUID: {"1": {"rx": 1}, "2": {"rx": 2}}}]
+    assert ask(BY_GUID, f"GetMetric?switch_id={spelling}&metric=nothing").status == 404
+
+
+def test_an_exact_name_comes_before_its_spelling_as_a_guid() -> None:
+    """A switch that is called exactly as it was asked for is meant, even if the name could be read as a GUID."""
+    assert body(ask(BY_GUID, f"GetMetric?switch_id={CAPITALS}&metric=rx")) == {"1": 3}
+    assert body(ask(BY_GUID, f"ListMetrics?switch_id={CAPITALS}")) == [{CAPITALS: {"1": {"rx": 3}}}]
+    assert body(ask(BY_GUID, "GetMetric?switch_id=fc6a1c0300e7ef40&metric=rx")) == {"1": 4}
+    unknown = ask(BY_GUID, "GetMetric?switch_id=FC6A1C0300E7EF80&metric=rx")
+    assert (unknown.status, body(unknown)) == (404, "switch_id does not exist\n")
 
 
 def test_a_tag_names_everything_that_the_body_depends_on() -> None:

@@ -20,12 +20,13 @@ PORTS = ["1", "2", "p/3"]
 INTEGERS = st.integers(-(2**63), 2**63 - 1)
 UNSIGNED = st.integers(0, 2**64 - 1)
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+TEXTS = st.sampled_from(["", "NA", "7", 'é"\\', "a,b"])
 
 
 @st.composite
 def bodies(draw: st.DrawFn) -> list[Row]:
-    """Rows in any order, with duplicates and missing cells, each metric of one type."""
-    kinds = {name: st.none() | draw(st.sampled_from([INTEGERS, UNSIGNED, FLOATS])) for name in METRICS}
+    """Rows in any order, with duplicates and missing cells, each column of one type."""
+    kinds = {name: st.none() | draw(st.sampled_from([INTEGERS, UNSIGNED, FLOATS, TEXTS])) for name in METRICS}
     names = draw(st.lists(st.sampled_from(METRICS), min_size=1, unique=True))
     ports = st.sampled_from(PORTS) if draw(st.booleans()) else st.none()
     one = st.builds(
@@ -62,10 +63,12 @@ def reference(bodies: Sequence[Sequence[Row]], choice: Choice) -> list[dict[str,
             if (each.switch, each.port) in seen:
                 continue
             seen.add((each.switch, each.port))
+            labels_first = sorted(each.cells.items(), key=lambda cell: not isinstance(cell[1], str))
             cells = {
                 name: value
-                for name, value in each.cells.items()
-                if value is not None and (choice.metrics is None or name in choice.metrics)
+                for name, value in labels_first
+                if value not in (None, "")
+                and (not isinstance(value, str) if choice.metrics is None else name in choice.metrics)
             }
             if (
                 (choice.switches is not None and each.switch not in choice.switches)
@@ -122,7 +125,27 @@ def test_a_cell_is_the_same_as_in_the_list(body: list[Row], switch: str, metric:
     rows = {each.port: each for each in reversed(body) if each.switch == switch and port in (None, each.port)}
     assert matched == bool(rows)
     expected = {name: each.cells.get(metric) for name, each in rows.items()}
-    assert cells == {name: value for name, value in expected.items() if value is not None}
+    assert cells == {name: value for name, value in expected.items() if value not in (None, "")}
+
+
+def test_a_column_may_be_a_label_in_one_block_and_a_metric_in_another() -> None:
+    """A column whose values change between number and text says in each row what it has there."""
+    body = [
+        row("sw1", "1", opcode=23, rx=1),
+        row("sw1", "2", opcode="Cable_was_unplugged", rx=2),
+        row("sw1", "3", opcode="", rx=3),
+        row("sw1", "4", opcode=0, rx=4),
+    ]
+    held = snapshot(body, chunk=1)
+    assert len(held.blocks) == 3
+    cells = {"1": 23, "2": "Cable_was_unplugged", "4": 0}
+    assert find_cells(held, "sw1", "opcode", None) == (cells, True)
+    named = b"".join(render_list([held], Choice(metrics=frozenset({"opcode"}))))
+    assert json.loads(named) == [{"sw1": {port: {"opcode": value} for port, value in cells.items()}}]
+    everything = b"".join(render_list([held], Choice()))
+    assert json.loads(everything) == [
+        {"sw1": {"1": {"rx": 1, "opcode": 23}, "2": {"rx": 2}, "3": {"rx": 3}, "4": {"rx": 4, "opcode": 0}}}
+    ]
 
 
 @pytest.mark.parametrize(

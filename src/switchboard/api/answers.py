@@ -15,6 +15,7 @@ from switchboard.api.bodies import MOST_VALUES
 from switchboard.api.outage import no_live_snapshot, uncertain_miss
 from switchboard.api.queries import GetMetric, ListMetrics, ListSwitches
 from switchboard.api.view import Live, Standing, View
+from switchboard.codec.guid import canonical_guid
 from switchboard.codec.render import Cell, Choice, encode_json, find_cells, render_list
 from switchboard.errors import QueryError
 from switchboard.model import State
@@ -42,7 +43,7 @@ _BEST_FIRST = (State.FRESH, State.LATE, State.STALE)
 
 
 def get_metric(view: View, now: float, query: GetMetric) -> Answer:
-    """One value; for a switch with ports and a query without one, an object of values by port.
+    """One value, a number or the text of a label; for a switch with ports and no port asked for, an object by port.
 
     Raises QueryError 404 or 503.
     """
@@ -67,6 +68,9 @@ def get_metric(view: View, now: float, query: GetMetric) -> Answer:
     if by_port:
         return _cell(standing, used, query, by_port)
     if not switch_exists:
+        guid = canonical_guid(query.switch_id)
+        if guid is not None and guid != query.switch_id:
+            return get_metric(view, now, msgspec.structs.replace(query, switch_id=guid))
         sentence = "switch_id does not exist"
     elif not port_exists:
         sentence = "port does not exist"
@@ -80,12 +84,14 @@ def get_metric(view: View, now: float, query: GetMetric) -> Answer:
 def list_metrics(view: View, now: float, query: ListMetrics) -> Answer:
     """The list of all switches with their metrics, or the part of it that the query chooses; maybe empty.
 
+    Labels are in it where ``metric`` names them.
+
     Raises QueryError 404 (source) or 503.
     """
     standing = _standing(view, now, query.source)
     snapshots = [live.loaded.snapshot for live in standing.live]
     choice = Choice(
-        switches=frozenset(query.switch_id) or None,
+        switches=frozenset(_known_spelling(standing.live, switch) for switch in query.switch_id) or None,
         metrics=frozenset(query.metric) or None,
         ports=frozenset(query.port) or None,
         since_us=query.since,
@@ -129,6 +135,13 @@ def _standing(view: View, now: float, source: str | None) -> Standing:
     if not standing.live:
         raise no_live_snapshot(view, now, standing.missing)
     return standing
+
+
+def _known_spelling(lives: Sequence[Live], switch: str) -> str:
+    """The switch as the sources name it: as it was asked for if any of them has that, else as GUIDs are spelled."""
+    if any(switch in live.loaded.snapshot.switches for live in lives):
+        return switch
+    return canonical_guid(switch) or switch
 
 
 def _cell(standing: Standing, used: list[Live], query: GetMetric, value: Cell | dict[str, Cell]) -> Answer:

@@ -18,6 +18,7 @@ from switchboard.api.queries import GetMetric, ListMetrics, ListSources, ListSwi
 from switchboard.api.rejects import RejectReport, list_rejects
 from switchboard.api.sources import Readiness, SourceReport, list_sources, ready
 from switchboard.api.view import View
+from switchboard.codec.render import Cell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,17 +53,17 @@ def _metrics(view: View, now: float, query: None) -> Answer:
 ENDPOINTS = (
     Endpoint(
         path="/telemetry/GetMetric",
-        summary="One metric of one switch: a bare JSON value, or an object of values by port",
+        summary="One metric or label of one switch: a bare JSON value, or an object of values by port",
         query=GetMetric,
         answer=get_metric,
-        content=int | float | dict[str, int | float],
+        content=Cell | dict[str, Cell],
     ),
     Endpoint(
         path="/telemetry/ListMetrics",
         summary="All metrics of all switches, or a part of them: an array of objects with one key, the switch",
         query=ListMetrics,
         answer=list_metrics,
-        content=list[dict[str, dict[str, int | float | dict[str, int | float]]]],
+        content=list[dict[str, dict[str, Cell | dict[str, Cell]]]],
     ),
     Endpoint(
         path="/telemetry/ListSwitches",

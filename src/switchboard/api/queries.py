@@ -21,10 +21,10 @@ _Source = Annotated[str | None, Meta(description="ask this source only")]
 
 
 class GetMetric(msgspec.Struct, frozen=True, kw_only=True):
-    """One metric of one switch."""
+    """One metric or label of one switch."""
 
-    switch_id: Annotated[str, Meta(description="the switch")]
-    metric: Annotated[str, Meta(description="the metric: a numeric column of the source")]
+    switch_id: Annotated[str, Meta(description="the switch; a GUID in any spelling")]
+    metric: Annotated[str, Meta(description="a numeric column of the source (a metric), or a text column (a label)")]
     port: Annotated[str | None, Meta(description="the port; without it, a switch with ports answers for all")] = None
     source: _Source = None
 
@@ -32,8 +32,12 @@ class GetMetric(msgspec.Struct, frozen=True, kw_only=True):
 class ListMetrics(msgspec.Struct, frozen=True, kw_only=True):
     """All metrics of all switches, or those that the parameters choose."""
 
-    switch_id: Annotated[tuple[str, ...], Meta(description="only these switches; may be repeated")] = ()
-    metric: Annotated[tuple[str, ...], Meta(description="only these metrics; may be repeated")] = ()
+    switch_id: Annotated[
+        tuple[str, ...], Meta(description="only these switches; a GUID in any spelling; may be repeated")
+    ] = ()
+    metric: Annotated[
+        tuple[str, ...], Meta(description="only these metrics, and these labels; without it, all metrics and no labels")
+    ] = ()
     port: Annotated[tuple[str, ...], Meta(description="only these ports; may be repeated")] = ()
     source: _Source = None
     since: Annotated[

@@ -2,8 +2,11 @@
 
 The list is ``[{"sw1":{"bandwidth_mbps":9485.01,…}},…]``, with ports ``[{"sw1":{"1":{…},"2":{…}}},…]``: switches, ports
 and columns in the order of the body, a switch once even if its rows are far apart in it. Integers are exact, floats the
-shortest text that reads back as the same float, a missing cell is left out. Of two rows with one switch and port the
-first counts.
+shortest text that reads back as the same float, a missing cell is left out, and so is a label without text. Of two rows
+with one switch and port the first counts.
+
+Metrics are listed unless others are named; labels only where they are named, because they seldom change and are long. A
+column may be a label in one block and a metric in another: each row says what it has.
 
 Columns become Python values a window of rows at a time and are written by msgspec: 0.1 µs a cell. Arrow's own cast to
 text was measured and is slower.
@@ -23,7 +26,8 @@ PIECE_WORK = 5_000
 _ROW_WORK = 20
 """What a row costs beside its cells, in cells."""
 
-Cell = int | float
+Cell = int | float | str
+"""A number, or the text of a label."""
 Cells = dict[str, Cell]
 
 encode_json = msgspec.json.Encoder().encode
@@ -40,7 +44,7 @@ class Choice:
 
 
 def find_cells(snapshot: Snapshot, switch: str, metric: str, port: str | None) -> tuple[dict[str | None, Cell], bool]:
-    """The cells of one metric of a switch by port (None: of the switch itself), and whether any row matched.
+    """The cells of one metric or label of a switch by port (None: of the switch itself), and whether any row matched.
 
     ``port`` None asks for all rows of the switch.
     """
@@ -49,6 +53,8 @@ def find_cells(snapshot: Snapshot, switch: str, metric: str, port: str | None) -
     for block, first, rows in snapshot.parts(switch):
         ports = block.ports if block.has_ports else None
         column = block.metrics.get(metric)
+        if column is None:
+            column = block.labels.get(metric)
         for row in range(first, first + rows):
             name = None if ports is None else ports[row]
             if name in seen or (port is not None and name != port):
@@ -56,7 +62,7 @@ def find_cells(snapshot: Snapshot, switch: str, metric: str, port: str | None) -
             seen.add(name)
             if column is not None:
                 value = block.rows.column(column)[row].as_py()
-                if value is not None:
+                if value or value == 0:  # else there is none: null, or a label without text
                     cells[name] = value
     return cells, bool(seen)
 
@@ -123,6 +129,8 @@ class _Decoder:
         self._first = self._end = 0
         self._ahead = 1
         self._names: list[str] = []
+        self._metrics: list[int] = []
+        self._labels: list[int] = []
         self._rows: list[tuple[Cell | None, ...]] = []
         self._times: list[int] = []
         self._ports: list[str] | None = None
@@ -161,15 +169,21 @@ class _Decoder:
         if block is not self._block:
             wanted = self._choice.metrics
             self._ports = block.ports if block.has_ports else None
-            self._names = [name for name in block.metrics if wanted is None or name in wanted]
+            self._metrics = [at for name, at in block.metrics.items() if wanted is None or name in wanted]
+            self._labels = [at for name, at in block.labels.items() if wanted is not None and name in wanted]
+            self._names = [block.rows.schema.field(at).name for at in (*self._labels, *self._metrics)]
             self._block = block
         most = max(1, PIECE_WORK // (len(self._names) + 1))
         self._ahead = min(self._ahead, most)
         count = min(max(self._ahead, min(end - row, most)), block.rows.num_rows - row)
         window = block.rows.slice(row, count)
-        columns = [window.column(block.metrics[name]) for name in self._names]
-        self._complete = all(column.null_count == 0 for column in columns)
-        self._rows = list(zip(*(column.to_pylist() for column in columns), strict=True)) if columns else [()] * count
+        metrics = [window.column(at) for at in self._metrics]
+        labels = [[text or None for text in window.column(at).to_pylist()] for at in self._labels]
+        columns = [*labels, *(column.to_pylist() for column in metrics)]
+        self._complete = all(column.null_count == 0 for column in metrics) and not any(
+            None in texts for texts in labels
+        )
+        self._rows = list(zip(*columns, strict=True)) if columns else [()] * count
         if self._since_us is not None:
             self._times = window.column(TIME).to_pylist()
         self._first, self._end = row, row + count
