@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "src" / "switchboard"
 
-VOCABULARY = {"model", "errors", "config"}
+VOCABULARY = {"model", "errors", "config", "addresses"}
 LEAVES = VOCABULARY | {"serving", "log", "tasks"}
 
 # Part (a module at the top, or a folder) -> the parts that it may import, itself aside.
@@ -18,7 +18,9 @@ ARROWS: dict[str, set[str]] = {
     "__init__": set(),
     "model": set(),
     "errors": set(),
-    "config": {"errors"},
+    "addresses": set(),
+    "config": {"errors", "addresses"},
+    "access": VOCABULARY,
     "serving": VOCABULARY,
     "log": VOCABULARY,
     "tasks": set(),
@@ -26,7 +28,7 @@ ARROWS: dict[str, set[str]] = {
     "codec": VOCABULARY,
     "store": VOCABULARY | {"codec"},
     "generator": LEAVES,
-    "etl": LEAVES | {"codec", "store"},
+    "etl": LEAVES | {"access", "codec", "store"},
     "api": LEAVES | {"codec", "store"},
     "sockets": VOCABULARY,
     "reference": VOCABULARY | {"settings"},
@@ -34,9 +36,20 @@ ARROWS: dict[str, set[str]] = {
     "welcome": VOCABULARY | {"log"},
     "worker": LEAVES | {"generator", "etl", "api"},
     "supervisor": LEAVES | {"store", "worker"},
-    "services": LEAVES | {"generator", "store", "settings", "sockets", "supervisor", "welcome", "worker"},
+    "services": LEAVES | {"access", "generator", "store", "settings", "sockets", "supervisor", "welcome", "worker"},
     "cli": LEAVES
-    | {"__init__", "generator", "options", "reference", "services", "settings", "sockets", "supervisor", "worker"},
+    | {
+        "__init__",
+        "access",
+        "generator",
+        "options",
+        "reference",
+        "services",
+        "settings",
+        "sockets",
+        "supervisor",
+        "worker",
+    },
     "__main__": {"cli"},
 }
 

@@ -17,6 +17,8 @@ import typer
 from typer.main import get_command
 
 from switchboard import __version__
+from switchboard.access import check_access
+from switchboard.config import resolve_sources
 from switchboard.errors import ConfigError, PortTaken, SwitchboardError
 from switchboard.log import configure_logging
 from switchboard.options import flags_for, takes
@@ -167,6 +169,7 @@ def config(
         return
     loaded = _read(flags)
     if check:
+        check_access(resolve_sources(loaded.settings))
         from switchboard.generator.app import create_app
 
         create_app(loaded.settings.generator)

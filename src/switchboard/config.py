@@ -7,20 +7,53 @@ layers (defaults, file, environment, flags). A setting is added here and nowhere
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, get_args, get_origin
 from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
 import msgspec
 from msgspec import Meta
 
+from switchboard.addresses import is_forbidden, is_own
 from switchboard.errors import ConfigError
 
 MASK = "***"
+DEFAULT_REDIS_URL = "redis://localhost:6379/0"
+"""Of an ingester that is not told another."""
 
 
-def _setting(meaning: str, unit: str = "", *, panel: str = "Options", secret: bool = False, **limits: Any) -> Meta:
+Hidden = Literal["", "all", "url"]
+"""What of a value must not be shown: nothing, all of it, or what is secret in a URL."""
+
+
+def _setting(meaning: str, unit: str = "", *, panel: str = "Options", hides: Hidden = "", **limits: Any) -> Meta:
     """Describe one setting; ``panel`` groups the flags in --help, ``limits`` are those of msgspec.Meta (ge, le, …)."""
-    return Meta(description=meaning, extra={"unit": unit, "panel": panel, "secret": secret}, **limits)
+    return Meta(description=meaning, extra={"unit": unit, "panel": panel, "hides": hides}, **limits)
+
+
+class _Discreet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A struct that can be shown: what is marked as secret is masked, and so is what is secret in a URL."""
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={value!r}" for name, value in shown_fields(self))
+        return f"{type(self).__name__}({fields})"
+
+
+def shown_fields(struct: msgspec.Struct) -> Iterator[tuple[str, Any]]:
+    """Names and values of a struct's fields as they may be shown to anybody."""
+    for field in msgspec.structs.fields(type(struct)):
+        value = getattr(struct, field.name)
+        meta = get_args(field.type)[1] if get_origin(field.type) is Annotated else None
+        yield field.name, shown_value(value, (meta.extra or {}).get("hides", "") if meta else "")
+
+
+def shown_value(value: Any, hides: Hidden) -> Any:
+    """A value as it may be shown: of a secret that there is one, of a table the keys, of a URL what is no secret."""
+    if not hides or not value:
+        return value
+    if hides == "url":
+        return mask_url(value)
+    return dict.fromkeys(value, MASK) if isinstance(value, dict) else MASK
 
 
 class ColumnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,10 +75,27 @@ class ColumnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     exclude: Annotated[tuple[str, ...], _setting("columns to leave out")] = ()
 
 
-class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Access(_Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a source wants to see before it answers. Files are named by paths, relative to the working directory."""
+
+    headers: Annotated[
+        dict[str, str],
+        _setting("headers to send, as a table `[sources.headers]`; the values are kept secret", hides="all"),
+    ] = {}
+    token: Annotated[str, _setting("token to send as `Authorization: Bearer`; better in a file", hides="all")] = ""
+    token_file: Annotated[str, _setting("file with that token; read at every scrape, so that it can be replaced")] = ""
+    user: Annotated[str, _setting("user name for `Authorization: Basic`")] = ""
+    password_file: Annotated[str, _setting("file with the password of `user`; read at every scrape")] = ""
+    ca_file: Annotated[str, _setting("certificates (PEM) to trust in place of the system's")] = ""
+    client_cert: Annotated[str, _setting("certificate (PEM, with its chain) to show to the source")] = ""
+    client_key: Annotated[str, _setting("its key (PEM, not encrypted); default: in the file of the certificate")] = ""
+    verify: Annotated[bool, _setting("whether the source's certificate is checked; `false` is for laboratories")] = True
+
+
+class SourceSettings(Access, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One source. ``interval``, ``timeout`` and ``ttl`` of 0 mean the general setting."""
 
-    url: Annotated[str, _setting("where the CSV is; http or https, without user or password")]
+    url: Annotated[str, _setting("where the CSV is; http or https, without user or password", hides="url")]
     name: Annotated[str, _setting("name in keys, logs and answers; default: host-port of the URL")] = ""
     interval: Annotated[float, _setting("time between two scrapes", "s", ge=0)] = 0
     timeout: Annotated[float, _setting("longest time for one scrape", "s", ge=0)] = 0
@@ -58,6 +108,10 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         float, _setting("how far apart the times of the rows of one body may be; 0: as in general", "s", ge=0)
     ] = 0
     allow_empty: Annotated[bool, _setting("whether a header without rows is a snapshot, an empty one")] = False
+    labels: Annotated[
+        dict[str, str],
+        _setting("what to know about the source, as a table `[sources.labels]`: shown in ListSources"),
+    ] = {}
     columns: Annotated[ColumnSettings, _setting("mapping of the columns")] = ColumnSettings()
 
 
@@ -102,14 +156,14 @@ class GeneratorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     ] = False
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Settings(_Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that can be set. The file `switchboard.toml` has this shape."""
 
     redis_url: Annotated[
         str,
         _setting(
             "Redis or Valkey, redis://, rediss:// or unix://; empty: `up` starts its own, `ingester` takes localhost",
-            secret=True,
+            hides="url",
         ),
     ] = ""
     role: Annotated[Literal["all", "etl", "api"], _setting("which half of the ingester runs")] = "all"
@@ -205,16 +259,21 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     allow_empty: bool
 
 
-class Source(msgspec.Struct, frozen=True, kw_only=True):
+class Source(_Discreet, frozen=True, kw_only=True):
     """A source with nothing left open: what the ETL works with. All times in seconds."""
 
     name: str
-    url: str
+    url: Annotated[str, _setting("may hold secrets in its query", hides="url")]
     interval: float
     timeout: float
     ttl: float
     columns: ColumnSettings
     limits: Limits
+    labels: dict[str, str] = {}
+    access: Access = Access()
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
     @property
     def shown_url(self) -> str:
@@ -269,8 +328,24 @@ def mask_url(url: str) -> str:
     return urlunsplit(parts._replace(netloc=netloc, query=query))
 
 
+def own_ports(settings: Settings) -> frozenset[int]:
+    """Ports of this machine on which the service itself, or its Redis, listens."""
+    ports = {settings.etl_port if settings.role == "etl" else settings.port}
+    host, port = _redis_address(settings)
+    if is_own(host):
+        ports.add(port)
+    return frozenset(ports)
+
+
 SECRET_WORD = re.compile(r"token|secret|pass|pwd|key|auth|sig|credential", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
+_LABEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_MOST_LABEL_CHARACTERS = 256
+_OUR_HEADERS = frozenset(
+    "accept-encoding connection content-length if-modified-since if-none-match range transfer-encoding upgrade".split()
+)
+"""Headers that say how a scrape works."""
 
 
 def _resolve(source: SourceSettings, settings: Settings) -> Source:
@@ -286,6 +361,10 @@ def _resolve(source: SourceSettings, settings: Settings) -> Source:
     name = source.name or f"{parts.hostname}-{port or (443 if parts.scheme == 'https' else 80)}".replace(":", ".")
     if not _NAME.fullmatch(name):
         raise ConfigError(f"source name {name!r} may have letters, digits, `.`, `_` and `-`, at most 64")
+    host = parts.hostname
+    _check_address(name, host, port or (443 if parts.scheme == "https" else 80), settings)
+    _check_access(name, parts.scheme, source)
+    _check_labels(name, source.labels)
     interval = source.interval or settings.interval
     timeout = source.timeout or settings.timeout or 0.8 * interval
     if timeout > interval:
@@ -307,6 +386,8 @@ def _resolve(source: SourceSettings, settings: Settings) -> Source:
         ttl=ttl,
         columns=source.columns,
         limits=_limits(source, settings),
+        labels=source.labels,
+        access=Access(**{field: getattr(source, field) for field in Access.__struct_fields__}),
     )
 
 
@@ -314,3 +395,64 @@ def _limits(source: SourceSettings, settings: Settings) -> Limits:
     names = Limits.__struct_fields__
     values: dict[str, Any] = {name: getattr(source, name, 0) or getattr(settings, name, False) for name in names}
     return Limits(**values)
+
+
+def _check_address(name: str, host: str, port: int, settings: Settings) -> None:
+    if is_forbidden(host):
+        raise ConfigError(f"source {name!r}, key `url`: no source may have the address {host} (link-local or metadata)")
+    redis_host, redis_port = _redis_address(settings)
+    if port == redis_port and (host == redis_host or (is_own(host) and is_own(redis_host))):
+        raise ConfigError(f"source {name!r}, key `url`: {host}:{port} is the Redis of this service")
+    if port in own_ports(settings) and (host == settings.host or is_own(host)):
+        raise ConfigError(f"source {name!r}, key `url`: {host}:{port} is this service itself")
+
+
+def _redis_address(settings: Settings) -> tuple[str, int]:
+    """Host and port; an empty host where it is a Unix socket."""
+    parts = urlsplit(settings.redis_url or DEFAULT_REDIS_URL)
+    return ("", 0) if parts.scheme == "unix" else (parts.hostname or "", parts.port or 6379)
+
+
+def _check_access(name: str, scheme: str, access: Access) -> None:
+    """Check what belongs together, without a look at the files; no value of a header, token or password is shown."""
+    for header, value in access.headers.items():
+        if not _HEADER_NAME.fullmatch(header):
+            raise ConfigError(f"source {name!r}, key `headers`: {header!r} is not the name of a header")
+        if header.lower() in _OUR_HEADERS:
+            raise ConfigError(f"source {name!r}, key `headers`: {header} is set by the scrape itself")
+        if not (value.isascii() and value.isprintable()):
+            raise ConfigError(f"source {name!r}, key `headers`: the value of {header} is not printable ASCII")
+    if not is_token(access.token or "x"):
+        raise ConfigError(f"source {name!r}, key `token`: it is not printable ASCII without blanks")
+    authorized = [key for key in ("token", "token_file", "user") if getattr(access, key)]
+    authorized += ["headers.Authorization" for header in access.headers if header.lower() == "authorization"]
+    if len(authorized) > 1:
+        raise ConfigError(f"source {name!r}: `{authorized[0]}` and `{authorized[1]}` are two ways to say one thing")
+    for one, other in (("user", "password_file"), ("password_file", "user"), ("client_key", "client_cert")):
+        if getattr(access, one) and not getattr(access, other):
+            raise ConfigError(f"source {name!r}: `{one}` is of no use without `{other}`")
+    if ":" in access.user or not (access.user.isascii() and access.user.isprintable()):
+        raise ConfigError(f"source {name!r}, key `user`: {access.user!r} is not printable ASCII without a colon")
+    if access.ca_file and not access.verify:
+        raise ConfigError(f"source {name!r}: `ca_file` is of no use with `verify = false`")
+    for key in ("ca_file", "client_cert"):
+        if getattr(access, key) and scheme != "https":
+            raise ConfigError(f"source {name!r}, key `{key}`: it is for https:// URLs, and this one is http://")
+
+
+def is_token(text: str) -> bool:
+    """Whether a text can be sent as a token."""
+    return text.isascii() and text.isprintable() and text != "" and " " not in text
+
+
+def _check_labels(name: str, labels: dict[str, str]) -> None:
+    for label, value in labels.items():
+        if not _LABEL_NAME.fullmatch(label):
+            raise ConfigError(
+                f"source {name!r}, key `labels`: {label!r} may have letters, digits and `_`, and no digit first"
+            )
+        if len(value) > _MOST_LABEL_CHARACTERS or not value.isprintable():
+            raise ConfigError(
+                f"source {name!r}, key `labels.{label}`: it is not printable text of at most "
+                f"{_MOST_LABEL_CHARACTERS} characters"
+            )

@@ -97,3 +97,5 @@ class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
     """When that scrape began; None if there was none."""
     examples: list[Reject] = []
     """The first of those rejects, of every reason some."""
+    labels: dict[str, str] = {}
+    """What the configuration says about the source."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from switchboard.config import ColumnSettings, Settings, Source, SourceSettings, mask_url, resolve_sources
+from switchboard.config import Access, ColumnSettings, Settings, Source, SourceSettings, resolve_sources, shown_value
 from switchboard.settings import (
     DEFAULT_FILE,
     GENERAL,
@@ -50,6 +50,14 @@ that it starts. An `interval`, `timeout` or `ttl` of 0 stands for the general se
 
 {source_keys}
 
+### What a source wants to see
+
+Keys of `[[sources]]` too, in the file only. A secret that stands in a file of its own (`token_file`, `password_file`)
+is read again at every scrape; certificates are read at the start. What is secret is never shown: not in logs, errors,
+answers or metrics, nor by `switchboard config`.
+
+{access_keys}
+
 ## `[sources.columns]`
 
 Which column of a source's CSV is what, in the file only. What is left out is found by the header.
@@ -68,13 +76,17 @@ def render_reference() -> str:
     """The reference of all settings in Markdown: the text of docs/CONFIG.md."""
     named = ("name", "variable", "flag", "default", "unit", "meaning")
     keys = ("name", "default", "unit", "meaning")
+    access = Access.__struct_fields__
     return _REFERENCE.format(
         file=DEFAULT_FILE,
         prefix=PREFIX,
         sources=SOURCES_VARIABLE,
         default_source=Settings().sources[0].url,
         general=_table(named, (_named_row(setting, setting.flag) for setting in GENERAL)),
-        source_keys=_table(keys, map(_key_row, settings_of(SourceSettings))),
+        source_keys=_table(
+            keys, (_key_row(setting) for setting in settings_of(SourceSettings) if setting.name not in access)
+        ),
+        access_keys=_table(keys, map(_key_row, settings_of(Access))),
         column_keys=_table(keys, map(_key_row, settings_of(ColumnSettings))),
         generator=_table(named, (_named_row(setting, setting.flag) for setting in GENERATOR)),
     )
@@ -103,23 +115,30 @@ def _source_lines(source: Source, general: Settings) -> Iterator[str]:
         limit = getattr(source.limits, setting.name, None)
         if limit is not None and limit != getattr(general, setting.name, setting.default):
             yield f"{setting.name} = {_toml(limit)}"
-    changed = [
-        setting for setting in settings_of(ColumnSettings) if getattr(source.columns, setting.name) != setting.default
-    ]
-    if changed:
-        yield "[sources.columns]"
-    for setting in changed:
-        yield f"{setting.name} = {_toml(getattr(source.columns, setting.name))}"
+    yield from _changed(source.access)
+    if source.labels:
+        yield f"labels = {_toml(source.labels)}"
+    columns = list(_changed(source.columns))
+    if columns:
+        yield from ("[sources.columns]", *columns)
+
+
+def _changed(struct: msgspec.Struct) -> Iterator[str]:
+    """The settings of a struct that are not the defaults."""
+    for setting in settings_of(type(struct)):
+        value = getattr(struct, setting.name)
+        if value not in (setting.default, {}):
+            yield f"{setting.name} = {_toml(shown_value(value, setting.hides))}"
 
 
 def _assignment(setting: Setting, value: Any, origins: dict[str, str]) -> str:
-    shown = mask_url(value) if setting.secret else value
+    shown = shown_value(value, setting.hides)
     comment = f"  # {origins[setting.key]}" if setting.key in origins else ""
     return f"{setting.name} = {_toml(shown)}{comment}"
 
 
 def _toml(value: Any) -> str:
-    """A TOML value: JSON's texts, numbers, booleans and arrays are TOML's too; only DEL must be escaped."""
+    """A TOML value. JSON's texts, numbers, booleans and arrays are TOML's too; only DEL must be escaped."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, dict):

@@ -16,7 +16,8 @@ import structlog
 from msgspec.structs import replace
 from prometheus_client.multiprocess import mark_process_dead
 
-from switchboard.config import Settings, SourceSettings, mask_url, resolve_sources
+from switchboard.access import check_access
+from switchboard.config import DEFAULT_REDIS_URL, Settings, SourceSettings, mask_url, resolve_sources
 from switchboard.errors import StoreError
 from switchboard.generator.app import create_app
 from switchboard.sockets import listen, url_of
@@ -26,7 +27,6 @@ from switchboard.supervisor import Program, Supervisor, handle_signals
 from switchboard.welcome import Addresses, welcome
 from switchboard.worker import Role, WorkerOrder, run_role
 
-DEFAULT_REDIS_URL = "redis://localhost:6379/0"
 _REDIS_POLL_SECONDS = 1.0
 
 _log = structlog.get_logger()
@@ -43,7 +43,9 @@ async def run_generator(settings: Settings) -> None:
 async def run_ingester(settings: Settings) -> None:
     """Run the ETL, the API, or both (``settings.role``) until a signal says stop. Raises PortTaken, ConfigError."""
     settings = replace(settings, redis_url=settings.redis_url or DEFAULT_REDIS_URL)
-    resolve_sources(settings)
+    sources = resolve_sources(settings)  # what cannot work is refused before anything starts
+    if settings.role != "api":
+        check_access(sources)
     with ExitStack() as folders, ExitStack() as sockets:
         workers = _Workers(folders, settings)
         stage: list[Program] = []
@@ -68,7 +70,7 @@ async def run_up(settings: Settings, *, generator: bool, sources_given: bool) ->
     Without ``generator`` the sources are those of the settings; with it, and no sources given, it is the one source.
     """
     # What cannot work is refused before anything starts.
-    resolve_sources(settings)
+    check_access(resolve_sources(settings))
     if generator:
         create_app(settings.generator)
     with ExitStack() as folders, ExitStack() as sockets:

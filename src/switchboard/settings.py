@@ -22,7 +22,15 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import FieldInfo
 
-from switchboard.config import GeneratorSettings, Settings, SourceSettings, mask_url, parse_source, resolve_sources
+from switchboard.config import (
+    GeneratorSettings,
+    Hidden,
+    Settings,
+    SourceSettings,
+    mask_url,
+    parse_source,
+    resolve_sources,
+)
 from switchboard.errors import ConfigError
 
 PREFIX = "SWITCHBOARD_"
@@ -93,9 +101,10 @@ class Setting:
         return self.section.capitalize() or str((self.meta.extra or {}).get("panel", ""))
 
     @property
-    def secret(self) -> bool:
-        """Whether its value may hold a password."""
-        return bool((self.meta.extra or {}).get("secret"))
+    def hides(self) -> Hidden:
+        """What of its value must not be shown."""
+        hides: Hidden = (self.meta.extra or {}).get("hides", "")
+        return hides
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -115,6 +124,8 @@ class Setting:
             return "a number" + self._range() + (f" ({self.unit})" if self.unit else "")
         if self.base is str:
             return "a text" + (" with at least one character" if self.meta.min_length else "")
+        if get_origin(self.base) is dict:
+            return "a table of texts"
         return "a list of texts"
 
     def convert(self, value: Any, where: str) -> Any:
@@ -133,7 +144,7 @@ class Setting:
         return converted
 
     def _wrong(self, value: Any, where: str) -> ConfigError:
-        shown = "the value (not shown: it may be secret)" if self.secret else repr(value)
+        shown = "the value (not shown: it may be secret)" if self.hides else repr(value)
         return ConfigError(f"{where}: {shown} is not {self.rule}")
 
     def _range(self) -> str:
@@ -152,6 +163,10 @@ def _struct_in(annotation: Any) -> type[msgspec.Struct] | None:
     base = get_args(annotation)[0]
     inner = get_args(base)[0] if get_origin(base) is tuple else base
     return inner if isinstance(inner, type) and issubclass(inner, msgspec.Struct) else None
+
+
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
 
 
 def settings_of(struct: type[msgspec.Struct], section: str = "") -> tuple[Setting, ...]:

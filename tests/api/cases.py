@@ -154,7 +154,7 @@ CASES = [
     Case(
         "/telemetry/ListSources",
         200,
-        '[{"name":"fabric","url":"http://127.0.0.1:9001/counters","state":"fresh","interval_seconds":10.0,'
+        '[{"name":"fabric","url":"http://127.0.0.1:9001/counters","labels":{"fabric":"lab"},"state":"fresh","interval_seconds":10.0,'
         f'"ttl_seconds":30.0,"snapshot":"{SNAPSHOT}","timestamp":"2026-11-23T18:53:25.000Z","age_seconds":1.0,'
         '"expires_in_seconds":29.0,"rows":3,"switches":3,"rejects":{},"trouble":null,"last_attempt":'
         '{"outcome":"published","duration_seconds":0.013,"seen_seconds_ago":1.0,"reason":"","error":"",'

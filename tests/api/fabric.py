@@ -100,6 +100,7 @@ def status(source: str = "fabric", **fields: Any) -> SourceStatus:
         attempted_ms=DATA_SECONDS * 1000 + 500,
         outcome=Outcome.PUBLISHED,
         duration_ms=12.5,
+        labels={"fabric": "lab"},
     )
     return msgspec.structs.replace(known, **fields)
 

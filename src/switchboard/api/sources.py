@@ -34,6 +34,8 @@ class SourceReport(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     url: str | None
+    labels: dict[str, str]
+    """What the configuration of the ETL says about it."""
     state: str
     """fresh, late, stale; or none: no live snapshot."""
     interval_seconds: float | None
@@ -125,6 +127,7 @@ def _report(view: View, now: float, source: SourceView) -> SourceReport:
     return SourceReport(
         name=source.name,
         url=None if source.status is None else source.status.url,
+        labels={} if source.status is None else source.status.labels,
         state=state or "none",
         interval_seconds=source.interval_seconds,
         ttl_seconds=None if manifest is None else manifest.ttl_ms / 1000,

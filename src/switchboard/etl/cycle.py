@@ -7,6 +7,7 @@ import contextlib
 import copy
 import hashlib
 import secrets
+import ssl
 import time
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ import structlog
 
 from switchboard.codec.block import EncodedBlock
 from switchboard.codec.rejects import Rejects
-from switchboard.config import Source
+from switchboard.config import Access, Source
 from switchboard.errors import BodyError, BodyHeld, LeaseLost, SnapshotGone, SourceError
 from switchboard.etl import metrics
 from switchboard.etl.gate import Action, Counted, Memory, decide
@@ -51,7 +52,15 @@ class Report:
 class Cycle:
     """Attempts at one source. What it keeps but could not read from the store again is what the gate remembers."""
 
-    def __init__(self, source: Source, store: Store, session: aiohttp.ClientSession, keeper: LeaseKeeper) -> None:
+    def __init__(
+        self,
+        source: Source,
+        store: Store,
+        session: aiohttp.ClientSession,
+        keeper: LeaseKeeper,
+        *,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.source = source
         self.waits_for_store = False
         """Whether an attempt that is cut off was waiting for nothing but the store."""
@@ -60,10 +69,13 @@ class Cycle:
         self._store = store
         self._session = session
         self._keeper = keeper
+        self._tls = tls
         self._ttl_ms = round(source.ttl * 1000)
         self._block_ttl_ms = round((source.ttl + source.timeout + GRACE_SECONDS) * 1000)
-        # Part of the body's hash: what was made with other settings is not confirmed, but made again.
-        self._settings_hash = hashlib.blake2b(msgspec.json.encode(source), digest_size=4).hexdigest()
+        # Part of the body's hash: what was made with other settings is not confirmed, but made again. Secrets are no
+        # part of it: they may be guessed from a hash, and a new token makes no new snapshot.
+        of_body = msgspec.structs.replace(source, access=Access(), labels={})
+        self._settings_hash = hashlib.blake2b(msgspec.json.encode(of_body), digest_size=4).hexdigest()
         self._memory = Memory()
         self._known_blocks: tuple[str, list[tuple[str, int]]] = ("", [])
         self._seconds = {
@@ -104,7 +116,7 @@ class Cycle:
         started = time.time_ns()
         validators = Validators(current.etag, current.last_modified) if current else Validators()
         begun = time.perf_counter()
-        async with scrape(self._session, self.source, validators) as response:
+        async with scrape(self._session, self.source, validators, tls=self._tls) as response:
             self._seconds["response"].observe(time.perf_counter() - begun)
             if response.not_modified:
                 if current is None or not await self._confirm(current, lease):

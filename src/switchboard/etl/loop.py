@@ -213,6 +213,7 @@ class SourceLoop:
             rejects=self._rejects,
             rejects_ms=self._rejects_ms,
             examples=self._examples,
+            labels=self.source.labels,
         )
         with contextlib.suppress(StoreError):
             await self._store.write_status(status)

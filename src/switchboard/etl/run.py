@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import pyarrow as pa
 import structlog
 
-from switchboard.config import Settings, Source, resolve_sources
+from switchboard.access import check_access, tls_context
+from switchboard.config import Settings, Source, own_ports, resolve_sources
 from switchboard.errors import StoreError
 from switchboard.etl.cycle import Cycle
 from switchboard.etl.door import create_app
@@ -35,14 +36,21 @@ async def run_etl(settings: Settings, *, owner: str, stop: asyncio.Event, sock: 
     sources = resolve_sources(settings)
     # As fast here as Arrow's own allocator, and it keeps 10 to 20 MiB less of what a body needed for a moment.
     pa.set_memory_pool(pa.system_memory_pool())
+    for warning in check_access(sources):
+        _log.warning(warning)
     changes = ChangeLog(_log)
     async with contextlib.AsyncExitStack() as stack:
         store = Store(settings.redis_url)
         stack.push_async_callback(store.aclose)
-        session = await stack.enter_async_context(new_session())
+        session = await stack.enter_async_context(new_session(own_ports(settings)))
         keepers = [LeaseKeeper(store, source.name, owner, changes, place=place) for place, source in enumerate(sources)]
         loops = [
-            SourceLoop(Cycle(source, store, session, keeper), store, keeper, changes)
+            SourceLoop(
+                Cycle(source, store, session, keeper, tls=tls_context(source)),
+                store,
+                keeper,
+                changes,
+            )
             for source, keeper in zip(sources, keepers, strict=True)
         ]
         _log.info("etl started", sources=[f"{source.name}={source.shown_url}" for source in sources])

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import email.utils
 import functools
+import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
 from dataclasses import dataclass
 
 import aiohttp
 
+from switchboard.access import request_headers
 from switchboard.codec.gunzip import PIECE_BYTES, Gunzip
-from switchboard.config import Limits, Source
+from switchboard.config import MASK, Limits, Source
 from switchboard.errors import BodyError, SourceError
+from switchboard.etl.connect import ForbiddenAddress, new_connector
 from switchboard.etl.rate import Rate
 
 CONNECT_SECONDS = 3.0
@@ -21,6 +25,7 @@ MOST_VALIDATOR_BYTES = 256
 MOST_RETRY_AFTER_SECONDS = 60.0
 LEAST_AGE_SECONDS = 2.0
 """Age from which a Last-Modified tells whether the content has changed."""
+LEAST_MASKED_CHARACTERS = 4
 _READ_BYTES = 256 << 10
 _RATIO_BYTES = 1 << 20
 """A shorter body may be compressed as well as it likes."""
@@ -93,25 +98,38 @@ class Response:
 
 
 @contextlib.asynccontextmanager
-async def scrape(session: aiohttp.ClientSession, source: Source, validators: Validators) -> AsyncIterator[Response]:
-    """GET a source. The caller bounds the time. Raises SourceError for everything but a usable 200 or a 304."""
-    headers = {}
-    if validators.etag:
-        headers["If-None-Match"] = validators.etag
-    if validators.last_modified:
-        headers["If-Modified-Since"] = validators.last_modified
-    with _translated():
-        response = await session.get(source.url, headers=headers, allow_redirects=False)
-    async with response:
-        _check(response)
-        if response.status == 200:
-            _check_wire(response.content_length or 0, source.limits)
-        yield Response(response, source.limits)
+async def scrape(
+    session: aiohttp.ClientSession, source: Source, validators: Validators, *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Response]:
+    """GET a source; ``tls`` None: the usual way. The caller bounds the time.
+
+    Raises SourceError for everything but a usable 200 or a 304. What the source or its body put into a sentence is
+    shown to people, so whatever it repeats of our secrets is masked.
+    """
+    access = source.access
+    from_files = access.token_file or access.password_file
+    headers = await asyncio.to_thread(request_headers, access) if from_files else request_headers(access)
+    with _masked(headers.values()):
+        if validators.etag:
+            headers["If-None-Match"] = validators.etag
+        if validators.last_modified:
+            headers["If-Modified-Since"] = validators.last_modified
+        with _translated():
+            response = await session.get(source.url, headers=headers, allow_redirects=False, ssl=tls or True)
+        async with response:
+            _check(response)
+            if response.status == 200:
+                _check_wire(response.content_length or 0, source.limits)
+            yield Response(response, source.limits)
 
 
-def new_session() -> aiohttp.ClientSession:
-    """An HTTP client for all sources: no cookies, no proxy from the environment, bodies as they come on the wire."""
+def new_session(own_ports: Collection[int] = ()) -> aiohttp.ClientSession:
+    """An HTTP client for all sources: no cookies, no proxy from the environment, bodies as they come on the wire.
+
+    ``own_ports``: ports of this machine to which no connection is made.
+    """
     return aiohttp.ClientSession(
+        connector=new_connector(own_ports),
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"Accept": "text/csv, text/plain;q=0.9, */*;q=0.1", "Accept-Encoding": "gzip, identity"},
@@ -192,6 +210,20 @@ def _retry_after(value: str | None) -> float | None:
 
 
 @contextlib.contextmanager
+def _masked(secrets: Collection[str]) -> Iterator[None]:
+    words = {word for secret in secrets for word in (secret, secret.rpartition(" ")[2])}
+    try:
+        yield
+    except SourceError as error:
+        sentence = str(error)
+        for word in words:
+            if len(word) >= LEAST_MASKED_CHARACTERS:
+                sentence = sentence.replace(word, MASK)
+        error.args = (sentence,)
+        raise
+
+
+@contextlib.contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield
@@ -200,6 +232,8 @@ def _translated() -> Iterator[None]:
     except aiohttp.ClientSSLError as error:
         raise SourceError("tls", f"no secure connection: {error}") from error
     except aiohttp.ClientConnectorError as error:
+        if isinstance(error.os_error, ForbiddenAddress):
+            raise SourceError("forbidden", f"no connection is made: {error.os_error.strerror}") from error
         raise SourceError("refused", f"cannot connect: {error.strerror or error.os_error}") from error
     except aiohttp.ClientPayloadError as error:
         raise BodyError("truncated", f"the body ends too early: {error}") from error
