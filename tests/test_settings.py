@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from switchboard.config import Settings, SourceSettings, mask_url, resolve_sources
+from switchboard.config import Access, Settings, SourceSettings, mask_url, resolve_sources
 from switchboard.errors import ConfigError
 from switchboard.reference import render_reference, render_settings
 from switchboard.settings import GENERAL, GENERATOR, Given, Loaded, load
@@ -93,6 +93,43 @@ def test_a_source_may_have_limits_of_its_own(tmp_path: Path) -> None:
     assert [source.limits for source in resolve_sources(again.settings)] == [a, b]
 
 
+def test_a_source_has_options_of_its_own(tmp_path: Path) -> None:
+    """Headers and labels are tables of the source, all else keys; what belongs to the access stands together."""
+    file = (
+        '[[sources]]\nurl = "https://a/"\ntoken_file = "t"\nclient_cert = "c"\nclient_key = "k"\nca_file = "ca"\n'
+        '[sources.headers]\nX-Site = "lab"\n[sources.labels]\nsite = "lab"\n'
+    )
+    (source,) = resolve_sources(load_from(tmp_path, file=file).settings)
+    assert source.labels == {"site": "lab"}
+    assert source.access == Access(
+        headers={"X-Site": "lab"}, token_file="t", client_cert="c", client_key="k", ca_file="ca"
+    )
+
+
+def test_ports_of_others_may_be_sources(tmp_path: Path) -> None:
+    """What is ours depends on role, host and Redis: other ports here, and our ports elsewhere, are allowed."""
+    for flags in (
+        {"sources": ["http://10.0.0.7:8080/", "http://ufm:6379/", "http://localhost:9001/"]},
+        {"sources": ["http://localhost:8080/"], "role": "etl"},
+        {"sources": ["http://localhost:6379/"], "redis_url": "unix:///run/redis.sock"},
+        {"sources": ["http://localhost:6379/"], "redis_url": "redis://elsewhere"},
+    ):
+        assert load_from(tmp_path, flags=flags).settings.sources
+
+
+def test_what_is_shown_of_settings_hides_secrets() -> None:
+    """Texts of settings and sources, as logs and tracebacks would have them, hold no secret, and say what is there."""
+    source = SourceSettings(url="http://h/?token=hunter2&x=1", headers={"X-Key": "hunter2"}, token="hunter2")
+    settings = Settings(redis_url="redis://u:hunter2@h", sources=(source,))
+    (resolved,) = resolve_sources(settings)
+    for shown in (repr(settings), str(source), f"{resolved}", repr([resolved.access]), repr({"x": resolved})):
+        assert "hunter2" not in shown
+        assert "***" in shown
+    assert "X-Key" in repr(resolved)
+    assert "token=***&x=1" in repr(resolved)
+    assert repr(SourceSettings(url="http://h/")).startswith("SourceSettings(headers={}, token='', ")
+
+
 @pytest.mark.parametrize("form", ["flag", "variable"])
 def test_another_file_can_be_named(tmp_path: Path, form: str) -> None:
     """--config and SWITCHBOARD_CONFIG name a file instead of ./switchboard.toml."""
@@ -132,6 +169,36 @@ MISTAKES: list[tuple[dict[str, Any], list[str]]] = [
         ["sources[1].columns.labels", "a list"],
     ),
     ({"file": '[[sources]]\nurl = "http://a"\n[sources.columns]\nlable = []'}, ["sources[1].columns.lable", "labels"]),
+    ({"file": f'{SOURCE}headers = "X: hunter2"'}, ["sources[1].headers", "not shown", "a table of texts"]),
+    ({"file": f'{SOURCE}[sources.headers]\nX-A = ["hunter2"]'}, ["sources[1].headers", "a table of texts"]),
+    ({"file": f'{SOURCE}token = ["hunter2"]'}, ["sources[1].token", "not shown", "a text"]),
+    ({"file": f'{SOURCE}tokn = "hunter2"'}, ["sources[1].tokn", "did you mean `token`"]),
+    ({"file": f'{SOURCE}verify = "perhaps"'}, ["sources[1].verify", "true or false"]),
+    ({"file": f'{SOURCE}[sources.headers]\n"X A" = "hunter2"'}, ["'a-80'", "`headers`", "'X A'", "name of a header"]),
+    ({"file": f'{SOURCE}[sources.headers]\nX-A = "hunter2\\r\\nX-B: 1"'}, ["`headers`", "X-A", "printable ASCII"]),
+    ({"file": f'{SOURCE}[sources.headers]\nIf-None-Match = "x"'}, ["If-None-Match", "by the scrape itself"]),
+    ({"file": f'{SOURCE}token = "hunter2 hunter2"'}, ["'a-80'", "`token`", "without blanks"]),
+    ({"file": f'{SOURCE}token = "hunter2"\ntoken_file = "f"'}, ["'a-80'", "`token`", "`token_file`", "two ways"]),
+    (
+        {"file": f'{SOURCE}token = "hunter2"\n[sources.headers]\nauthorization = "hunter2"'},
+        ["`token`", "`headers.Authorization`"],
+    ),
+    ({"file": f'{SOURCE}user = "admin"'}, ["'a-80'", "`user`", "`password_file`"]),
+    ({"file": f'{SOURCE}password_file = "f"'}, ["`password_file`", "`user`"]),
+    ({"file": f'{SOURCE}user = "a:b"\npassword_file = "f"'}, ["`user`", "'a:b'", "colon"]),
+    ({"file": f'{SOURCE}client_key = "f"'}, ["`client_key`", "`client_cert`"]),
+    ({"file": f'{SOURCE}ca_file = "f"'}, ["'a-80'", "`ca_file`", "https://"]),
+    ({"file": '[[sources]]\nurl = "https://a"\nca_file = "f"\nverify = false'}, ["`ca_file`", "`verify = false`"]),
+    ({"file": f'{SOURCE}[sources.labels]\n"1st" = "x"'}, ["'a-80'", "`labels`", "'1st'"]),
+    ({"file": f'{SOURCE}[sources.labels]\nsite = "a\\nb"'}, ["'a-80'", "`labels.site`", "printable"]),
+    ({"flags": {"sources": ["http://169.254.169.254/"]}}, ["'169.254.169.254-80'", "`url`", "link-local"]),
+    ({"flags": {"sources": ["x=http://[fe80::1%25eth0]/"]}}, ["`url`", "link-local"]),
+    ({"flags": {"sources": ["http://LOCALHOST:8080/"]}}, ["`url`", "this service itself"]),
+    ({"flags": {"sources": ["x=http://[::1]:81/"], "port": "81"}}, ["'x'", "`url`", "this service itself"]),
+    ({"flags": {"sources": ["http://10.0.0.7:81/"], "port": "81", "host": "10.0.0.7"}}, ["this service itself"]),
+    ({"flags": {"sources": ["http://localhost:9102/"], "role": "etl"}}, ["this service itself"]),
+    ({"flags": {"sources": ["http://127.0.0.1:6379/"]}}, ["`url`", "the Redis of this service"]),
+    ({"flags": {"sources": ["http://h:7/"], "redis_url": "redis://:hunter2@H:7"}}, ["the Redis of this service"]),
     ({"file": "interval = x\n"}, ["switchboard.toml", "not valid TOML", "line 1"]),
     ({"flags": {"config": "/nonexistent/x.toml"}}, ["/nonexistent/x.toml", "No such file"]),
     ({"flags": {"sources": ["ftp://a/"]}}, ["'ftp://a/'", "http://"]),
@@ -194,7 +261,9 @@ def test_what_is_printed_can_be_read_back(tmp_path: Path) -> None:
     """The printed settings are a file that gives the same sources, values and general settings again."""
     file = (
         'interval = 3.25\nlog_format = "json"\n[[sources]]\nurl = "http://a/?x=\\"y\\""\nname = "A"\n'
+        'labels = { site = "lab \\"1\\"" }\ntoken_file = "t"\n'
         '[sources.columns]\nswitch = "späti\\u007f"\nlabels = ["l1", "l2"]\n[[sources]]\nurl = "https://b"\n'
+        "verify = false\n"
         '[generator]\nswitches = "x,y"\nunasked_304 = true\n'
     )
     loaded = load_from(tmp_path, file=file)
@@ -212,6 +281,16 @@ def test_printed_settings_hide_secrets_and_name_origins(tmp_path: Path) -> None:
     assert 'url = "http://h/?token=***&x=1"' in text
     assert "interval = 5  # --interval" in text
     assert "workers = 1\n" in text
+
+
+def test_printed_sources_hide_tokens_and_headers(tmp_path: Path) -> None:
+    """Of headers and tokens the output says that they are there."""
+    file = f'{SOURCE}token = "hunter2"\n[sources.headers]\nX-Key = "hunter2"\n[sources.labels]\nsite = "lab"\n'
+    text = render_settings(load_from(tmp_path, file=file))
+    assert "hunter2" not in text
+    assert 'token = "***"\n' in text
+    assert 'headers = { "X-Key" = "***" }\n' in text
+    assert 'labels = { "site" = "lab" }\n' in text
 
 
 def test_reference_is_the_document() -> None:

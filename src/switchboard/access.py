@@ -64,11 +64,13 @@ def check_access(sources: Iterable[Source]) -> list[str]:
 def _trusting(source: Source) -> ssl.SSLContext:
     path = source.access.ca_file
     try:
-        return ssl.create_default_context(cafile=path or None)
+        context = ssl.create_default_context(cafile=path or None)
     except ssl.SSLError as error:
         raise ConfigError(f"source {source.name!r}, key `ca_file`: {path} has no certificate in PEM form") from error
     except OSError as error:
         raise ConfigError(f"source {source.name!r}, key `ca_file`: {path}: {error.strerror}") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
 
 
 def _show_certificate(context: ssl.SSLContext, source: Source) -> None:
