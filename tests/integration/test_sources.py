@@ -1,0 +1,210 @@
+"""Several sources, on real processes: shards of one fabric, conflicts, and sources that hang or are not there."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from tests.processes import Reply, Switchboard, free_port, wait_for
+from tests.telemetry import DATA, HANG, Answer, Failure, Telemetry, ufm
+
+EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "ufm.toml"
+SHARDS = 3
+
+
+def secondary() -> list[dict[str, str]]:
+    """The rows of the sample of the secondary set."""
+    with (DATA / "ufm_secondary.csv").open(newline="", encoding="latin-1") as file:
+        return list(csv.DictReader(file))
+
+
+def shards(url: str, field: str) -> str:
+    """Three sources, one for each shard."""
+    query = f"num_shards={SHARDS}&sharding_field={field}"
+    return "".join(
+        f'[[sources]]\nname = "shard-{number}"\nurl = "{url}/csv/xcset/low_freq_debug?{query}&shard={number}"\n'
+        for number in range(SHARDS)
+    )
+
+
+def system(folder: Path, file: str) -> Switchboard:
+    """A system that scrapes what the file says, and is not waited for."""
+    path = folder / "sources.toml"
+    path.write_text(file)
+    return Switchboard(["--config", str(path), "--log-format", "json"], generator=False, wait=False)
+
+
+def all_live(running: Switchboard, count: int) -> bool:
+    ready = running.get("/ready").json()
+    return len(ready["sources"]) == count and all(each["ready"] for each in ready["sources"].values())
+
+
+def value(running: Switchboard, **query: str) -> Any:
+    target = "/telemetry/GetMetric?" + "&".join(f"{name}={word}" for name, word in query.items())
+    reply = running.get(target)
+    return reply.json() if reply.status == 200 else (reply.status, reply.text)
+
+
+def test_shards_of_one_fabric_are_one_view(tmp_path: Path) -> None:
+    """The ports of each switch are spread over three sources: every switch is listed once with all its ports, every
+    port is found, and a source that is named answers alone.
+    """
+    rows = secondary()
+    with Telemetry(ufm) as server, system(tmp_path, shards(server.url, "Port_Number")) as running:
+        wait_for(lambda: all_live(running, SHARDS), "all shards are live")
+        reply = running.get("/telemetry/ListMetrics")
+        assert reply.status == 200
+        assert re.fullmatch(r"shard-0=[\w-]+,shard-1=[\w-]+,shard-2=[\w-]+", reply.headers["x-snapshot-id"])
+        listed = [next(iter(each.items())) for each in reply.json()]
+        expected: dict[str, set[str]] = defaultdict(set)
+        for row in rows:
+            expected[row["Node_GUID"]].add(row["Port_Number"])
+        assert len(listed) == len(expected)
+        assert {switch: set(ports) for switch, ports in listed} == expected
+        for row in rows[::7]:
+            query = {"switch_id": row["Node_GUID"], "port": row["Port_Number"]}
+            assert value(running, **query, metric="PortXmitDataExtended") == int(row["PortXmitDataExtended"])
+            assert value(running, **query, metric="node_description") == row["node_description"]
+        guid = rows[0]["Node_GUID"]
+        by_source = [
+            set(value(running, switch_id=guid, metric="PortXmitDataExtended", source=f"shard-{number}"))
+            for number in range(SHARDS)
+        ]
+        assert set.union(*by_source) == expected[guid]
+        assert sum(map(len, by_source)) == len(expected[guid])
+        other = next(port for port in by_source[1])
+        assert value(running, switch_id=guid, metric="lid", port=other, source="shard-0") == (
+            404,
+            "port does not exist\n",
+        )
+        bare = guid.removeprefix("0x").upper()
+        assert value(running, switch_id=bare, metric="node_description", port=other) == rows[0]["node_description"]
+
+
+def test_while_a_shard_is_missing_nothing_is_denied(tmp_path: Path) -> None:
+    """One shard fails from the start: what it may have is 503 and not 404, lists are partial and name it, what others
+    have is answered; then it comes, and a miss is a miss.
+    """
+    broken = True
+
+    def answer(target: str) -> Answer:
+        return Failure() if broken and "shard=1" in target else ufm(target)
+
+    rows = secondary()
+    file = f"interval = 1\nttl = 20\n{shards('URL', 'Port_Number')}"
+    with Telemetry(answer) as server, system(tmp_path, file.replace("URL", server.url)) as running:
+
+        def partial() -> Reply | None:
+            reply = running.get("/telemetry/ListMetrics")
+            ids = reply.headers.get("x-snapshot-id", "")
+            return reply if "shard-0=" in ids and "shard-2=" in ids else None
+
+        reply = wait_for(partial, "the other shards are live")
+        assert (reply.status, reply.headers["x-snapshot-state"]) == (200, "partial")
+        assert reply.headers["x-snapshot-missing"] == "shard-1"
+        guid = rows[0]["Node_GUID"]
+        there = value(running, switch_id=guid, metric="PortXmitDataExtended")
+        missing = next(row["Port_Number"] for row in rows if row["Port_Number"] not in there)
+        status, sentence = value(running, switch_id=guid, metric="PortXmitDataExtended", port=missing)
+        assert status == 503
+        assert "shard-1" in sentence
+        assert "500" in sentence
+        assert value(running, switch_id="nobody", metric="lid")[0] == 503
+        assert value(running, switch_id="nobody", metric="lid", source="shard-0")[0] == 404
+        broken = False
+        wait_for(lambda: all_live(running, SHARDS), "the missing shard comes")
+        whole = running.get("/telemetry/ListMetrics")
+        assert "x-snapshot-missing" not in whole.headers
+        assert isinstance(value(running, switch_id=guid, metric="PortXmitDataExtended", port=missing), int)
+        assert value(running, switch_id="nobody", metric="lid")[0] == 404
+
+
+def test_of_two_sources_the_first_that_is_fresh_answers(tmp_path: Path) -> None:
+    """Both have the cell: the first in configured order gives it; when that one goes silent, the second does, until
+    the first is back; ``source=`` overrules the order.
+    """
+    silent = False
+
+    def answer(target: str) -> Answer:
+        if silent and target == "/first":
+            return Failure(503)
+        return b"switch_id,port,rx\nsw1,1,%d\n" % (1 if target == "/first" else 2)
+
+    with Telemetry(answer) as server:
+        file = "interval = 1\nttl = 20\n" + "".join(
+            f'[[sources]]\nname = "{name}"\nurl = "{server.url}/{name}"\n' for name in ("first", "second")
+        )
+        query = {"switch_id": "sw1", "port": "1", "metric": "rx"}
+        with system(tmp_path, file) as running:
+            wait_for(lambda: all_live(running, 2), "both are live")
+            assert value(running, **query) == 1
+            assert value(running, **query, source="second") == 2
+            silent = True
+            wait_for(lambda: value(running, **query) == 2, "the second one answers")
+            assert value(running, **query, source="first") == 1  # within its TTL, and marked
+            silent = False
+            wait_for(lambda: value(running, **query) == 1, "the first one answers again")
+
+
+def test_a_slow_or_dead_source_delays_no_other(tmp_path: Path) -> None:
+    """One source hangs until its timeout, one is refused, one has a name that nobody knows: the good one is still
+    scraped at every tick of its own schedule.
+    """
+    interval, ticks = 1.0, 8
+
+    def answer(target: str) -> Answer:
+        return HANG if target == "/hangs" else b"switch_id,rx\nsw1,1\n"
+
+    with Telemetry(answer) as server:
+        urls = {
+            "hangs": f"{server.url}/hangs",
+            "refused": f"http://127.0.0.1:{free_port()}/",
+            "unknown": "http://no-such-host.invalid/",
+            "good": f"{server.url}/good",
+        }
+        file = f"interval = {interval}\nttl = 20\n" + "".join(
+            f'[[sources]]\nname = "{name}"\nurl = "{url}"\n' for name, url in urls.items()
+        )
+        with system(tmp_path, file) as running:
+            good = wait_for(lambda: server.seen("/good")[ticks:] and server.seen("/good"), f"{ticks + 1} scrapes")
+            states = {each["name"]: each for each in running.get("/telemetry/ListSources").json()}
+        times = [arrival.at - good[0].at for arrival in good]
+        assert {round(at / interval) for at in times} >= set(range(ticks + 1)), times
+        assert times[ticks] < interval * (ticks + 1)
+        assert (states["good"]["state"], states["good"]["rows"]) == ("fresh", 1)
+        reasons = {name: states[name]["last_attempt"]["reason"] for name in ("hangs", "refused", "unknown")}
+        assert reasons == {"hangs": "timeout", "refused": "refused", "unknown": "dns"}
+        # It hung for its whole timeout, again and again, and was asked once at a time.
+        assert 2 <= len(server.seen("/hangs")) <= ticks + 2
+
+
+def test_the_example_for_ufm_runs(tmp_path: Path) -> None:
+    """examples/ufm.toml, with other intervals, host and ports and nothing else, is one view of both sets."""
+    rows = secondary()
+    with Telemetry(ufm) as server:
+        file = EXAMPLE.read_text("utf-8")
+        file, hosts = re.subn(r"ufm\.example:900[12]", f"127.0.0.1:{server.port}", file)
+        file = file.replace("interval = 300", "interval = 3").replace("interval = 30\n", "interval = 1\n")
+        assert hosts == 1 + SHARDS
+        with system(tmp_path, file) as running:
+            wait_for(lambda: all_live(running, 1 + SHARDS), "all sources are live")
+            wait_for(lambda: len(server.seen("/csv/metrics")) > 2, "it is scraped again")
+            sources = {each["name"]: each for each in running.get("/telemetry/ListSources").json()}
+            assert list(sources) == ["primary", "secondary-0", "secondary-1", "secondary-2"]
+            assert [each["interval_seconds"] for each in sources.values()] == [1, 3, 3, 3]
+            assert sources["secondary-2"]["labels"] == {"fabric": "lab", "set": "secondary"}
+            assert sum(sources[f"secondary-{number}"]["rows"] for number in range(SHARDS)) == len(rows)
+            listed = {
+                switch: ports for each in running.get("/telemetry/ListMetrics").json() for switch, ports in each.items()
+            }
+            for row in rows[::11]:
+                assert row["Port_Number"] in listed[row["Node_GUID"]]
+            of_primary, of_secondary = "Infiniband_PckIn_u_Packets", "PortXmitDataExtended"
+            both = listed[rows[0]["Node_GUID"]][rows[0]["Port_Number"]]
+            assert {of_primary, of_secondary} <= set(both)
+            query = {"switch_id": rows[0]["Node_GUID"].removeprefix("0x").upper(), "port": rows[0]["Port_Number"]}
+            assert value(running, **query, metric=of_secondary) == int(rows[0][of_secondary])
+            assert value(running, **query, metric="node_description") == rows[0]["node_description"]
