@@ -218,14 +218,16 @@ def memory_bytes(pid: int) -> int:
 class RedisServer:
     """A Redis on a TCP port, without persistence: stopped and started again, it is empty. Use as a context manager."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, password: str = "") -> None:
         self.port = port
-        self.url = f"redis://127.0.0.1:{port}/0"
+        self.url = f"redis://{f':{password}@' if password else ''}127.0.0.1:{port}/0"
+        self._password = password
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it and wait until it listens."""
         arguments = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        arguments += ["--requirepass", self._password] if self._password else []
         self._process = subprocess.Popen([find_server(), *arguments], stdout=subprocess.DEVNULL)
         wait_for(lambda: listens(self.port), "Redis listens")
 

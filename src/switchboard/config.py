@@ -328,6 +328,11 @@ def mask_url(url: str) -> str:
     return urlunsplit(parts._replace(netloc=netloc, query=query))
 
 
+def url_secrets(url: str) -> list[str]:
+    """The values in a URL's query that ``mask_url`` replaces."""
+    return [value for key, value in parse_qsl(urlsplit(url).query) if SECRET_WORD.search(key)]
+
+
 def own_ports(settings: Settings) -> frozenset[int]:
     """Ports of this machine on which the service itself, or its Redis, listens."""
     ports = {settings.etl_port if settings.role == "etl" else settings.port}

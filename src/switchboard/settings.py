@@ -165,10 +165,6 @@ def _struct_in(annotation: Any) -> type[msgspec.Struct] | None:
     return inner if isinstance(inner, type) and issubclass(inner, msgspec.Struct) else None
 
 
-def _default(field: msgspec.structs.FieldInfo) -> Any:
-    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
-
-
 def settings_of(struct: type[msgspec.Struct], section: str = "") -> tuple[Setting, ...]:
     """The settings that a struct declares, in its order; nested structs and lists of structs are left out."""
     return tuple(

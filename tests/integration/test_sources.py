@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from tests.processes import Reply, Switchboard, free_port, wait_for
+from tests.processes import Reply, Switchboard, free_port, get, wait_for
 from tests.telemetry import DATA, HANG, Answer, Failure, Telemetry, ufm
 
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "ufm.toml"
@@ -183,28 +184,25 @@ def test_a_slow_or_dead_source_delays_no_other(tmp_path: Path) -> None:
 
 def test_the_example_for_ufm_runs(tmp_path: Path) -> None:
     """examples/ufm.toml, with other intervals, host and ports and nothing else, is one view of both sets."""
-    rows = secondary()
     with Telemetry(ufm) as server:
-        file = EXAMPLE.read_text("utf-8")
-        file, hosts = re.subn(r"ufm\.example:900[12]", f"127.0.0.1:{server.port}", file)
-        file = file.replace("interval = 300", "interval = 3").replace("interval = 30\n", "interval = 1\n")
-        assert hosts == 1 + SHARDS
+        file, places = re.subn(r"ufm\.example:900[12]", f"127.0.0.1:{server.port}", EXAMPLE.read_text("utf-8"))
+        file = file.replace("interval = 300\n", "interval = 3\n").replace("interval = 30\n", "interval = 1\n")
+        assert places == 1 + SHARDS
+        served = get(server.port, "/csv/xcset/low_freq_debug").text
+        rows = list(csv.DictReader(io.StringIO(served)))
         with system(tmp_path, file) as running:
             wait_for(lambda: all_live(running, 1 + SHARDS), "all sources are live")
-            wait_for(lambda: len(server.seen("/csv/metrics")) > 2, "it is scraped again")
             sources = {each["name"]: each for each in running.get("/telemetry/ListSources").json()}
+            listed = running.get("/telemetry/ListMetrics").json()
             assert list(sources) == ["primary", "secondary-0", "secondary-1", "secondary-2"]
             assert [each["interval_seconds"] for each in sources.values()] == [1, 3, 3, 3]
             assert sources["secondary-2"]["labels"] == {"fabric": "lab", "set": "secondary"}
             assert sum(sources[f"secondary-{number}"]["rows"] for number in range(SHARDS)) == len(rows)
-            listed = {
-                switch: ports for each in running.get("/telemetry/ListMetrics").json() for switch, ports in each.items()
-            }
-            for row in rows[::11]:
-                assert row["Port_Number"] in listed[row["Node_GUID"]]
-            of_primary, of_secondary = "Infiniband_PckIn_u_Packets", "PortXmitDataExtended"
-            both = listed[rows[0]["Node_GUID"]][rows[0]["Port_Number"]]
-            assert {of_primary, of_secondary} <= set(both)
-            query = {"switch_id": rows[0]["Node_GUID"].removeprefix("0x").upper(), "port": rows[0]["Port_Number"]}
-            assert value(running, **query, metric=of_secondary) == int(rows[0][of_secondary])
+            ports = {switch: inner for each in listed for switch, inner in each.items()}
+            assert len(ports) == len(listed)
+            assert [row for row in rows if row["Port_Number"] not in ports[row["Node_GUID"]]] == []
+            guid, port = rows[0]["Node_GUID"], rows[0]["Port_Number"]
+            assert {"Infiniband_PckIn_u_Packets", "PortXmitDataExtended"} <= set(ports[guid][port])
+            query = {"switch_id": guid.removeprefix("0x").upper(), "port": port}
+            assert isinstance(value(running, **query, metric="PortXmitDataExtended"), int)
             assert value(running, **query, metric="node_description") == rows[0]["node_description"]

@@ -15,7 +15,7 @@ import aiohttp
 
 from switchboard.access import request_headers
 from switchboard.codec.gunzip import PIECE_BYTES, Gunzip
-from switchboard.config import MASK, Limits, Source
+from switchboard.config import MASK, Limits, Source, url_secrets
 from switchboard.errors import BodyError, SourceError
 from switchboard.etl.connect import ForbiddenAddress, new_connector
 from switchboard.etl.rate import Rate
@@ -109,7 +109,7 @@ async def scrape(
     access = source.access
     from_files = access.token_file or access.password_file
     headers = await asyncio.to_thread(request_headers, access) if from_files else request_headers(access)
-    with _masked(headers.values()):
+    with _masked([*headers.values(), *url_secrets(source.url)]):
         if validators.etag:
             headers["If-None-Match"] = validators.etag
         if validators.last_modified:
