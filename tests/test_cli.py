@@ -139,6 +139,16 @@ def test_config_check_only_has_an_exit_code(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("words", [["config", "--check"], ["up", "--no-generator"], ["ingester"]])
+def test_files_of_sources_are_checked_at_the_start(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A certificate that is not there is one line that names source, key and file, and exit code 2."""
+    (tmp_path / "switchboard.toml").write_text('[[sources]]\nname = "ufm"\nurl = "https://h/"\nca_file = "ca.pem"\n')
+    assert main(words) == 2
+    assert capsys.readouterr().err == "switchboard: source 'ufm', key `ca_file`: ca.pem: No such file or directory\n"
+
+
 def test_config_reference_is_the_document(capsys: pytest.CaptureFixture[str]) -> None:
     """--reference prints docs/CONFIG.md."""
     assert main(["config", "--reference"]) == 0

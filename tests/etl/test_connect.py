@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
 from collections.abc import Collection
 
 import pytest
 
 from switchboard.config import ColumnSettings, Source
 from switchboard.errors import SourceError
+from switchboard.etl.connect import Addresses, Resolver, look_up
 from switchboard.etl.scrape import Validators, new_session, scrape
 from tests.servers import Step, Web, http
 
@@ -43,6 +46,32 @@ async def test_no_connection_is_made_to_the_service_itself(host: str) -> None:
         error = await failure(f"http://{host}:{web.port}/", own_ports={web.port})
         assert web.requests == []
     assert error.reason == "forbidden"
+
+
+async def test_names_are_looked_up_beside_each_other() -> None:
+    """With 50 names about which nothing comes back, another one is still looked up, and a failure is raised."""
+    silent, answered, asked = threading.Event(), threading.Semaphore(0), 50
+
+    def lookup(host: str, port: int, family: socket.AddressFamily) -> Addresses:
+        if host.endswith(".silent"):
+            answered.release()
+            silent.wait()
+        return look_up(host, port, family)
+
+    resolver = Resolver(lookup)
+    waiting = [asyncio.ensure_future(resolver.resolve(f"{number}.silent")) for number in range(asked)]
+    try:
+        (found,) = await resolver.resolve("127.0.0.1", 80, socket.AF_INET)
+        assert (found["host"], found["port"]) == ("127.0.0.1", 80)
+        with pytest.raises(socket.gaierror):
+            await resolver.resolve("no-such-host.invalid", 80)
+        await asyncio.to_thread(lambda: [answered.acquire() for _ in range(asked)])
+        assert not any(each.done() for each in waiting)
+    finally:
+        for each in waiting:
+            each.cancel()
+        silent.set()
+        await asyncio.gather(*waiting, return_exceptions=True)
 
 
 async def test_sources_that_hang_take_no_place_of_others() -> None:

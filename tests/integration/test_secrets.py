@@ -112,10 +112,12 @@ def test_no_secret_is_shown_anywhere(tmp_path: Path) -> None:
             }
             assert system.stop() == 0
             shown |= {"log": system.log, "output": system.output}
+            warnings = [line["event"] for line in system.log_lines if line["level"] == "warning"]
         shown |= {"config": _printed(config), "check": _printed(config, "--check")}
     sent = [arrival.headers.get("authorization", "") + arrival.headers.get("x-key", "") for arrival in server.arrivals]
     assert sum(CANARY in each for each in sent) > len(GOOD)
     assert '"level":"debug"' in shown["log"]
+    assert any("'no-tls'" in warning and "verify = false" in warning for warning in warnings)
     assert [name for name, text in shown.items() if CANARY in text] == []
 
 
