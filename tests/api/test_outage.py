@@ -94,7 +94,7 @@ def test_a_source_that_was_never_scraped_is_listed() -> None:
     """ListSources shows nulls for what is not known."""
     answer = list_sources(view(SourceView(name="a")), NOW, ListSources())
     assert answer.body == (
-        b'[{"name":"a","url":null,"state":"none","interval_seconds":null,"ttl_seconds":null,"snapshot":null,'
+        b'[{"name":"a","url":null,"labels":{},"state":"none","interval_seconds":null,"ttl_seconds":null,"snapshot":null,'
         b'"timestamp":null,"age_seconds":null,"expires_in_seconds":null,"rows":null,"switches":null,"rejects":null,'
         b'"trouble":"No snapshot yet of source a: no scrape of it is known; is an ETL process running?",'
         b'"last_attempt":null}]\n'
