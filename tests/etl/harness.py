@@ -80,7 +80,7 @@ class Lab:
         rows = rows_of_switch(await self.snapshot(), switch)
         if not rows:
             return None
-        ((_, _, _, labels, metrics),) = rows
+        (_, _, _, labels, metrics), *_ = rows  # of several rows the first counts
         return {**labels, **metrics}
 
     async def keys(self) -> dict[str, bytes]:

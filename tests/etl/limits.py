@@ -18,6 +18,8 @@ def limits(**changed: Any) -> Limits:
 
 def source(url: str, *, name: str = "lab", interval: float = 10.0, timeout: float = 8.0, **changed: Any) -> Source:
     """A source with a long TTL; ``changed`` are fields of Limits."""
-    settings = SourceSettings(url=url, name=name, interval=interval, timeout=timeout, ttl=30 + 3 * interval)
+    settings = SourceSettings(
+        url=url, name=name, interval=interval, timeout=min(timeout, interval), ttl=30 + 3 * interval
+    )
     (resolved,) = resolve_sources(Settings(sources=(settings,)))
     return msgspec.structs.replace(resolved, limits=msgspec.structs.replace(resolved.limits, **changed))

@@ -13,6 +13,7 @@ from switchboard.config import ColumnSettings, Source
 from switchboard.errors import SourceError
 from switchboard.etl.connect import Addresses, Resolver, look_up
 from switchboard.etl.scrape import Validators, new_session, scrape
+from tests.etl.limits import limits
 from tests.servers import Step, Web, http
 
 METADATA, LOOPBACK = "0xa9.0xfe.0xa9.0xfe", "0x7f.0x1"
@@ -20,13 +21,13 @@ METADATA, LOOPBACK = "0xa9.0xfe.0xa9.0xfe", "0x7f.0x1"
 
 
 def source_at(url: str) -> Source:
-    return Source(name="lab", url=url, interval=1, timeout=1, ttl=3, columns=ColumnSettings())
+    return Source(name="lab", url=url, interval=1, timeout=1, ttl=3, columns=ColumnSettings(), limits=limits())
 
 
 async def failure(url: str, own_ports: Collection[int] = ()) -> SourceError:
     async with new_session(own_ports) as session:
         with pytest.raises(SourceError) as raised:
-            async with scrape(session, source_at(url), Validators(), 1 << 20):
+            async with scrape(session, source_at(url), Validators()):
                 pass
     return raised.value
 
@@ -84,7 +85,7 @@ async def test_sources_that_hang_take_no_place_of_others() -> None:
     ):
 
         async def ask(url: str) -> bytes:
-            async with scrape(session, source_at(url), Validators(), 1 << 20) as response:
+            async with scrape(session, source_at(url), Validators()) as response:
                 return b"".join([piece async for piece in response.pieces()])
 
         waiting = [asyncio.ensure_future(ask(dead.url)) for _ in range(hanging)]

@@ -268,12 +268,12 @@ async def test_a_failed_scrape_leaves_the_snapshot_as_it_was(lab: Lab, case: str
     before = await lab.data()
     lab.serve(steps)
     with pytest.raises(SourceError) as raised:
-        await lab.attempt()
+        await lab.attempt(most_bytes=most_bytes)
     assert raised.value.reason == reason
     assert await lab.data() == before
     assert await lab.value() == 1
     lab.serve([http(200, body(3))])
-    await lab.attempt()
+    await lab.attempt(most_bytes=most_bytes)
     assert await lab.value() == 3
 
 

@@ -14,6 +14,7 @@ from switchboard.config import Access, ColumnSettings, Source
 from switchboard.errors import SourceError
 from switchboard.etl.scrape import Validators, new_session, scrape
 from tests.certificates import Certificates, make_certificates
+from tests.etl.limits import limits
 from tests.servers import Web, http
 
 CSV = b"switch_id,a\nsw1,5\n"
@@ -32,10 +33,17 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 async def fetch(session: aiohttp.ClientSession, url: str, validators: Validators | None = None, **access: Any) -> bytes:
     source = Source(
-        name="lab", url=url, interval=1, timeout=1, ttl=3, columns=ColumnSettings(), access=Access(**access)
+        name="lab",
+        url=url,
+        interval=1,
+        timeout=1,
+        ttl=3,
+        columns=ColumnSettings(),
+        limits=limits(),
+        access=Access(**access),
     )
     tls = tls_context(source)
-    async with scrape(session, source, validators or Validators(), 1 << 20, tls=tls) as response:
+    async with scrape(session, source, validators or Validators(), tls=tls) as response:
         return b"".join([piece async for piece in response.pieces()])
 
 
