@@ -12,7 +12,8 @@ from switchboard.config import ColumnSettings
 from switchboard.etl.transform import Transform
 from tests.etl.limits import limits
 
-ROWS = st.lists(st.tuples(st.integers(0, 3), st.sampled_from("abc")), max_size=40)
+PORTS = ("1", "2", "12", "21", "1/2", "", "\x01", "\x01\x01", "a" * 128, "a" * 127, "é")
+ROWS = st.lists(st.tuples(st.integers(0, 3), st.sampled_from(PORTS)), max_size=40)
 
 
 @given(ROWS, st.integers(1, 9))
@@ -23,7 +24,8 @@ def test_all_but_the_first_row_of_a_key_are_found(rows: list[tuple[int, str]], s
         some = rows[start : start + size]
         switches = np.array([switch for switch, _ in some], np.int32)
         lines = np.arange(start, start + len(some), dtype=np.int32)
-        duplicates.add(switches, pa.array([port for _, port in some]), lines)
+        ports = pa.array(["before", *(port for _, port in some)], pa.string()).slice(1)
+        duplicates.add(switches, ports, lines)
     assert duplicates.lines() == [line for line, row in enumerate(rows) if row in rows[:line]]
 
 
