@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import aiohttp
+import numpy as np
 import numpy.typing as npt
 
 from switchboard.codec.block import SnapshotReader
@@ -185,6 +186,7 @@ def _exact_parts(values: npt.NDArray[Any]) -> list[float]:
     if values.dtype.kind == "f":
         exact: list[float] = values.tolist()
         return exact
+    values = values.astype(np.uint64 if values.dtype.kind == "u" else np.int64)
     return [float(int((values >> 32).sum()) << 32), float(int((values & 0xFFFFFFFF).sum()))]
 
 

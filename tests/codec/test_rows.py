@@ -106,9 +106,20 @@ def test_a_column_widens_and_the_others_keep_their_type() -> None:
     body = b"switch_id,a,b,c\n" + b"sw,1,1,1\n" * 40 + b"sw,0.5,18446744073709551615,1\n" * 40
     parsed = parse(body, chunk_bytes=9 * 40)
     assert [[str(field.type) for field in batch.rows.schema][2:] for batch in parsed.batches] == [
-        ["int64", "int64", "int64"],
-        *[["double", "uint64", "int64"]] * (len(parsed.batches) - 1),
+        ["int32", "int32", "int32"],
+        *[["double", "uint64", "int32"]] * (len(parsed.batches) - 1),
     ]
+
+
+def test_a_counter_that_outgrows_32_bits_gets_64_from_there_on() -> None:
+    """What began small is kept in 32 bits until a chunk has more; the other columns stay as they are."""
+    body = b"switch_id,a,b\n" + b"sw,1,1\n" * 90 + b"sw,2147483648,1\n" + b"sw,1,1\n" * 90
+    parsed = parse(body, chunk_bytes=7 * 30)
+    types = [[str(field.type) for field in batch.rows.schema][2:] for batch in parsed.batches]
+    assert types[0] == ["int32", "int32"]
+    assert types[-1] == ["int64", "int32"]
+    assert types == sorted(types)
+    assert [row[4]["a"] for row in parsed.rows].count(2147483648) == 1
 
 
 @pytest.mark.parametrize(

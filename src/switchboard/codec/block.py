@@ -5,7 +5,7 @@ A block is an Arrow record batch, serialised without its schema. Its columns, by
     0                 time of the row, int64, microseconds since the epoch
     1                 port, string; of type null where the source has no ports
     2 … 1 + labels    labels, string
-    then              metrics: int64, uint64 or double; null where the cell was empty or rejected
+    then              metrics: int32, int64, uint64 or double; null where the cell was empty or rejected
 
 The switch is no column: the index says which rows of which block belong to which switch, as parts (switch, block,
 first row, rows). Rows of one switch may be far apart in the body; then it has several parts, in the body's order.

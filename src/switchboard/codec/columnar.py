@@ -9,6 +9,7 @@ and never the other way round.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ import pyarrow.csv
 
 from switchboard.codec.block import RowBatch
 from switchboard.codec.dialects import BOM
-from switchboard.codec.kinds import ARROW, EXACT_DOUBLE, MOST_ID_BYTES, Context, Keys, Kind, row_batch
+from switchboard.codec.kinds import ARROW, EXACT_DOUBLE, MOST_ID_BYTES, NUMERIC, Context, Keys, Kind, row_batch
 from switchboard.codec.latin1 import decode_cell, is_utf8
 from switchboard.codec.numbers import NUMBER, Inexact, typed, without_unit
 from switchboard.codec.times import Int64Array, believable, guess_unit, to_us_array
@@ -44,10 +45,8 @@ def parse(context: Context, chunk: bytes, line: int) -> RowBatch:
     """
     chunk = _utf8(context, _plain(chunk))
     columns = context.columns
-    table = _read(context, chunk)
-    if table.num_rows == 0:
-        raise NeedsRows
-    arrays = [column.chunk(0) if column.num_chunks == 1 else column.combine_chunks() for column in table.columns]
+    arrays = _arrays(context, chunk)
+    rows = len(arrays[columns.switch])
     _check_id(arrays[columns.switch])
     if columns.port is not None:
         _check_id(arrays[columns.port])
@@ -64,17 +63,14 @@ def parse(context: Context, chunk: bytes, line: int) -> RowBatch:
         elif kind is Kind.UNKNOWN and not pc.all(pc.is_in(arrays[at], value_set=context.missing)).as_py():
             raise NeedsRows
     nulls = sum(arrays[at].null_count for at in np.flatnonzero(numeric))
-    _check_cells(chunk, table.num_rows, numeric, nulls, context.most_line_bytes)
+    _check_cells(chunk, rows, numeric, nulls, context.most_line_bytes)
     keys = Keys(
         arrays[columns.switch],
         None if columns.port is None else arrays[columns.port],
         _times_us(context, arrays),
-        np.arange(line, line + table.num_rows, dtype=np.int32),
+        np.arange(line, line + rows, dtype=np.int32),
     )
     return row_batch(context, keys, {at: arrays[at] for at, kind in context.kinds.items() if kind is not Kind.UNKNOWN})
-
-
-NUMERIC = frozenset((Kind.INT64, Kind.UINT64, Kind.DOUBLE))
 
 
 def _plain(chunk: bytes) -> bytes:
@@ -97,40 +93,70 @@ def _utf8(context: Context, chunk: bytes) -> bytes:
     if chunk.isascii() or is_utf8(chunk):
         return chunk
     columns = context.columns
-    keys = [at for at in (columns.switch, columns.port, columns.timestamp) if at is not None]
-    lines = chunk.split(b"\n")
-    for number, line in enumerate(lines):
-        if not line.isascii():
-            cells = line.split(b",")
-            if len(cells) != len(columns.names) or not all(is_utf8(cells[at]) for at in keys):
-                raise NeedsRows
-            lines[number] = b",".join(decode_cell(cell).encode() for cell in cells)
-    return b"\n".join(lines)
+    keys = {columns.switch, columns.port, columns.timestamp}
+    parts: list[bytes] = []
+    end = 0  # of the last cell that was looked at
+    for at in np.flatnonzero(np.frombuffer(chunk, np.uint8) >= 0x80).tolist():
+        if at < end:
+            continue
+        line = chunk.rfind(b"\n", 0, at) + 1
+        start = max(line, chunk.rfind(b",", line, at) + 1)
+        parts.append(chunk[end:start])
+        end = min(found for found in (chunk.find(b",", at), chunk.find(b"\n", at)) if found >= 0)
+        cell = chunk[start:end]
+        if chunk.count(b",", line, start) in keys and not is_utf8(cell):
+            raise NeedsRows
+        parts.append(decode_cell(cell).encode())
+    return b"".join((*parts, chunk[end:]))
 
 
-def _read(context: Context, chunk: bytes) -> Any:
+def _arrays(context: Context, chunk: bytes) -> list[pa.Array]:
+    """One array a column. Where 32 bits were too few, the columns that need them get 64 from here on."""
+    try:
+        table = _read(context, chunk, {})
+    except pa.ArrowInvalid as error:
+        narrow = [at for at, kind in context.kinds.items() if kind is Kind.INT32]
+        if not narrow:
+            raise NeedsRows from error
+        try:
+            table = _read(context, chunk, dict.fromkeys(narrow, pa.int64()))
+        except pa.ArrowInvalid as wide_error:
+            raise NeedsRows from wide_error
+    else:
+        narrow = []
+    if table.num_rows == 0:
+        raise NeedsRows
+    arrays = [column.chunk(0) if column.num_chunks == 1 else column.combine_chunks() for column in table.columns]
+    for at in narrow:
+        if at not in context.columns.units:
+            try:
+                arrays[at] = arrays[at].cast(pa.int32())
+            except pa.ArrowInvalid:
+                context.kinds[at] = Kind.INT64
+    return arrays
+
+
+def _read(context: Context, chunk: bytes, wider: Mapping[int, pa.DataType]) -> Any:
+    """Read a chunk as CSV; ``wider`` goes before the types of the kinds. Raises pa.ArrowInvalid."""
     columns = context.columns
     # Columns without a name are excluded; pyarrow still wants them told apart.
     names = [name or f"\0{at}" for at, name in enumerate(columns.names)]
     types = [pa.string()] * len(names)
     for at, kind in context.kinds.items():
         if at not in columns.units:
-            types[at] = ARROW[kind]
+            types[at] = wider.get(at, ARROW[kind])
     if columns.timestamp is not None:
         types[columns.timestamp] = pa.int64()
-    try:
-        return pyarrow.csv.read_csv(
-            pa.py_buffer(chunk),
-            read_options=pyarrow.csv.ReadOptions(column_names=names, use_threads=False, block_size=len(chunk) + 1),
-            parse_options=pyarrow.csv.ParseOptions(quote_char=False),
-            convert_options=pyarrow.csv.ConvertOptions(
-                column_types=dict(zip(names, types, strict=True)),
-                null_values=list(columns.missing),
-                strings_can_be_null=False,
-            ),
-        )
-    except pa.ArrowInvalid as error:
-        raise NeedsRows from error
+    return pyarrow.csv.read_csv(
+        pa.py_buffer(chunk),
+        read_options=pyarrow.csv.ReadOptions(column_names=names, use_threads=False, block_size=len(chunk) + 1),
+        parse_options=pyarrow.csv.ParseOptions(quote_char=False),
+        convert_options=pyarrow.csv.ConvertOptions(
+            column_types=dict(zip(names, types, strict=True)),
+            null_values=list(columns.missing),
+            strings_can_be_null=False,
+        ),
+    )
 
 
 def _without_unit(context: Context, at: int, cells: pa.Array) -> pa.Array:

@@ -27,6 +27,7 @@ class Kind(Enum):
 
     UNKNOWN = "unknown"  # no cell had text so far
     LABEL = "label"
+    INT32 = "int32"  # half the size of most counters of a port, which are small
     INT64 = "int64"
     UINT64 = "uint64"
     DOUBLE = "double"
@@ -35,11 +36,13 @@ class Kind(Enum):
 ARROW = {
     Kind.UNKNOWN: pa.string(),
     Kind.LABEL: pa.string(),
+    Kind.INT32: pa.int32(),
     Kind.INT64: pa.int64(),
     Kind.UINT64: pa.uint64(),
     Kind.DOUBLE: pa.float64(),
 }
-KIND_OF = {ARROW[kind]: kind for kind in (Kind.INT64, Kind.UINT64, Kind.DOUBLE)}
+NUMERIC = (Kind.INT32, Kind.INT64, Kind.UINT64, Kind.DOUBLE)
+KIND_OF = {ARROW[kind]: kind for kind in NUMERIC}
 
 
 class Context:

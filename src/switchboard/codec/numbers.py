@@ -58,7 +58,7 @@ def typed(cells: pa.Array, preferred: Kind) -> pa.Array:
         if _beyond_double(cells.filter(whole).cast(pa.float64())):
             raise Inexact
         return cells.cast(pa.float64())
-    for kind in sorted((Kind.INT64, Kind.UINT64, Kind.DOUBLE), key=lambda kind: kind is not preferred):
+    for kind in dict.fromkeys((preferred, Kind.INT64, Kind.UINT64, Kind.DOUBLE)):
         try:
             numbers = cells.cast(ARROW[kind])
         except pa.ArrowInvalid:

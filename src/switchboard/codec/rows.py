@@ -34,6 +34,8 @@ from switchboard.codec.rejects import Rejects
 from switchboard.codec.times import FUTURE_US, YEAR_2000_US, ahead, guess_unit, to_us
 from switchboard.errors import BodyError
 
+SMALL_DIGITS = 9
+"""Integers that are shorter begin as 32 bits wide."""
 SAMPLE_ROWS = 64
 """So many rows decide what a column holds."""
 
@@ -244,7 +246,9 @@ def _decide(context: Context, at: int, cells: list[str]) -> Kind:
         return Kind.UNKNOWN
     if 2 * len(numbers) < len(texts):
         return Kind.LABEL
-    return Kind.INT64 if all(is_integer(number) for number in numbers) else Kind.DOUBLE
+    if not all(is_integer(number) for number in numbers):
+        return Kind.DOUBLE
+    return Kind.INT32 if all(len(number) < SMALL_DIGITS for number in numbers) else Kind.INT64
 
 
 def _clean(context: Context, at: int, rows: list[Row]) -> pa.Array:
