@@ -183,12 +183,16 @@ def test_a_slow_or_dead_source_delays_no_other(tmp_path: Path) -> None:
 
 
 def test_the_example_for_ufm_runs(tmp_path: Path) -> None:
-    """examples/ufm.toml, with other intervals, host and ports and nothing else, is one view of both sets."""
-    with Telemetry(ufm) as server:
+    """examples/ufm.toml, with other intervals, host and ports and nothing else, is one view of both sets of a fabric
+    that the generator simulates, with all its dirt.
+    """
+    options = ["--profile", "ufm", "--switches", "20", "--ports", "16", "--hold", "600"]
+    with Switchboard(options, command="generator", wait=False) as server:
+        wait_for(lambda: get(server.port, "/health").status == 200, "the generator answers")
         file, places = re.subn(r"ufm\.example:900[12]", f"127.0.0.1:{server.port}", EXAMPLE.read_text("utf-8"))
         file = file.replace("interval = 300\n", "interval = 3\n").replace("interval = 30\n", "interval = 1\n")
         assert places == 1 + SHARDS
-        served = get(server.port, "/csv/xcset/low_freq_debug").text
+        served = get(server.port, "/csv/xcset/low_freq_debug").body.decode("latin-1")
         rows = list(csv.DictReader(io.StringIO(served)))
         with system(tmp_path, file) as running:
             wait_for(lambda: all_live(running, 1 + SHARDS), "all sources are live")
@@ -203,6 +207,9 @@ def test_the_example_for_ufm_runs(tmp_path: Path) -> None:
             assert [row for row in rows if row["Port_Number"] not in ports[row["Node_GUID"]]] == []
             guid, port = rows[0]["Node_GUID"], rows[0]["Port_Number"]
             assert {"Infiniband_PckIn_u_Packets", "PortXmitDataExtended"} <= set(ports[guid][port])
+            temperatures = [inner.get("Module_Temperature") for each in ports.values() for inner in each.values()]
+            assert any(isinstance(one, int | float) for one in temperatures)
+            assert not any(isinstance(one, str) for one in temperatures)
             query = {"switch_id": guid.removeprefix("0x").upper(), "port": port}
             assert isinstance(value(running, **query, metric="PortXmitDataExtended"), int)
             assert value(running, **query, metric="node_description") == rows[0]["node_description"]
