@@ -111,3 +111,20 @@ async def test_a_lease_keeps_the_source_registered(lab: Lab) -> None:
     await lab.store.forget(lab.source.name)
     await keeper._step()
     assert await lab.store.sources() == [lab.source.name]
+
+
+async def test_columns_may_come_and_go_between_scrapes(lab: Lab) -> None:
+    """Each snapshot has the columns of its own body; one that changes from number to text is a label from there on."""
+    head = b"timestamp,switch_id,"
+    bodies = [
+        head + b"a,opcode\n1795460000,sw1,1,25\n",
+        head + b"opcode,b\n1795460010,sw1,Thermal_shutdown,2.5\n",
+        head + b"a,b,opcode\n1795460020,sw1,3,4,0\n",
+    ]
+    lab.serve(*([http(200, text)] for text in bodies))
+    seen = []
+    for _ in bodies:
+        await lab.attempt()
+        (part,) = (await lab.snapshot()).parts("sw1")
+        seen.append((set(part.block.metrics), set(part.block.labels)))
+    assert seen == [({"a", "opcode"}, set()), ({"b"}, {"opcode"}), ({"a", "b", "opcode"}, set())]
