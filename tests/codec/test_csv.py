@@ -231,3 +231,26 @@ def test_basic_sample() -> None:
         {},
         {"bandwidth_mbps": 3238.33, "latency_ms": 754.25, "packet_errors": 83},
     )
+
+
+def test_one_bad_cell_costs_its_neighbours_nothing() -> None:
+    """A chunk with a bad cell is read the fast way but for a small part: the same rows, and one reject."""
+    lines = [f"sw{number},{number},{number}.5\n" for number in range(60_000)]
+    good = parse(("switch_id,a,b\n" + "".join(lines)).encode())
+    lines[31_000] = "sw31000,+5,31000.5\n"
+    parsed = parse(("switch_id,a,b\n" + "".join(lines)).encode())
+    assert parsed.rejects == [(31_002, "a", "bad_number", "+5")]
+    assert [row for row in parsed.rows if row[0] != "sw31000"] == [row for row in good.rows if row[0] != "sw31000"]
+
+
+def test_numbers_that_no_type_holds_do_not_shatter_a_body() -> None:
+    """A column that alternates between what only int64 and what only uint64 holds makes few batches; what does not fit
+    any more is rejected by line and value, and the rest is kept.
+    """
+    body = b"switch_id,a,b\n" + b"sw,-1,1\nsw,18446744073709551615,2\n" * 3000
+    parsed = parse(body)
+    assert len(parsed.batches) < 1000
+    assert [row[4]["b"] for row in parsed.rows] == [1, 2] * 3000
+    kept = [row[4].get("a") for row in parsed.rows]
+    assert set(kept) <= {-1, 18446744073709551615, None}
+    assert kept.count(None) == parsed.parser.rejects.counts["out_of_range"]

@@ -62,3 +62,9 @@ def test_a_column_is_not_renamed_onto_another() -> None:
     """Where both spellings are in one header both stay."""
     parsed = parse(b"node_guid,port_num,a_[Min],a_Min\nx,1,5,6\n")
     assert parsed.rows[0][4] == {"a_[Min]": 5, "a_Min": 6}
+
+
+def test_two_spellings_of_one_column_keep_their_names() -> None:
+    """Of columns that would get one name the second keeps its own: nothing is lost."""
+    parsed = parse(b"node_guid,port_num,a_[Min],a__Min_\nx,1,5,7.5\n")
+    assert parsed.rows[0][4] == {"a_Min": 5, "a__Min_": 7.5}

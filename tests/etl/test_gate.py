@@ -180,6 +180,22 @@ def test_an_earlier_time_is_accepted_once_it_has_moved_on() -> None:
         assert after == (memory if reason else Memory())
 
 
+def test_old_rows_that_stay_the_same_are_no_torn_body() -> None:
+    """Rows of a switch that sleeps are believed after half an interval; a body whose old rows move on is refused."""
+    refused, memory = judge(counted(newest=0, spread=100), now=1000.0)
+    assert refused.reason == "torn"
+    for spread, newest, now, reason in (
+        (100, 0, 1004.0, "torn"),  # the same, but only a moment later
+        (100, 0, 1005.0, ""),
+        (110, 10, 1010.0, ""),  # the others went on, these did not
+        (100, 10, 1010.0, "torn"),  # all went on: it is a mixture again
+    ):
+        verdict, after = judge(counted(spread=spread, newest=newest), memory=memory, now=now)
+        assert verdict.reason == reason
+        if not reason:
+            assert judge(counted(spread=spread, newest=newest), memory=after, now=now + 1)[0].action is PUBLISH
+
+
 def test_fewer_rows_of_an_earlier_time_pass_both_tests() -> None:
     """A restart that also lost rows is first proven, then held, then accepted."""
     memory = judge(counted(10, newest=-100), now=1000.0)[1]

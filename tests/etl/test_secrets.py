@@ -13,7 +13,9 @@ from switchboard.access import tls_context
 from switchboard.config import Access, ColumnSettings, Source
 from switchboard.errors import SourceError
 from switchboard.etl.scrape import Validators, new_session, scrape
+from switchboard.model import Outcome
 from tests.certificates import Certificates, make_certificates
+from tests.etl.conftest import Lab
 from tests.etl.limits import limits
 from tests.servers import Web, http
 
@@ -126,3 +128,14 @@ async def test_a_source_that_asks_for_a_certificate_gets_it(
         with pytest.raises(SourceError) as raised:
             await fetch(session, secure(web), ca_file=ca)
         assert raised.value.reason in {"tls", "connection"}  # with TLS 1.3 the refusal comes after the handshake
+
+
+async def test_a_secret_that_a_source_repeats_in_its_body_is_masked(lab: Lab, logs: list[Any]) -> None:
+    """Rejects show what stood in a cell, but not if that is our own token."""
+    token = "CANARY-123456"
+    lab.serve([http(200, f"switch_id,a,b\nsw1,1,1\nsw2,2,Bearer {token}\nsw3,3,3\n".encode())])
+    async with lab.running(access=Access(token=token)):
+        status = await lab.until_status(Outcome.PUBLISHED)
+    assert status.rejects == {"bad_number": 1}
+    assert "CANARY" not in str(status)
+    assert "CANARY" not in str(logs)

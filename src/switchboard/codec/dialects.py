@@ -127,7 +127,7 @@ def recognise(names: list[str], settings: ColumnSettings) -> Columns:
     units = {**dialect.units, **settings.units}
     return Columns(
         dialect=dialect.name,
-        names=tuple(_kept(name, names, dialect, settings) for name in names),
+        names=_kept_names(names, dialect, settings),
         switch=switch,
         port=_find(names, settings.port, dialect.port),
         timestamp=_find(names, settings.timestamp, dialect.timestamp),
@@ -139,12 +139,18 @@ def recognise(names: list[str], settings: ColumnSettings) -> Columns:
     )
 
 
-def _kept(name: str, names: list[str], dialect: Dialect, settings: ColumnSettings) -> str:
-    """The name under which a column is kept: as the settings or the dialect rename it, unless that name is taken."""
-    kept = settings.rename.get(name, "")
-    if not kept and dialect.renamed and (match := dialect.renamed.fullmatch(name)):
-        kept = "_".join(filter(None, match.groups()))
-    return kept if kept and kept not in names else name
+def _kept_names(names: list[str], dialect: Dialect, settings: ColumnSettings) -> tuple[str, ...]:
+    """The names under which columns are kept: as the settings or the dialect rename them, unless a name is taken."""
+    taken, kept_names = set(names), []
+    for name in names:
+        kept = settings.rename.get(name, "")
+        if not kept and dialect.renamed and (match := dialect.renamed.fullmatch(name)):
+            kept = "_".join(filter(None, match.groups()))
+        if not kept or kept in taken:
+            kept = name
+        taken.add(kept)
+        kept_names.append(kept)
+    return tuple(kept_names)
 
 
 def _find(names: list[str], configured: str, candidates: tuple[str, ...]) -> int | None:

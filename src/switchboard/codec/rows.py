@@ -17,9 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from switchboard.codec.block import RowBatch
-from switchboard.codec.kinds import KIND_OF, MOST_ID_BYTES, Context, Keys, Kind, row_batch
+from switchboard.codec.kinds import EXACT_DOUBLE, KIND_OF, MOST_ID_BYTES, Context, Keys, Kind, row_batch
 from switchboard.codec.latin1 import decode_cell, is_utf8
 from switchboard.codec.numbers import (
+    INTEGER,
     NUMBER,
     Inexact,
     integer,
@@ -34,6 +35,8 @@ from switchboard.codec.rejects import Rejects
 from switchboard.codec.times import FUTURE_US, YEAR_2000_US, ahead, guess_unit, to_us
 from switchboard.errors import BodyError
 
+MOST_SPLITS = 32
+"""So often the rows of a part are split, because a column mixes numbers that no one type holds."""
 SMALL_DIGITS = 9
 """Integers that are shorter begin as 32 bits wide."""
 SAMPLE_ROWS = 64
@@ -73,7 +76,7 @@ def parse(context: Context, chunk: bytes, line: int, *, last: bool) -> tuple[lis
     if not rows:
         return [], consumed
     others = {at: _clean(context, at, rows) for at in context.kinds}
-    return list(_typed(context, rows, others)), consumed
+    return list(_typed(context, rows, others, iter(range(MOST_SPLITS)))), consumed
 
 
 def _assigned(context: Context, chunk: bytes, line: int) -> Iterator[Row]:
@@ -279,22 +282,31 @@ def _clean(context: Context, at: int, rows: list[Row]) -> pa.Array:
     return pc.if_else(pc.or_(missing, pa.array(bad)), pa.scalar(None, pa.string()), cells)
 
 
-def _typed(context: Context, rows: list[Row], others: dict[int, pa.Array]) -> Iterator[RowBatch]:
-    """Give every column a type. Where no type holds a whole column exactly, the rows are halved until one does."""
+def _typed(context: Context, rows: list[Row], others: dict[int, pa.Array], splits: Iterator[int]) -> Iterator[RowBatch]:
+    """Give every column a type. Where no type holds a whole column exactly, the rows are halved until one does.
+
+    That is done once for each of ``splits``: after that the cells that do not fit become rejects.
+    """
     kinds = dict(context.kinds)
-    try:
-        columns_typed = {}
-        for at, cells in others.items():
-            if context.kinds[at] is not Kind.UNKNOWN:
-                columns_typed[at] = cells if context.kinds[at] is Kind.LABEL else typed(cells, context.kinds[at])
-                if context.kinds[at] is not Kind.LABEL:
-                    context.kinds[at] = KIND_OF[columns_typed[at].type]
-    except Inexact:
-        context.kinds.update(kinds)
-        half = len(rows) // 2
-        yield from _typed(context, rows[:half], {at: cells.slice(0, half) for at, cells in others.items()})
-        yield from _typed(context, rows[half:], {at: cells.slice(half) for at, cells in others.items()})
-        return
+    columns_typed = {}
+    for at, cells in others.items():
+        if context.kinds[at] is Kind.UNKNOWN:
+            continue
+        if context.kinds[at] is Kind.LABEL:
+            columns_typed[at] = cells
+            continue
+        try:
+            columns_typed[at] = typed(cells, context.kinds[at])
+        except Inexact:
+            if next(splits, None) is not None:
+                context.kinds.update(kinds)
+                half = len(rows) // 2
+                for first, end in ((0, half), (half, len(rows))):
+                    part = {each: column.slice(first, end - first) for each, column in others.items()}
+                    yield from _typed(context, rows[first:end], part, splits)
+                return
+            columns_typed[at] = _what_fits(context, at, rows, cells)
+        context.kinds[at] = KIND_OF[columns_typed[at].type]
     columns = context.columns
     keys = Keys(
         pa.array([cells[columns.switch] for _, cells, _ in rows], pa.string()),
@@ -303,3 +315,12 @@ def _typed(context: Context, rows: list[Row], others: dict[int, pa.Array]) -> It
         np.fromiter((line for line, _, _ in rows), np.int32, len(rows)),
     )
     yield row_batch(context, keys, columns_typed)
+
+
+def _what_fits(context: Context, at: int, rows: list[Row], cells: pa.Array) -> pa.Array:
+    """Numbers that a double holds, of a column that mixes what no one type holds; the others become rejects."""
+    numbers = cells.cast(pa.float64())
+    beyond = pc.and_(pc.match_substring_regex(cells, INTEGER), pc.greater_equal(pc.abs(numbers), EXACT_DOUBLE))
+    for row in np.flatnonzero(beyond.fill_null(False).to_numpy(zero_copy_only=False)).tolist():
+        context.rejects.add("out_of_range", rows[row][0], context.columns.names[at], cells[row].as_py())
+    return pc.if_else(beyond.fill_null(False), pa.scalar(None, pa.float64()), numbers)

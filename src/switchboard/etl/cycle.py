@@ -74,7 +74,7 @@ class Cycle:
         self._block_ttl_ms = round((source.ttl + source.timeout + GRACE_SECONDS) * 1000)
         # Part of the body's hash: what was made with other settings is not confirmed, but made again. Secrets are no
         # part of it: they may be guessed from a hash, and a new token makes no new snapshot.
-        of_body = msgspec.structs.replace(source, access=Access(), labels={})
+        of_body = msgspec.structs.replace(source, url=source.shown_url, access=Access(), labels={})
         self._settings_hash = hashlib.blake2b(msgspec.json.encode(of_body), digest_size=4).hexdigest()
         self._memory = Memory()
         self._known_blocks: tuple[str, list[tuple[str, int]]] = ("", [])
@@ -230,6 +230,7 @@ class Cycle:
         """Count what came, also of a body that could not be used to its end."""
         name, parser = self.source.name, transform.parser
         self.rejects = copy.deepcopy(parser.rejects)  # after a timeout the thread may still be at its chunk
+        self.rejects.examples = [response.masked(reject) for reject in self.rejects.examples]
         metrics.ROWS.labels(name).inc(parser.rows)
         metrics.VALUES.labels(name).inc(parser.values)
         metrics.BYTES.labels(name).inc(response.bytes_received)

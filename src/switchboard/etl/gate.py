@@ -4,8 +4,9 @@ A pure decision: what the parser counted, the snapshot that is current, and what
 that one. Nothing here waits or looks at a clock.
 
 No rule can be stuck. A refusal ends with the source's mistake. What may be true after all — fewer rows, an earlier
-time — is accepted once the source has stood by it: fewer rows at the second pull that is like the first, an earlier
-time when the source has moved on from it for half an interval. And when the current snapshot has expired, there is
+time, rows of long ago — is accepted once the source has stood by it: fewer rows at the second pull that is like the
+first, an earlier time when the source has moved on from it for half an interval, and old rows beside new ones when they
+are still the same after half an interval. And when the current snapshot has expired, there is
 nothing left to compare with.
 """
 
@@ -67,6 +68,10 @@ class Memory:
     """Newest time in the first body that was older than the current snapshot."""
     regressed_at: float = 0.0
     """When that body was asked for, in seconds of the clock that ``now`` is read from."""
+    torn_us: int | None = None
+    """Oldest time in the last body whose times were too far apart."""
+    torn_at: float = 0.0
+    """When a body with that oldest time was first asked for."""
 
 
 def decide(
@@ -82,11 +87,20 @@ def decide(
 
     ``current`` is the live snapshot, or None if there is none. ``now``: when the body was asked for, monotonic seconds.
     """
-    refusal = _rows(counted, limits) or _spread(counted, limits, interval_seconds)
+    refusal = _rows(counted, limits)
     if refusal is not None:
         return refusal, memory
+    torn = _spread(counted, limits, interval_seconds)
+    published = Memory()
+    if torn is not None:
+        if counted.data_min_us != memory.torn_us:
+            return torn, replace(memory, torn_us=counted.data_min_us, torn_at=now)
+        if now - memory.torn_at < PROOF_INTERVALS * interval_seconds:
+            return torn, memory
+        # The same old rows as half an interval ago: a switch is asleep, and nothing is half-way through.
+        published = Memory(torn_us=memory.torn_us, torn_at=memory.torn_at)
     if current is None:
-        return _PUBLISH, Memory()
+        return _PUBLISH, published
     newest_us = current.data_max_us if counted.data_max_us is None else counted.data_max_us
     if newest_us < current.data_max_us and current.rows:
         memory = (
@@ -104,7 +118,7 @@ def decide(
                 "held until a second pull is like it"
             )
             return Verdict(Action.HOLD, "row_collapse", sentence), replace(memory, held_rows=counted.rows)
-    return _PUBLISH, Memory()
+    return _PUBLISH, published
 
 
 _PUBLISH = Verdict(Action.PUBLISH)

@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
 from dataclasses import dataclass
 
 import aiohttp
+import msgspec
 
 from switchboard.access import request_headers
 from switchboard.codec.gunzip import PIECE_BYTES, Gunzip
@@ -19,6 +20,7 @@ from switchboard.config import MASK, Limits, Source, url_secrets
 from switchboard.errors import BodyError, SourceError
 from switchboard.etl.connect import ForbiddenAddress, new_connector
 from switchboard.etl.rate import Rate
+from switchboard.model import Reject
 
 CONNECT_SECONDS = 3.0
 MOST_VALIDATOR_BYTES = 256
@@ -43,13 +45,20 @@ class Validators:
 class Response:
     """An answer of a source: 304, or 200 with a body that is read once, by ``pieces``."""
 
-    def __init__(self, response: aiohttp.ClientResponse, limits: Limits) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, limits: Limits, secrets: Collection[str] = ()) -> None:
         self.not_modified = response.status == 304
         self.validators = _validators(response)
         self.bytes_expected = response.content_length
         self.bytes_received = 0
         self._response = response
+        self._secrets = secrets
         self._limits = limits
+
+    def masked(self, reject: Reject) -> Reject:
+        """A reject as it may be shown: a source may repeat our own secrets in its body."""
+        return msgspec.structs.replace(
+            reject, column=_mask(reject.column, self._secrets), value=_mask(reject.value, self._secrets)
+        )
 
     async def pieces(self) -> AsyncGenerator[bytes]:
         """The body, decompressed, in pieces of about PIECE_BYTES; the last one may be shorter.
@@ -109,7 +118,8 @@ async def scrape(
     access = source.access
     from_files = access.token_file or access.password_file
     headers = await asyncio.to_thread(request_headers, access) if from_files else request_headers(access)
-    with _masked([*headers.values(), *url_secrets(source.url)]):
+    secrets = [*headers.values(), *url_secrets(source.url)]
+    with _masked(secrets):
         if validators.etag:
             headers["If-None-Match"] = validators.etag
         if validators.last_modified:
@@ -120,7 +130,7 @@ async def scrape(
             _check(response)
             if response.status == 200:
                 _check_wire(response.content_length or 0, source.limits)
-            yield Response(response, source.limits)
+            yield Response(response, source.limits, secrets)
 
 
 def new_session(own_ports: Collection[int] = ()) -> aiohttp.ClientSession:
@@ -211,16 +221,18 @@ def _retry_after(value: str | None) -> float | None:
 
 @contextlib.contextmanager
 def _masked(secrets: Collection[str]) -> Iterator[None]:
-    words = {word for secret in secrets for word in (secret, secret.rpartition(" ")[2])}
     try:
         yield
     except SourceError as error:
-        sentence = str(error)
-        for word in words:
-            if len(word) >= LEAST_MASKED_CHARACTERS:
-                sentence = sentence.replace(word, MASK)
-        error.args = (sentence,)
+        error.args = (_mask(str(error), secrets),)
         raise
+
+
+def _mask(text: str, secrets: Collection[str]) -> str:
+    for word in {word for secret in secrets for word in (secret, secret.rpartition(" ")[2])}:
+        if len(word) >= LEAST_MASKED_CHARACTERS:
+            text = text.replace(word, MASK)
+    return text
 
 
 @contextlib.contextmanager
