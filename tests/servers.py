@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from enum import Enum
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -106,8 +107,26 @@ class Request:
     headers: dict[str, str]
 
 
+class _Listening:
+    """A server of a test: leaving its context ends it, and every connection it still has."""
+
+    _server: asyncio.Server
+
+    @cached_property
+    def _connections(self) -> set[asyncio.Task[None]]:
+        return set()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.close()
+        for connection in self._connections:
+            connection.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+
 @dataclass
-class Web:
+class Web(_Listening):
     """An HTTP server on a free port of 127.0.0.1. ``answer`` says what it does; it may be changed at any time."""
 
     answer: Callable[[Request], Steps]
@@ -122,18 +141,9 @@ class Web:
         return f"http://127.0.0.1:{self.port}/counters"
 
     async def __aenter__(self) -> Self:
-        self._connections: set[asyncio.Task[None]] = set()
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.tls)
         self.port: int = self._server.sockets[0].getsockname()[1]
         return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.close()
-        for connection in self._connections:
-            connection.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -199,7 +209,7 @@ LAST_CHUNK = b"0\r\n\r\n"
 
 
 @dataclass
-class MuteProxy:
+class MuteProxy(_Listening):
     """A way to a Redis on which no answer comes back once a request with the bytes ``after`` has gone through."""
 
     socket_path: Path
@@ -210,17 +220,8 @@ class MuteProxy:
         return f"redis://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/0"
 
     async def __aenter__(self) -> Self:
-        self._connections: set[asyncio.Task[None]] = set()
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.close()
-        for connection in self._connections:
-            connection.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

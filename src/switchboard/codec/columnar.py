@@ -115,7 +115,8 @@ def _arrays(context: Context, chunk: bytes) -> list[pa.Array]:
     try:
         table = _read(context, chunk, {})
     except pa.ArrowInvalid as error:
-        narrow = [at for at, kind in context.kinds.items() if kind is Kind.INT32]
+        units = context.columns.units  # those are read as text
+        narrow = [at for at, kind in context.kinds.items() if kind is Kind.INT32 and at not in units]
         if not narrow:
             raise NeedsRows from error
         try:
@@ -128,11 +129,10 @@ def _arrays(context: Context, chunk: bytes) -> list[pa.Array]:
         raise NeedsRows
     arrays = [column.chunk(0) if column.num_chunks == 1 else column.combine_chunks() for column in table.columns]
     for at in narrow:
-        if at not in context.columns.units:
-            try:
-                arrays[at] = arrays[at].cast(pa.int32())
-            except pa.ArrowInvalid:
-                context.kinds[at] = Kind.INT64
+        try:
+            arrays[at] = arrays[at].cast(pa.int32())
+        except pa.ArrowInvalid:
+            context.kinds[at] = Kind.INT64
     return arrays
 
 
@@ -188,7 +188,7 @@ def _check_doubles(doubles: pa.Array) -> None:
 
 
 def _check_cells(chunk: bytes, rows: int, numeric: BoolArray, nulls: int, most_line_bytes: int) -> None:
-    """Refuse numbers that are not written as `rows.NUMBER` says."""
+    """Refuse numbers that are not written as `numbers.NUMBER` says."""
     bytes_ = np.frombuffer(chunk, np.uint8)
     ends = np.flatnonzero((bytes_ == ord(",")) | (bytes_ == ord("\n")))
     if len(ends) != rows * len(numeric):

@@ -3,11 +3,13 @@
 The body is cut into chunks of CHUNK_BYTES at line ends. That depends on the bytes alone, never on how they arrived, so
 any chunking of one body gives one result. Each chunk goes the fast way (`columnar.py`): pyarrow reads it with a type
 for every column, and a few vectorised checks make sure that pyarrow understood no cell more generously than we do.
-Only a chunk that fails there is read row by row (`rows.py`), which finds the culprits and keeps the rest.
+What fails there is halved and tried again, and only parts of at most ROWS_BYTES are read row by row (`rows.py`), which
+finds the culprits and keeps the rest: a bad cell in every chunk costs its neighbours little.
 
 *Kinds*. A column outside the keys is a metric or a label. What the dialect does not know is decided by the first rows
-that have text in it: a metric, if at least half of those cells are numbers. A metric starts as int64 and widens to
-uint64 or double when a chunk asks for it; a chunk whose integers a double cannot hold exactly keeps them as integers.
+that have text in it: a metric, if at least half of those cells are numbers. A metric starts as int32 if those are
+short, else as int64 or double, and widens when a chunk asks for it; a chunk whose integers a double cannot hold exactly
+keeps them as integers.
 
 Rejected before: type inference of pyarrow (reads hexadecimal as integers, turns odd columns into binary) and the csv
 module for everything (a tenth of the speed).

@@ -20,7 +20,7 @@ from switchboard.codec.rejects import Rejects
 from switchboard.config import Access, Source
 from switchboard.errors import BodyError, BodyHeld, LeaseLost, SnapshotGone, SourceError
 from switchboard.etl import metrics
-from switchboard.etl.gate import Action, Counted, Memory, decide
+from switchboard.etl.gate import Action, Counted, Memory, decide, settled
 from switchboard.etl.lease import LeaseKeeper
 from switchboard.etl.publish import Publication
 from switchboard.etl.scrape import Response, Validators, scrape
@@ -121,7 +121,7 @@ class Cycle:
             if response.not_modified:
                 if current is None or not await self._confirm(current, lease):
                     return None
-                self._memory = Memory()
+                self._memory = settled(self._memory)
                 return Report(Outcome.UNCHANGED, current)
             asked_at = asyncio.get_running_loop().time() - (time.perf_counter() - begun)
             return await self._ingest(response, lease, current, started, asked_at)
@@ -141,7 +141,7 @@ class Cycle:
                 self._measure(response, transform, started_ns)
             same = current is not None and self._body_hash(transform) == current.body_hash
             if current is not None and same and await self._confirm(current, lease):
-                self._memory = Memory()
+                self._memory = settled(self._memory)
                 return Report(Outcome.UNCHANGED, current, response.bytes_received)
             self._judge(transform, current, asked_at)
             self._compare_etags(response.validators, current)

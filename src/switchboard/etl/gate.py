@@ -61,7 +61,7 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What was held or refused since the last snapshot that was published or confirmed."""
+    """What was held or refused since the last snapshot was published or confirmed, and which old rows are known."""
 
     held_rows: int | None = None
     regressed_us: int | None = None
@@ -91,14 +91,13 @@ def decide(
     if refusal is not None:
         return refusal, memory
     torn = _spread(counted, limits, interval_seconds)
-    published = Memory()
+    published = Memory() if torn is None else settled(memory)
     if torn is not None:
         if counted.data_min_us != memory.torn_us:
             return torn, replace(memory, torn_us=counted.data_min_us, torn_at=now)
         if now - memory.torn_at < PROOF_INTERVALS * interval_seconds:
             return torn, memory
         # The same old rows as half an interval ago: a switch is asleep, and nothing is half-way through.
-        published = Memory(torn_us=memory.torn_us, torn_at=memory.torn_at)
     if current is None:
         return _PUBLISH, published
     newest_us = current.data_max_us if counted.data_max_us is None else counted.data_max_us
@@ -119,6 +118,11 @@ def decide(
             )
             return Verdict(Action.HOLD, "row_collapse", sentence), replace(memory, held_rows=counted.rows)
     return _PUBLISH, published
+
+
+def settled(memory: Memory) -> Memory:
+    """What is still to be remembered once a snapshot was published or confirmed: which old rows are known."""
+    return Memory(torn_us=memory.torn_us, torn_at=memory.torn_at)
 
 
 _PUBLISH = Verdict(Action.PUBLISH)
