@@ -10,7 +10,7 @@ from switchboard.model import Outcome, Reject
 from tests.api.fabric import NOW, row, source, status, view
 
 SNAPSHOT = "1795460000500-a1b2"
-ETAG_OF_SW1 = '"6c14a961eb070cd136335537"'
+ETAG_OF_SW1 = '"5b81f90a5942e3e1078ddfb2"'
 JSON = {"content-type": "application/json"}
 TEXT = {"content-type": "text/plain; charset=utf-8", "cache-control": "no-store"}
 PROBLEM = {"content-type": "application/problem+json", "cache-control": "no-store"}
@@ -103,7 +103,7 @@ LIST = "/telemetry/ListMetrics"
 _SW1 = '{"sw1":{"bandwidth_mbps":3704.32,"latency_ms":3432.29,"packet_errors":20}}'
 _SW2 = '{"sw2":{"bandwidth_mbps":9485.01,"packet_errors":7}}'
 _SW3 = '{"sw3":{"bandwidth_mbps":12.5,"latency_ms":0.1,"packet_errors":18446744073709551615}}'
-_KNOWN = "GetMetric takes switch_id, metric, port, source"
+_KNOWN = "GetMetric takes switch_id, metric, port, source, snapshot"
 _SINCE = "Malformed since parameter:"
 _NEITHER = "is neither Unix seconds or milliseconds nor RFC 3339 (2026-11-24T06:00:00Z)"
 

@@ -18,9 +18,9 @@ from prometheus_client import REGISTRY
 
 from switchboard.api import app as door
 from switchboard.api.answer import Answer
-from switchboard.api.answers import list_metrics
 from switchboard.api.app import serve_api
 from switchboard.api.endpoints import ENDPOINTS, Endpoint
+from switchboard.api.lists import list_metrics
 from switchboard.api.queries import ListMetrics
 from switchboard.api.view import SourceView, View
 from switchboard.config import Settings
@@ -143,7 +143,7 @@ def test_a_long_list_that_is_kept_has_a_length(long_view: View) -> None:
 @pytest.fixture
 def _streamed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lists of any size are too large to be kept."""
-    monkeypatch.setattr("switchboard.api.answers.MOST_VALUES", 0)
+    monkeypatch.setattr("switchboard.api.lists.MOST_VALUES", 0)
 
 
 @pytest.mark.usefixtures("_streamed")

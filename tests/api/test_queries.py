@@ -92,7 +92,7 @@ def test_any_bytes_are_a_query_or_refused(raw: bytes) -> None:
 )
 def test_since_is_read(text: str, microseconds: int) -> None:
     """Seconds, milliseconds and RFC 3339 are told apart, and rounded down."""
-    assert parse_since(text) == microseconds
+    assert parse_since("since", text) == microseconds
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_since_is_read(text: str, microseconds: int) -> None:
 def test_a_malformed_since_is_400(text: str) -> None:
     """Whatever is not exactly one of the three forms is refused with its name and value."""
     with pytest.raises(QueryError, match="Malformed since parameter: ") as caught:
-        parse_since(text)
+        parse_since("since", text)
     assert caught.value.status == 400
 
 
@@ -117,11 +117,11 @@ def test_any_moment_can_be_written_as_rfc_3339(moment: datetime, offset_minutes:
     """A date and time with any offset is the moment that it names."""
     aware = moment.replace(tzinfo=timezone(timedelta(minutes=offset_minutes)))
     expected = (aware - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-    assert parse_since(aware.isoformat()) == expected
+    assert parse_since("since", aware.isoformat()) == expected
 
 
 @given(st.decimals(0, 10**11, allow_nan=False, places=8))
 @fuzz()
 def test_decimals_are_exact(number: object) -> None:
     """A decimal number of seconds loses nothing but what is below a microsecond."""
-    assert parse_since(f"{number:f}") == Fraction(str(number)) * 1_000_000 // 1
+    assert parse_since("since", f"{number:f}") == Fraction(str(number)) * 1_000_000 // 1

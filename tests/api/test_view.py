@@ -96,7 +96,8 @@ def test_a_named_source_stands_alone() -> None:
 
 def test_nothing_is_unknown_before_the_sources_are_known() -> None:
     """While no source is known at all, a name cannot be called wrong."""
-    assert view().standing(NOW, "a") == ([], [])
+    nobody = view().standing(NOW, "a")
+    assert (nobody.live, nobody.missing) == ([], [])
 
 
 def test_an_expired_snapshot_is_not_used() -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from hashlib import blake2b
 from http import HTTPStatus
 
 from switchboard.api.bodies import SharedBody
+from switchboard.api.formats import qualities
 from switchboard.codec.render import encode_json
 
 Headers = list[tuple[bytes, bytes]]
@@ -17,6 +17,9 @@ JSON = b"application/json"
 TEXT = b"text/plain; charset=utf-8"
 PROBLEM = b"application/problem+json"
 NO_STORE = (b"cache-control", b"no-store")
+NO_CACHE = (b"cache-control", b"no-cache")
+LEAST_VALUES_COMPRESSED = 50
+"""A list with fewer cells is about as long as one packet."""
 VARY = (b"vary", b"Accept, Accept-Encoding")
 
 
@@ -37,6 +40,11 @@ class Answer:
     shared: bool = False
     values: int = 0
 
+    @property
+    def compressible(self) -> bool:
+        """Whether it is worth compressing, which is done once for all who share it."""
+        return self.shared and self.values >= LEAST_VALUES_COMPRESSED
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -45,12 +53,20 @@ class Request:
     method: str = "GET"
     query: bytes = b""
     accept: bytes = b""
+    accept_encoding: bytes = b""
     if_none_match: bytes = b""
+    content_type: bytes = b""
+    body: bytes = b""
 
 
-def entity_tag(content: object) -> bytes:
-    """A strong tag of everything that a body depends on."""
-    return b'"%s"' % blake2b(encode_json(content), digest_size=12).hexdigest().encode()
+def request_fields(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, bytes]:
+    """Fields of a Request from its headers, whose names are in lower case; what is repeated is joined by commas."""
+    fields: dict[str, bytes] = {}
+    for name, value in headers:
+        field = _FIELDS.get(name)
+        if field is not None:
+            fields[field] = fields[field] + b", " + value if field in fields else value
+    return fields
 
 
 def matches(if_none_match: bytes, etag: bytes) -> bool:
@@ -71,19 +87,22 @@ def error_answer(status: int, sentence: str, accept: bytes, *more: tuple[bytes, 
 
 def prefers_json(accept: bytes) -> bool:
     """Whether Accept names JSON, and plain text not more; ``*/*`` names nothing."""
-    accept = accept.lower()
-    if b"application/" not in accept:
+    if b"application/" not in accept.lower():
         return False
-    qualities: dict[str, float] = {}
-    for part in accept.decode("latin-1").split(","):
-        media_type, *parameters = (word.strip() for word in part.split(";"))
+    wanted = {"json": 0.0, "text": 0.0}
+    for media_type, quality in qualities(accept).items():
         kind = _KINDS.get(media_type)
         if kind is not None:
-            qualities[kind] = max(qualities.get(kind, 0.0), _quality(parameters))
-    wanted = qualities.get("json", 0.0)
-    return wanted > 0 and wanted >= qualities.get("text", 0.0)
+            wanted[kind] = max(wanted[kind], quality)
+    return wanted["json"] > 0 and wanted["json"] >= wanted["text"]
 
 
+_FIELDS = {
+    b"accept": "accept",
+    b"accept-encoding": "accept_encoding",
+    b"if-none-match": "if_none_match",
+    b"content-type": "content_type",
+}
 _TAGS = re.compile(rb'"[\x21\x23-\x7e\x80-\xff]*"')
 _KINDS = {
     "application/json": "json",
@@ -92,14 +111,3 @@ _KINDS = {
     "text/plain": "text",
     "text/*": "text",
 }
-
-
-def _quality(parameters: list[str]) -> float:
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name.strip() == "q":
-            try:
-                return float(value)
-            except ValueError:
-                return 0.0
-    return 1.0

@@ -12,6 +12,7 @@ import logging
 import socket
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import structlog
@@ -20,13 +21,14 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from switchboard.api import metrics
-from switchboard.api.answer import Answer, Request
+from switchboard.api.answer import Answer, Request, error_answer, request_fields
 from switchboard.api.bodies import SharedBody
 from switchboard.api.endpoints import ENDPOINTS, Endpoint
 from switchboard.api.respond import failure, not_found, respond
 from switchboard.api.view import View
 from switchboard.api.watch import Watcher
 from switchboard.config import Settings
+from switchboard.errors import QueryError
 from switchboard.serving import serve
 from switchboard.store.redis import Store
 from switchboard.tasks import cancel_all
@@ -38,6 +40,10 @@ WRITE_SECONDS = 30.0
 STREAM_SECONDS = 300.0
 """A client that takes longer for one answer is given up: it would hold an old snapshot in memory."""
 
+MOST_POSTED_BYTES = 2 << 20
+"""Largest body of a request: 10,000 cells of a batch with long names."""
+POST_SECONDS = 10.0
+"""A client that takes longer to send one is given up."""
 SLICE_BYTES = 256 << 10
 """What is handed to the socket at once; up to this an answer is sent whole."""
 
@@ -114,9 +120,19 @@ class _Door:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
         request = _request(scope)
-        answer = await self._answer(request)
+        if self._endpoint is not None and self._endpoint.posted is not None and request.method == "POST":
+            try:
+                request = replace(request, body=await _posted(receive))
+            except QueryError as error:
+                answer = error_answer(error.status, str(error), request.accept, _CLOSE)
+            except _ClientGone:
+                return
+            else:
+                answer = await self._answer(request)
+        else:
+            answer = await self._answer(request)
         if self._holder.view.stopping:
-            answer.headers.append((b"connection", b"close"))  # so that nobody sends another request on this one
+            answer.headers.append(_CLOSE)  # so that nobody sends another request on this one
         cut = await _send(answer, head=request.method == "HEAD", receive=receive, send=send)
         if cut:
             metrics.STREAMS_CUT.labels(cut).inc()
@@ -149,14 +165,36 @@ class _Door:
         return answer
 
 
+_CLOSE = (b"connection", b"close")
+
+
+class _ClientGone(Exception):
+    """Nobody is left who could be answered."""
+
+
 def _request(scope: Scope) -> Request:
-    accept, if_none_match = [], []
-    for name, value in scope["headers"]:
-        if name == b"accept":
-            accept.append(value)
-        elif name == b"if-none-match":
-            if_none_match.append(value)
-    return Request(scope["method"], scope["query_string"], b", ".join(accept), b", ".join(if_none_match))
+    return Request(scope["method"], scope["query_string"], **request_fields(scope["headers"]))
+
+
+async def _posted(receive: Receive) -> bytes:
+    """The body of a request. Raises QueryError 413 and 408, _ClientGone."""
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(POST_SECONDS):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise _ClientGone
+                part = message.get("body", b"")
+                parts.append(part)
+                size += len(part)
+                if size > MOST_POSTED_BYTES:
+                    raise QueryError(413, f"The body is too large: at most {MOST_POSTED_BYTES} bytes are taken")
+                if not message.get("more_body", False):
+                    return b"".join(parts)
+    except TimeoutError:
+        raise QueryError(408, f"The body did not arrive within {POST_SECONDS:g} s") from None
 
 
 async def _send(answer: Answer, *, head: bool, receive: Receive, send: Send) -> str:

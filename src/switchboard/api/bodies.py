@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -15,6 +16,9 @@ MOST_VALUES = 500_000
 """Lists with more cells than this are rendered for each client anew, and streamed."""
 VALUE_BYTES = 32
 """About what a cell takes as text, with its name."""
+GZIP_LEVEL = 4
+_GZIP_FORMAT = 16 + zlib.MAX_WBITS
+_GZIP_SLICE_BYTES = 32 << 10
 
 
 class SharedBody:
@@ -63,11 +67,24 @@ class SharedBody:
         return self.content
 
 
+def gzip_pieces(body: SharedBody) -> Iterator[bytes]:
+    """The gzip form of a body, in pieces; renders the body itself first, if nobody has yet."""
+    while not body.advance():
+        yield b""
+    assert body.content is not None
+    plain = memoryview(body.content)
+    gzip = zlib.compressobj(GZIP_LEVEL, wbits=_GZIP_FORMAT)
+    for start in range(0, len(plain), _GZIP_SLICE_BYTES):
+        yield gzip.compress(plain[start : start + _GZIP_SLICE_BYTES])
+    yield gzip.flush()
+
+
 class Recipe(NamedTuple):
-    """What makes a body again from another view: an answer function and its query."""
+    """What makes a body again from another view: an answer function, its query, and whether it is compressed then."""
 
     answer: Callable[..., Any]
     query: Any
+    gzip: bool = False
 
 
 @dataclass(slots=True)
@@ -88,13 +105,13 @@ class BodyTable:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def get(self, etag: bytes) -> SharedBody | None:
-        """The body that an entity tag names, if it is kept."""
+    def get(self, etag: bytes, *, asked: bool = True) -> SharedBody | None:
+        """The body that an entity tag names, if it is kept. ``asked``: a client waits for it."""
         entry = self._entries.pop(etag, None)
         if entry is None or entry.body.failed:
             return None
         self._entries[etag] = entry  # the last is the one used last
-        entry.asked = True
+        entry.asked |= asked
         return entry.body
 
     def add(self, etag: bytes, body: SharedBody, recipe: Recipe, *, asked: bool) -> None:

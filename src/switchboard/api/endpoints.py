@@ -13,7 +13,9 @@ import msgspec
 
 from switchboard.api import metrics
 from switchboard.api.answer import NO_STORE, TEXT, Answer
-from switchboard.api.answers import SourceSwitches, get_metric, list_metrics, list_switches
+from switchboard.api.cells import get_metric
+from switchboard.api.formats import Format
+from switchboard.api.lists import SourceSwitches, list_metrics, list_switches
 from switchboard.api.queries import GetMetric, ListMetrics, ListSources, ListSwitches, Parser, Rejects
 from switchboard.api.rejects import RejectReport, list_rejects
 from switchboard.api.sources import Readiness, SourceReport, list_sources, ready
@@ -25,8 +27,10 @@ from switchboard.codec.render import Cell
 class Endpoint:
     """One path. ``answer`` is a function of the view, the moment (monotonic) and the query.
 
-    ``query`` None: the query string is not looked at. ``content``: the type of a 200's body. ``threaded``: the answer
-    takes longer than an event loop may be held.
+    ``query`` None: the query string is not looked at. ``posted``: the query is the JSON body of a POST, of this type.
+    ``content``: the type of a 200's body. ``formats``: what a client may choose from, the default first; none: the body
+    has the one type it always has. ``threaded``: the answer takes longer than an event loop may be held. ``hot``: asked
+    so often that the fast door answers it.
     """
 
     path: str
@@ -34,12 +38,22 @@ class Endpoint:
     query: type[msgspec.Struct] | None
     answer: Callable[[View, float, Any], Answer]
     content: Any
+    posted: type[msgspec.Struct] | None = None
+    formats: tuple[Format, ...] = ()
     threaded: bool = False
+    hot: bool = False
     parser: Parser | None = field(init=False)
+    body_decoder: msgspec.json.Decoder[Any] | None = field(init=False)
 
     def __post_init__(self) -> None:
         parser = None if self.query is None else Parser(self.query, self.path.rpartition("/")[2])
         object.__setattr__(self, "parser", parser)
+        object.__setattr__(self, "body_decoder", None if self.posted is None else msgspec.json.Decoder(self.posted))
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods it answers."""
+        return ("GET", "HEAD") if self.posted is None else ("POST",)
 
 
 def _health(view: View, now: float, query: None) -> Answer:
@@ -57,6 +71,8 @@ ENDPOINTS = (
         query=GetMetric,
         answer=get_metric,
         content=Cell | dict[str, Cell],
+        formats=("json",),
+        hot=True,
     ),
     Endpoint(
         path="/telemetry/ListMetrics",
@@ -64,6 +80,8 @@ ENDPOINTS = (
         query=ListMetrics,
         answer=list_metrics,
         content=list[dict[str, dict[str, Cell | dict[str, Cell]]]],
+        formats=("json",),
+        hot=True,
     ),
     Endpoint(
         path="/telemetry/ListSwitches",
@@ -71,6 +89,7 @@ ENDPOINTS = (
         query=ListSwitches,
         answer=list_switches,
         content=list[SourceSwitches],
+        formats=("json",),
     ),
     Endpoint(
         path="/telemetry/ListSources",
@@ -78,6 +97,7 @@ ENDPOINTS = (
         query=ListSources,
         answer=list_sources,
         content=list[SourceReport],
+        formats=("json",),
     ),
     Endpoint(
         path="/telemetry/Rejects",
@@ -85,6 +105,7 @@ ENDPOINTS = (
         query=Rejects,
         answer=list_rejects,
         content=list[RejectReport],
+        formats=("json",),
     ),
     Endpoint(path="/health", summary="OK while the process lives", query=None, answer=_health, content=str),
     Endpoint(

@@ -9,27 +9,38 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, NamedTuple, get_origin, get_type_hints
+from functools import partial
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 from urllib.parse import unquote_to_bytes
 
 import msgspec
 from msgspec import Meta
 
+from switchboard.api.formats import Format
 from switchboard.errors import QueryError
 
-_Source = Annotated[str | None, Meta(description="ask this source only")]
+Source = Annotated[str | None, Meta(description="ask this source only")]
+Snapshot = Annotated[
+    str | None,
+    Meta(description="answer from exactly this snapshot, the X-Snapshot-Id of an earlier answer; 410 once it is gone"),
+]
+FormatName = Annotated[
+    Format | None, Meta(description="form of the answer; goes before the Accept header, and is json without either")
+]
 
 
-class GetMetric(msgspec.Struct, frozen=True, kw_only=True):
+class GetMetric(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One metric or label of one switch."""
 
     switch_id: Annotated[str, Meta(description="the switch; a GUID in any spelling")]
     metric: Annotated[str, Meta(description="a numeric column of the source (a metric), or a text column (a label)")]
     port: Annotated[str | None, Meta(description="the port; without it, a switch with ports answers for all")] = None
-    source: _Source = None
+    source: Source = None
+    snapshot: Snapshot = None
 
 
-class ListMetrics(msgspec.Struct, frozen=True, kw_only=True):
+class ListMetrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All metrics of all switches, or those that the parameters choose."""
 
     switch_id: Annotated[
@@ -39,27 +50,30 @@ class ListMetrics(msgspec.Struct, frozen=True, kw_only=True):
         tuple[str, ...], Meta(description="only these metrics, and these labels; without it, all metrics and no labels")
     ] = ()
     port: Annotated[tuple[str, ...], Meta(description="only these ports; may be repeated")] = ()
-    source: _Source = None
+    source: Source = None
+    snapshot: Snapshot = None
     since: Annotated[
         int | None,
         Meta(description="only rows whose own time is later: Unix seconds or milliseconds, or RFC 3339"),
     ] = None
     """In microseconds since the epoch."""
+    format: FormatName = None
 
 
-class ListSwitches(msgspec.Struct, frozen=True, kw_only=True):
+class ListSwitches(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The switches that can be asked for."""
 
-    source: _Source = None
+    source: Source = None
+    snapshot: Snapshot = None
 
 
-class Rejects(msgspec.Struct, frozen=True, kw_only=True):
+class Rejects(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What could not be used of the last body of each source."""
 
-    source: _Source = None
+    source: Source = None
 
 
-class ListSources(msgspec.Struct, frozen=True, kw_only=True):
+class ListSources(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The sources that can be asked for."""
 
 
@@ -69,7 +83,7 @@ class Parameter(NamedTuple):
     name: str
     required: bool
     repeats: bool
-    convert: Callable[[str], Any] | None
+    convert: Callable[[str, str], Any] | None
 
 
 class Parser:
@@ -108,7 +122,7 @@ class Parser:
             if parameter.repeats:
                 values[name] = tuple(sorted(set(value)))  # one spelling of one query: its entity tag depends on it
             elif parameter.convert is not None:
-                values[name] = parameter.convert(value)
+                values[name] = parameter.convert(name, value)
         return self._query(**values)
 
     def _unknown(self, name: str) -> str:
@@ -116,7 +130,7 @@ class Parser:
         return f"Unknown parameter {_shown(name)}: {self._endpoint} {known}"
 
 
-def parse_since(text: str) -> int:
+def parse_since(name: str, text: str) -> int:
     """A moment as microseconds since the epoch, rounded down. Raises QueryError 400.
 
     A number up to 1e11 counts seconds (until the year 5138), a larger one up to 1e14 milliseconds.
@@ -128,24 +142,24 @@ def parse_since(text: str) -> int:
             return whole * 1_000_000 + _digits(fraction, 6)
         if whole <= _MOST_SECONDS * 1000:
             return whole * 1_000 + _digits(fraction, 3)
-        raise _malformed(text, "is too large for Unix milliseconds")
+        raise malformed(name, text, "is too large for Unix milliseconds")
     match = _RFC_3339.fullmatch(text)
     if match is None:
-        raise _malformed(text, "is neither Unix seconds or milliseconds nor RFC 3339 (2026-11-24T06:00:00Z)")
+        raise malformed(name, text, "is neither Unix seconds or milliseconds nor RFC 3339 (2026-11-24T06:00:00Z)")
     day, clock, fraction, offset = match.groups()
     if offset is None:
-        raise _malformed(text, "has no offset: end it with Z or +HH:MM")
+        raise malformed(name, text, "has no offset: end it with Z or +HH:MM")
     # In a query string a + that is not written %2B arrives as a space; only a + can have stood there.
     offset = "+00:00" if offset in {"Z", "z"} else offset.replace(" ", "+")
     try:
         moment = datetime.fromisoformat(f"{day}T{clock}{offset}")
         seconds = int(moment.timestamp())
     except (ValueError, OverflowError):
-        raise _malformed(text, "is no date and time that exists") from None
+        raise malformed(name, text, "is no date and time that exists") from None
     return seconds * 1_000_000 + _digits(fraction or "", 6)
 
 
-_CONVERTERS: dict[str, Callable[[str], Any]] = {"since": parse_since}
+_CONVERTERS: dict[str, Callable[[str, str], Any]] = {"since": parse_since}
 _MOST_SECONDS = 10**11
 _NUMBER = re.compile(r"([0-9]{1,40})(?:\.([0-9]{0,40}))?")
 _RFC_3339 = re.compile(
@@ -153,14 +167,59 @@ _RFC_3339 = re.compile(
 )
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _SHOWN_CHARACTERS = 60
+_MOST_DIGITS = 18
 
 
 def _parameters(query: type[msgspec.Struct]) -> list[Parameter]:
-    hints = get_type_hints(query)
+    hints = get_type_hints(query, include_extras=True)
     return [
-        Parameter(known.name, known.required, get_origin(hints[known.name]) is tuple, _CONVERTERS.get(known.name))
+        Parameter(known.name, known.required, repeats(hints[known.name]), _converter(known.name, hints[known.name]))
         for known in msgspec.structs.fields(query)
     ]
+
+
+def repeats(hint: Any) -> bool:
+    """Whether a parameter of this type may be given several times."""
+    return get_origin(_plain(hint)) is tuple
+
+
+def _plain(hint: Any) -> Any:
+    """A type without its description, and without None."""
+    while get_origin(hint) is Annotated:
+        hint = get_args(hint)[0]
+    if get_origin(hint) in {Union, UnionType}:
+        (hint,) = (each for each in get_args(hint) if each is not NoneType)
+        return _plain(hint)
+    return hint
+
+
+def _converter(name: str, hint: Any) -> Callable[[str, str], Any] | None:
+    """What makes a value of the text of a parameter that is given once; None: the text is the value."""
+    plain = _plain(hint)
+    if name in _CONVERTERS:
+        return _CONVERTERS[name]
+    if plain is bool:
+        return partial(_one_of, {"true": True, "false": False})
+    if plain is int:
+        return partial(_whole_number, hint)
+    if get_origin(plain) is Literal:
+        return partial(_one_of, {word: word for word in get_args(plain)})
+    return None
+
+
+def _one_of(words: dict[str, Any], name: str, text: str) -> Any:
+    if text not in words:
+        raise malformed(name, text, f"is none of {', '.join(words)}")
+    return words[text]
+
+
+def _whole_number(hint: Any, name: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
+        raise malformed(name, text, "is no whole number")
+    try:
+        return msgspec.convert(int(text), hint)  # type: ignore[no-any-return]  # the hint is a type known at run time only
+    except msgspec.ValidationError as error:
+        raise malformed(name, text, f"is out of range: {error}") from None
 
 
 def _unquote(raw: bytes) -> str:
@@ -178,8 +237,9 @@ def _digits(fraction: str, digits: int) -> int:
     return int(fraction[:digits].ljust(digits, "0"))
 
 
-def _malformed(text: str, reason: str) -> QueryError:
-    return QueryError(400, f"Malformed since parameter: {_shown(text)} {reason}")
+def malformed(name: str, text: str, reason: str) -> QueryError:
+    """400 for a parameter that cannot be read; ``reason`` goes on where the text ends."""
+    return QueryError(400, f"Malformed {name} parameter: {_shown(text)} {reason}")
 
 
 def _shown(text: str) -> str:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from itertools import chain
+from typing import Any
 
+import msgspec
 import structlog
 
 from switchboard.api.answer import Answer, Request, error_answer, matches
 from switchboard.api.bodies import BodyTable, Recipe, SharedBody
 from switchboard.api.endpoints import Endpoint
+from switchboard.api.formats import accepts_gzip, negotiate
 from switchboard.api.view import View
-from switchboard.api.warm import share
+from switchboard.api.warm import GZIP, shared_body, tag_of
 from switchboard.errors import QueryError
 
 log = structlog.get_logger()
-
-_ALLOW = (b"allow", b"GET, HEAD")
 
 
 def respond(endpoint: Endpoint, view: View, now: float, request: Request) -> Answer:
@@ -23,16 +24,13 @@ def respond(endpoint: Endpoint, view: View, now: float, request: Request) -> Ans
 
     A small body is bytes already. One that is an iterator is to be streamed; a SharedBody is to be completed first.
     """
-    if request.method not in {"GET", "HEAD"}:
-        return _other_method(request)
+    if request.method not in endpoint.methods:
+        return _other_method(endpoint, request)
     try:
-        query = None if endpoint.parser is None else endpoint.parser.parse(request.query)
+        query = _query(endpoint, request)
         answer = endpoint.answer(view, now, query)
         if answer.etag is not None:
-            answer.headers.append((b"etag", answer.etag))
-            if request.if_none_match and matches(request.if_none_match, answer.etag):
-                return Answer(304, answer.headers, content_type=answer.content_type, etag=answer.etag)
-            _begin_body(answer, answer.etag, view.bodies, Recipe(endpoint.answer, query))
+            _compare(answer, request, view.bodies, Recipe(endpoint.answer, query))
     except QueryError as error:
         more = [] if error.retry_after_seconds is None else [(b"retry-after", b"%d" % error.retry_after_seconds)]
         return error_answer(error.status, str(error), request.accept, *more)
@@ -52,13 +50,54 @@ def not_found(request: Request) -> Answer:
     return error_answer(404, "path does not exist", request.accept)
 
 
-def _other_method(request: Request) -> Answer:
+def _other_method(endpoint: Endpoint, request: Request) -> Answer:
+    allow = (b"allow", ", ".join(endpoint.methods).encode())
     if request.method == "OPTIONS":
-        return Answer(204, [_ALLOW])
-    return error_answer(405, f"Method {request.method} is not allowed: use GET or HEAD", request.accept, _ALLOW)
+        return Answer(204, [allow])
+    sentence = f"Method {request.method} is not allowed: use {' or '.join(endpoint.methods)}"
+    return error_answer(405, sentence, request.accept, allow)
 
 
-def _begin_body(answer: Answer, etag: bytes, bodies: BodyTable, recipe: Recipe) -> None:
+def _query(endpoint: Endpoint, request: Request) -> Any:
+    """What is asked for. Raises QueryError 400, 406 and 415."""
+    if endpoint.body_decoder is not None:
+        query = _posted(endpoint.body_decoder, request)
+    else:
+        query = None if endpoint.parser is None else endpoint.parser.parse(request.query)
+    if endpoint.formats and getattr(query, "format", None) is None:
+        chosen = negotiate(request.accept, endpoint.formats)
+        if chosen != endpoint.formats[0]:
+            query = msgspec.structs.replace(query, format=chosen)
+    return query
+
+
+def _posted(decoder: msgspec.json.Decoder[Any], request: Request) -> Any:
+    if request.query:
+        raise QueryError(400, "Unknown parameter: this endpoint takes none in its URL, all is in its body")
+    media_type = request.content_type.partition(b";")[0].strip().lower()
+    if media_type and media_type != b"application/json":
+        raise QueryError(415, "Unsupported media type: send application/json")
+    try:
+        return decoder.decode(request.body)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise QueryError(400, f"Malformed body: {error}") from None
+
+
+def _compare(answer: Answer, request: Request, bodies: BodyTable, recipe: Recipe) -> None:
+    """Make 304 of an answer whose content the client has; else begin its body, as gzip where that is worth it."""
+    assert answer.etag is not None
+    if answer.compressible and accepts_gzip(request.accept_encoding):
+        recipe = recipe._replace(gzip=True)
+        answer.headers.append(GZIP)
+    etag = tag_of(answer.etag, gzip=recipe.gzip)
+    answer.headers.append((b"etag", etag))
+    if request.if_none_match and matches(request.if_none_match, etag):
+        answer.status, answer.body = 304, b""
+    else:
+        _begin_body(answer, bodies, recipe)
+
+
+def _begin_body(answer: Answer, bodies: BodyTable, recipe: Recipe) -> None:
     """Render what takes one piece, and take from the table what others have asked for."""
     pieces = answer.body
     if isinstance(pieces, bytes | SharedBody):
@@ -67,9 +106,7 @@ def _begin_body(answer: Answer, etag: bytes, bodies: BodyTable, recipe: Recipe) 
         first, second = next(pieces), next(pieces, None)
         answer.body = first if second is None else chain((first, second), pieces)
         return
-    body = bodies.get(etag)
-    if body is None:
-        body = share(answer, etag, bodies, recipe, asked=True)
-        if not body.advance():
-            body.advance()
+    body = shared_body(answer, bodies, recipe, asked=True)
+    if not body.advance():
+        body.advance()
     answer.body = body if body.content is None else body.content

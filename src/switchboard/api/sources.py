@@ -8,8 +8,8 @@ from __future__ import annotations
 import msgspec
 
 from switchboard.api.answer import NO_STORE, VARY, Answer, Headers
-from switchboard.api.answers import snapshot_headers
 from switchboard.api.outage import RETRY_SECONDS, describe, no_live_snapshot, retry_after, store_unreachable
+from switchboard.api.provenance import snapshot_headers
 from switchboard.api.queries import ListSources
 from switchboard.api.view import SourceView, View
 from switchboard.codec.render import encode_json

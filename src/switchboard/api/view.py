@@ -7,13 +7,15 @@ hosts are never compared.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import formatdate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from switchboard.api.bodies import BodyTable
+from switchboard.api.pins import Pins, UnknownSnapshot, parse_pins
 from switchboard.codec.block import Snapshot
 from switchboard.errors import QueryError
 from switchboard.model import Outcome, SourceStatus, State
@@ -23,6 +25,8 @@ STORE_SILENCE_SECONDS = 2.0
 FRESH_INTERVALS = 1.5
 ATTEMPT_INTERVALS = 2.0
 """An older attempt says that nobody scrapes: attempts end at most 1.8 intervals apart (0.8 is the timeout)."""
+_ROUNDING_SECONDS = 1e-6
+"""A sum and a difference of two moments may round differently; by this much a change may be seen late."""
 
 
 def judge(
@@ -64,6 +68,14 @@ class Loaded:
         self.http_date = formatdate(min(seconds, int(unix_now)), usegmt=True)
 
 
+class Kept(NamedTuple):
+    """A snapshot that a newer one has replaced, but that still lives: for queries that ask for exactly this one."""
+
+    loaded: Loaded
+    confirmed_at: float
+    expires_at: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceView:
     """One source. ``loaded`` is None until its first snapshot is here, and again once that has expired."""
@@ -78,6 +90,8 @@ class SourceView:
     """When the last attempt was first seen here."""
     trouble: str = ""
     """Why the snapshot that the pointer names is not the one in ``loaded``: a sentence, or empty."""
+    kept: tuple[Kept, ...] = ()
+    """Snapshots that were in ``loaded`` before, the newest first."""
 
     @property
     def header_name(self) -> str:
@@ -111,6 +125,22 @@ class SourceView:
             attempt_failed=self.attempt_failed(now),
         )
 
+    def steady_until(self, now: float) -> float:
+        """The next moment at which its state may change although nothing new is heard of it."""
+        changes = [self.expires_at, self.answered_at + STORE_SILENCE_SECONDS]
+        if self.loaded is not None:
+            changes.append(self.confirmed_at + FRESH_INTERVALS * self.loaded.snapshot.manifest.interval_ms / 1000)
+        if self.status is not None:
+            changes.append(self.status_seen_at + ATTEMPT_INTERVALS * self.status.interval_ms / 1000)
+        later = [change + _ROUNDING_SECONDS for change in changes]
+        return min((change for change in later if change > now), default=float("inf"))
+
+    def generations(self) -> Iterator[Kept]:
+        """Its snapshot and those that it replaced, the newest first."""
+        if self.loaded is not None:
+            yield Kept(self.loaded, self.confirmed_at, self.expires_at)
+        yield from self.kept
+
 
 class Live(NamedTuple):
     """A source that can answer now; ``number`` is its place in the configured order."""
@@ -121,11 +151,16 @@ class Live(NamedTuple):
     state: State
 
 
-class Standing(NamedTuple):
+@dataclass(slots=True)
+class Standing:
     """The sources a query may use, those that are fresh first, and those it would need but that cannot answer."""
 
     live: list[Live]
     missing: list[SourceView]
+    until: float
+    """It is like this until then, as long as the view is the same: no state changes by time alone before."""
+    memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """What answers have in common that are drawn from it; see ``provenance``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,9 +176,11 @@ class View:
     bodies: BodyTable = field(default_factory=BodyTable)
     """Bodies rendered from these snapshots; a new table with every swap."""
     numbers: dict[str, int] = field(init=False)
+    _standings: dict[tuple[str | None, str | None], Standing] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "numbers", {source.name: at for at, source in enumerate(self.sources)})
+        object.__setattr__(self, "_standings", {})
 
     def chosen(self, name: str | None) -> tuple[SourceView, ...]:
         """The sources in configured order, or the one with this name. Raises QueryError 404 for an unknown one."""
@@ -153,20 +190,57 @@ class View:
             raise QueryError(404, "source does not exist")
         return (self.sources[self.numbers[name]],)
 
-    def standing(self, now: float, name: str | None = None) -> Standing:
-        """The sources that can answer at ``now``; ``name`` chooses one. Raises QueryError 404 for an unknown one."""
+    def standing(self, now: float, name: str | None = None, pin: str | None = None) -> Standing:
+        """The sources that can answer at ``now``.
+
+        ``name`` chooses one, ``pin`` chooses snapshots (``X-Snapshot-Id`` of an earlier answer): then exactly these are
+        in it. Raises QueryError 404 for an unknown source, 410 for a snapshot that is gone, 404 for one not seen yet.
+        """
+        known = self._standings.get((name, pin))
+        if known is not None and now < known.until:
+            return known
         sources = self.chosen(name)
-        live: list[Live] = []
-        missing: list[SourceView] = []
-        for source in sources:
-            state = source.state(now)
-            if state is None or source.loaded is None:
-                missing.append(source)
-            else:
-                live.append(Live(self.numbers[source.name], source, source.loaded, state))
-        if len(live) > 1:
-            live.sort(key=_not_fresh)  # stable: within both groups the configured order stays
-        return Standing(live, missing)
+        standing = _stand(now, sources if pin is None else _pinned(now, sources, parse_pins(pin)), self.numbers)
+        if len(self._standings) < _MOST_STANDINGS:
+            self._standings[name, pin] = standing
+        return standing
+
+
+_MOST_STANDINGS = 256
+
+
+def _stand(now: float, sources: Iterable[SourceView], numbers: dict[str, int]) -> Standing:
+    live: list[Live] = []
+    missing: list[SourceView] = []
+    until = float("inf")
+    for source in sources:
+        state = source.state(now)
+        if state is None or source.loaded is None:
+            missing.append(source)
+        else:
+            live.append(Live(numbers[source.name], source, source.loaded, state))
+            until = min(until, source.steady_until(now))
+    if len(live) > 1:
+        live.sort(key=_not_fresh)  # stable: within both groups the configured order stays
+    return Standing(live, missing, until)
+
+
+def _pinned(now: float, sources: tuple[SourceView, ...], pins: Pins) -> list[SourceView]:
+    """These sources as they were when they had the snapshots that are asked for. Raises QueryError 404 and 410."""
+    found: list[SourceView] = []
+    for name, snapshot in pins:
+        at_hand = (
+            replace(source, loaded=loaded, confirmed_at=confirmed_at, expires_at=expires_at)
+            for source in sources
+            if name is None or source.header_name == name
+            for loaded, confirmed_at, expires_at in source.generations()
+            if loaded.id == snapshot and now < expires_at
+        )
+        one = next(at_hand, None)
+        if one is None:
+            raise UnknownSnapshot(snapshot, [kept.loaded.id for source in sources for kept in source.generations()])
+        found.append(one)
+    return found
 
 
 def _not_fresh(live: Live) -> bool:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from switchboard.api.answer import Answer
-from switchboard.api.answers import list_metrics
-from switchboard.api.bodies import VALUE_BYTES, BodyTable, Recipe, SharedBody
+from switchboard.api.bodies import VALUE_BYTES, BodyTable, Recipe, SharedBody, gzip_pieces
+from switchboard.api.lists import list_metrics
 from switchboard.api.queries import ListMetrics
 from switchboard.api.view import View
 
@@ -18,12 +18,31 @@ FIRST_ASKED = (Recipe(list_metrics, ListMetrics()),)
 """What is rendered before anybody has asked for anything."""
 
 
-def share(answer: Answer, etag: bytes, table: BodyTable, recipe: Recipe, *, asked: bool) -> SharedBody:
-    """Put the body of a shared answer into a table, before it is rendered; ``recipe`` is what made the answer."""
-    assert not isinstance(answer.body, bytes | SharedBody)
-    body = SharedBody(answer.body, answer.values * VALUE_BYTES)
-    table.add(etag, body, recipe, asked=asked)
+GZIP = (b"content-encoding", b"gzip")
+
+
+def tag_of(etag: bytes, *, gzip: bool) -> bytes:
+    """The tag of a representation: plain and compressed bytes differ, and strong tags say so (RFC 9110, 8.8.3)."""
+    return b'%s-gzip"' % etag[:-1] if gzip else etag
+
+
+def shared_body(answer: Answer, table: BodyTable, recipe: Recipe, *, asked: bool) -> SharedBody:
+    """The body of a shared answer from a table, put into it if it is not there; ``recipe`` is what made the answer."""
+    assert answer.etag is not None
+    tag = tag_of(answer.etag, gzip=recipe.gzip)
+    body = table.get(tag, asked=asked)
+    if body is None:
+        if recipe.gzip:
+            plain = shared_body(answer, table, recipe._replace(gzip=False), asked=False)
+            body = SharedBody(gzip_pieces(plain), plain.size_bytes // _EXPECTED_GAIN)
+        else:
+            assert not isinstance(answer.body, bytes | SharedBody)
+            body = SharedBody(answer.body, answer.values * VALUE_BYTES)
+        table.add(tag, body, recipe, asked=asked)
     return body
+
+
+_EXPECTED_GAIN = 2
 
 
 async def warm(view: View, now: float, recipes: Sequence[Recipe]) -> None:
@@ -31,4 +50,4 @@ async def warm(view: View, now: float, recipes: Sequence[Recipe]) -> None:
     for recipe in recipes:
         answer: Answer = recipe.answer(view, now, recipe.query)
         if answer.etag is not None and answer.shared:
-            await share(answer, answer.etag, view.bodies, recipe, asked=False).complete()
+            await shared_body(answer, view.bodies, recipe, asked=False).complete()
