@@ -171,6 +171,15 @@ class Settings(_Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True)
     host: Annotated[str, _setting("address on which the API listens", panel="API")] = "127.0.0.1"
     port: Annotated[int, _setting("port of the API", panel="API", ge=0, le=65535)] = 8080
     workers: Annotated[int, _setting("processes that answer the API", panel="API", ge=1, le=256)] = 1
+    keep_mib: Annotated[
+        int,
+        _setting(
+            "memory of an API process for replaced snapshots, which `snapshot=` can ask for while they live",
+            "MiB",
+            panel="API",
+            ge=0,
+        ),
+    ] = 1024
     interval: Annotated[float, _setting("time between two scrapes of a source", "s", panel="Sources", gt=0)] = 10
     timeout: Annotated[
         float, _setting("longest time for one scrape; 0: 80 % of the interval", "s", panel="Sources", ge=0)

@@ -17,7 +17,7 @@ from switchboard.api.bodies import Recipe
 from switchboard.api.endpoints import ENDPOINTS
 from switchboard.api.respond import respond
 from switchboard.api.view import SourceView
-from switchboard.api.watch import Watcher
+from switchboard.api.watch import KEEP_BYTES, Watcher
 from switchboard.model import Outcome, State
 from switchboard.store import keys
 from switchboard.store.embedded import EmbeddedRedis
@@ -63,8 +63,10 @@ class Clock:
 
 
 @contextlib.asynccontextmanager
-async def watching(store: Store, *, poll_seconds: float = 0.02, clock: Clock | None = None) -> AsyncIterator[Watcher]:
-    watcher = Watcher(store, clock=clock or Clock(), poll_seconds=poll_seconds)
+async def watching(
+    store: Store, *, poll_seconds: float = 0.02, clock: Clock | None = None, keep_bytes: int = KEEP_BYTES
+) -> AsyncIterator[Watcher]:
+    watcher = Watcher(store, clock=clock or Clock(), poll_seconds=poll_seconds, keep_bytes=keep_bytes)
     async with asyncio.TaskGroup() as group:
         running = group.create_task(watcher.run())
         yield watcher
@@ -333,8 +335,8 @@ async def test_a_dead_store_makes_answers_stale_and_nothing_else() -> None:
 
 
 async def test_a_retired_snapshot_is_freed(store: Store, publisher: Publisher) -> None:
-    """After a swap the previous snapshot goes, as soon as no answer reads it."""
-    async with watching(store) as watcher:
+    """A replaced snapshot that nothing may be kept of goes, as soon as no answer reads it."""
+    async with watching(store, keep_bytes=0) as watcher:
         await publisher.publish([row("sw1", errors=1)])
         await until(lambda: snapshot_of(watcher) == "1-test", "the first snapshot")
         loaded = seen(watcher).loaded
@@ -347,3 +349,30 @@ async def test_a_retired_snapshot_is_freed(store: Store, publisher: Publisher) -
         assert len(blocks) == 1
         del loaded
         await until(lambda: blocks == [], "its blocks are freed")
+
+
+async def test_a_replaced_snapshot_answers_those_who_ask_for_it(store: Store, publisher: Publisher) -> None:
+    """``snapshot=`` gets the old values after a swap, with its own tag, and 410 when its TTL is over."""
+    clock = Clock()
+    async with watching(store, clock=clock) as watcher:
+        await publisher.publish([row("sw1", errors=1)], snapshot="100-old", ttl_ms=5_000)
+        await until(lambda: snapshot_of(watcher) == "100-old", "the first snapshot")
+        before = pinned(watcher, b"100-old")
+        await publisher.publish([row("sw1", errors=2)], snapshot="200-new")
+        await until(lambda: snapshot_of(watcher) == "200-new", "the second snapshot")
+        after = pinned(watcher, b"100-old")
+        assert (after.status, after.body, after.headers) == (200, b'[{"sw1":{"errors":1}}]\n', before.headers)
+        assert pinned(watcher, b"200-new").body == b'[{"sw1":{"errors":2}}]\n'
+        assert (pinned(watcher, b"150-never").status, pinned(watcher, b"300-later").status) == (410, 404)
+        old = next(kept.loaded for kept in seen(watcher).kept)
+        blocks = old.snapshot.blocks
+        del old
+        clock.ahead = 5.1
+        assert pinned(watcher, b"100-old").status == 410
+        await until(lambda: blocks == [], "it is freed")
+        assert seen(watcher).kept == ()
+
+
+def pinned(watcher: Watcher, snapshot: bytes) -> Answer:
+    """The list of one snapshot."""
+    return respond(LIST, watcher.view, watcher.clock(), Request(query=b"snapshot=" + snapshot))

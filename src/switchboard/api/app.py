@@ -79,7 +79,7 @@ def create_app(holder: ViewHolder, endpoints: Sequence[Endpoint] = ENDPOINTS) ->
 async def serve_api(settings: Settings, sock: socket.socket, stop: asyncio.Event) -> None:
     """Answer queries on a bound socket until ``stop`` is set; /ready turns 503 first, then requests are drained."""
     store = Store(settings.redis_url)
-    watcher = Watcher(store, on_first_load=_freeze)
+    watcher = Watcher(store, keep_bytes=settings.keep_mib << 20, on_first_load=_freeze)
     drain = asyncio.Event()
     host, port = sock.getsockname()[:2]
     log.info("api started", url=f"http://{f'[{host}]' if ':' in host else host}:{port}")

@@ -18,6 +18,7 @@ import structlog
 
 from switchboard.api import metrics
 from switchboard.api.bodies import MOST_WARMED, BodyTable
+from switchboard.api.keep import outlived, replaced
 from switchboard.api.load import BlockStore, Retired, load_snapshot
 from switchboard.api.outage import reason
 from switchboard.api.view import Loaded, SourceView, View
@@ -31,6 +32,7 @@ LISTEN_AGAIN_SECONDS = 1.0
 MOST_RETRY_SECONDS = 10.0
 """A snapshot that could not be loaded is tried again after two polls, then twice as long each time, up to this."""
 MOST_LOAD_SECONDS = 300.0
+KEEP_BYTES = 1 << 30
 
 _UNSAID = "unsaid"
 
@@ -79,7 +81,8 @@ class _Watched:
 class Watcher:
     """Keeps ``view`` current while ``run`` runs.
 
-    ``clock`` is monotonic, in seconds; ``on_first_load`` is called once, when the first snapshot is in the view.
+    ``clock`` is monotonic, in seconds; ``keep_bytes`` bounds the replaced snapshots that are kept while they live;
+    ``on_first_load`` is called once, when the first snapshot is in the view.
     """
 
     def __init__(
@@ -88,12 +91,14 @@ class Watcher:
         *,
         clock: Callable[[], float] = time.monotonic,
         poll_seconds: float = POLL_SECONDS,
+        keep_bytes: int = KEEP_BYTES,
         on_first_load: Callable[[], object] = lambda: None,
     ) -> None:
         self.view = View()
         self.clock = clock
         self._store = store
         self._poll_seconds = poll_seconds
+        self._keep_bytes = keep_bytes
         self._on_first_load: Callable[[], object] | None = on_first_load
         self._watched: dict[str, _Watched] = {}
         self._retired: list[Retired] = []
@@ -267,7 +272,6 @@ class Watcher:
     async def _swap(self, watched: _Watched, pointer: _Pointer, loaded: Loaded) -> None:
         """Show a snapshot in place of the previous one, with the deadlines that were last read for it."""
         bodies = await self._warmed(_shown(watched, pointer, loaded))
-        self._retire(watched)
         watched.view = _shown(watched, pointer, loaded)
         watched.failures, watched.failed_snapshot = 0, ""
         self._publish(bodies=bodies)
@@ -287,9 +291,17 @@ class Watcher:
         return view.bodies
 
     def _retire(self, watched: _Watched) -> None:
-        if watched.view.loaded is not None:
-            self._retired.append(Retired(watched.view.loaded.snapshot))
-            watched.view = replace(watched.view, loaded=None)
+        for kept in watched.view.generations():
+            self._retired.append(Retired(kept.loaded.snapshot))
+        watched.view = replace(watched.view, loaded=None, kept=())
+
+    def _retire_outlived(self, now: float) -> None:
+        gone = outlived((watched.view for watched in self._watched.values()), now, self._keep_bytes)
+        for name, snapshots in gone.items():
+            watched = self._watched[name]
+            kept = tuple(each for each in watched.view.kept if each.loaded not in snapshots)
+            watched.view = replace(watched.view, kept=kept)
+            self._retired += (Retired(loaded.snapshot) for loaded in snapshots)
 
     def _publish(self, **changes: Any) -> None:
         """Put a new view in the place of the old one, without the snapshots that have expired."""
@@ -298,6 +310,7 @@ class Watcher:
             if watched.view.loaded is not None and now >= watched.view.expires_at:
                 self._retire(watched)
                 changes.setdefault("bodies", BodyTable())
+        self._retire_outlived(now)
         self.view = replace(self.view, sources=tuple(watched.view for watched in self._watched.values()), **changes)
         metrics.observe_view(self.view, now)
         for watched in self._watched.values():
@@ -328,6 +341,7 @@ def _shown(watched: _Watched, pointer: _Pointer, loaded: Loaded) -> SourceView:
         pointer = latest
     return replace(
         watched.view,
+        kept=replaced(watched.view),
         loaded=loaded,
         confirmed_at=pointer.confirmed_at,
         expires_at=pointer.expires_at,
