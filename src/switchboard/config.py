@@ -171,6 +171,10 @@ class Settings(_Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True)
     host: Annotated[str, _setting("address on which the API listens", panel="API")] = "127.0.0.1"
     port: Annotated[int, _setting("port of the API", panel="API", ge=0, le=65535)] = 8080
     workers: Annotated[int, _setting("processes that answer the API", panel="API", ge=1, le=256)] = 1
+    fast_door: Annotated[
+        bool,
+        _setting("answer GetMetric and ListMetrics before the general HTTP machinery, where possible", panel="API"),
+    ] = True
     keep_mib: Annotated[
         int,
         _setting(

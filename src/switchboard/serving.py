@@ -11,7 +11,14 @@ import uvicorn
 from starlette.types import ASGIApp
 
 
-async def serve(app: ASGIApp, sock: socket.socket, stop: asyncio.Event, *, drain_seconds: float = 5.0) -> None:
+async def serve(
+    app: ASGIApp,
+    sock: socket.socket,
+    stop: asyncio.Event,
+    *,
+    protocol: type[asyncio.Protocol] | None = None,
+    drain_seconds: float = 5.0,
+) -> None:
     """Serve HTTP/1.1 until ``stop`` is set, then stop accepting, drain for ``drain_seconds`` and return.
 
     Signals are not touched: the caller decides what sets ``stop``. A lifespan that fails at start ends in SystemExit.
@@ -22,7 +29,7 @@ async def serve(app: ASGIApp, sock: socket.socket, stop: asyncio.Event, *, drain
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=protocol or "httptools",
         ws="none",
         lifespan="on",
         log_config=None,

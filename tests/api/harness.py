@@ -9,8 +9,9 @@ import socket
 import threading
 from collections.abc import Iterator, Sequence
 
-from switchboard.api.app import ViewHolder, create_app
+from switchboard.api.app import choose_protocol, create_app
 from switchboard.api.endpoints import ENDPOINTS, Endpoint
+from switchboard.api.view import ViewHolder
 from switchboard.serving import serve
 from tests.processes import Reply
 
@@ -29,9 +30,12 @@ def ask(port: int, target: str, method: str = "GET", headers: Sequence[tuple[str
 
 
 @contextlib.contextmanager
-def running_api(holder: ViewHolder, endpoints: Sequence[Endpoint] = ENDPOINTS) -> Iterator[int]:
+def running_api(
+    holder: ViewHolder, endpoints: Sequence[Endpoint] = ENDPOINTS, *, fast_door: bool = True
+) -> Iterator[int]:
     """Serve on a free port, which is returned, from a thread; it stops with the context."""
     app = create_app(holder, endpoints)
+    protocol = choose_protocol(holder, endpoints, fast_door=fast_door)
     sock = socket.create_server(("127.0.0.1", 0))
     stop = asyncio.Event()
     runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
@@ -39,7 +43,7 @@ def running_api(holder: ViewHolder, endpoints: Sequence[Endpoint] = ENDPOINTS) -
 
     def run() -> None:
         with runner:
-            runner.run(serve(app, sock, stop))
+            runner.run(serve(app, sock, stop, protocol=protocol))
 
     thread = threading.Thread(target=run)
     thread.start()

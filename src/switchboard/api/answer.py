@@ -39,6 +39,8 @@ class Answer:
     etag: bytes | None = None
     shared: bool = False
     values: int = 0
+    settled: bool = False
+    """The same request gets the same answer until a source has another snapshot or another state."""
 
     @property
     def compressible(self) -> bool:
@@ -57,6 +59,16 @@ class Request:
     if_none_match: bytes = b""
     content_type: bytes = b""
     body: bytes = b""
+
+
+def wire_headers(answer: Answer) -> Headers:
+    """The headers as they are sent, but for those of the connection."""
+    if answer.status in _BODILESS:
+        return answer.headers
+    headers = [*answer.headers, (b"content-type", answer.content_type)]
+    if isinstance(answer.body, bytes):
+        headers.append((b"content-length", b"%d" % len(answer.body)))
+    return headers
 
 
 def request_fields(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, bytes]:
@@ -97,6 +109,7 @@ def prefers_json(accept: bytes) -> bool:
     return wanted["json"] > 0 and wanted["json"] >= wanted["text"]
 
 
+_BODILESS = frozenset({204, 304})
 _FIELDS = {
     b"accept": "accept",
     b"accept-encoding": "accept_encoding",

@@ -13,7 +13,6 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Protocol
 
 import structlog
 from starlette.applications import Starlette
@@ -21,11 +20,12 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from switchboard.api import metrics
-from switchboard.api.answer import Answer, Request, error_answer, request_fields
+from switchboard.api.answer import Answer, Request, error_answer, request_fields, wire_headers
 from switchboard.api.bodies import SharedBody
 from switchboard.api.endpoints import ENDPOINTS, Endpoint
+from switchboard.api.fast import FastDoor, FastProtocol
 from switchboard.api.respond import failure, not_found, respond
-from switchboard.api.view import View
+from switchboard.api.view import ViewHolder
 from switchboard.api.watch import Watcher
 from switchboard.config import Settings
 from switchboard.errors import QueryError
@@ -35,6 +35,8 @@ from switchboard.tasks import cancel_all
 
 UNREADY_SECONDS = 0.5
 """Between /ready turning 503 and the end of accepting: time for whoever balances load to hear of it."""
+COUNT_SECONDS = 1.0
+"""How late the metrics may know of what the fast door has answered."""
 WRITE_SECONDS = 30.0
 """A client that takes nothing for this long is given up."""
 STREAM_SECONDS = 300.0
@@ -48,17 +50,6 @@ SLICE_BYTES = 256 << 10
 """What is handed to the socket at once; up to this an answer is sent whole."""
 
 log = structlog.get_logger()
-
-
-class ViewHolder(Protocol):
-    """Who has the current view."""
-
-    @property
-    def view(self) -> View:
-        """The view, replaced as a whole when anything changes."""
-
-    def clock(self) -> float:
-        """The monotonic clock that the view's moments belong to."""
 
 
 def create_app(holder: ViewHolder, endpoints: Sequence[Endpoint] = ENDPOINTS) -> Starlette:
@@ -80,6 +71,7 @@ async def serve_api(settings: Settings, sock: socket.socket, stop: asyncio.Event
     """Answer queries on a bound socket until ``stop`` is set; /ready turns 503 first, then requests are drained."""
     store = Store(settings.redis_url)
     watcher = Watcher(store, keep_bytes=settings.keep_mib << 20, on_first_load=_freeze)
+    protocol = choose_protocol(watcher, fast_door=settings.fast_door)
     drain = asyncio.Event()
     host, port = sock.getsockname()[:2]
     log.info("api started", url=f"http://{f'[{host}]' if ':' in host else host}:{port}")
@@ -87,12 +79,29 @@ async def serve_api(settings: Settings, sock: socket.socket, stop: asyncio.Event
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(watcher.run())
             stopping = group.create_task(_announce(stop, watcher, drain))
-            await serve(create_app(watcher), sock, drain)
+            counting = group.create_task(_hand_over_counts())
+            await serve(create_app(watcher), sock, drain, protocol=protocol)
             # The view is watched until the last request is answered.
-            await cancel_all((watching, stopping))
+            await cancel_all((watching, stopping, counting))
     finally:
+        metrics.TALLY.flush()
         await store.aclose()
     log.info("api stopped")
+
+
+def choose_protocol(
+    holder: ViewHolder, endpoints: Sequence[Endpoint] = ENDPOINTS, *, fast_door: bool
+) -> type[asyncio.Protocol] | None:
+    """The fast door where it is wanted; None: the ordinary one, which logs every request at level debug."""
+    if not fast_door or log.is_enabled_for(logging.DEBUG):
+        return None
+    return FastProtocol.with_door(FastDoor(holder, endpoints))
+
+
+async def _hand_over_counts() -> None:
+    while True:
+        await asyncio.sleep(COUNT_SECONDS)
+        metrics.TALLY.flush()
 
 
 async def _announce(stop: asyncio.Event, watcher: Watcher, drain: asyncio.Event) -> None:
@@ -155,6 +164,7 @@ class _Door:
             return not_found(request)
         view, now = self._holder.view, self._holder.clock()
         if endpoint.threaded:
+            metrics.TALLY.flush()
             return await asyncio.to_thread(respond, endpoint, view, now, request)
         answer = respond(endpoint, view, now, request)
         if isinstance(answer.body, SharedBody):
@@ -200,11 +210,7 @@ async def _posted(receive: Receive) -> bytes:
 async def _send(answer: Answer, *, head: bool, receive: Receive, send: Send) -> str:
     """Send an answer; return why it was cut short, or nothing."""
     body = answer.body
-    if answer.status not in _BODILESS:
-        answer.headers.append((b"content-type", answer.content_type))
-        if isinstance(body, bytes):
-            answer.headers.append((b"content-length", b"%d" % len(body)))
-    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+    await send({"type": "http.response.start", "status": answer.status, "headers": wire_headers(answer)})
     assert not isinstance(body, SharedBody)
     if head or (isinstance(body, bytes) and len(body) <= SLICE_BYTES):
         await send({"type": "http.response.body", "body": b"" if head else body})
@@ -243,6 +249,3 @@ async def _stream(pieces: Iterator[bytes], receive: Receive, send: Send) -> str:
 async def _until_gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-_BODILESS = frozenset({204, 304})

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import formatdate
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote
 
 from switchboard.api.bodies import BodyTable
@@ -204,6 +204,17 @@ class View:
         if len(self._standings) < _MOST_STANDINGS:
             self._standings[name, pin] = standing
         return standing
+
+
+class ViewHolder(Protocol):
+    """Who has the current view."""
+
+    @property
+    def view(self) -> View:
+        """The view, replaced as a whole when anything changes."""
+
+    def clock(self) -> float:
+        """The monotonic clock that the view's moments belong to."""
 
 
 _MOST_STANDINGS = 256

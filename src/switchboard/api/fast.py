@@ -1,0 +1,178 @@
+"""The fast door: simple requests for the hot endpoints are answered in the callback that brings them.
+
+It stands before the ordinary door, in the same connection. A request that ``head`` can read, for an endpoint that is
+hot, is answered by the same ``respond`` and from the same view, and its bytes are those that the ordinary door would
+send; no task, scope or message is made for it. Everything else goes on to the parser and the ASGI app, in order.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from switchboard.api import metrics
+from switchboard.api.answer import Answer, Request, wire_headers
+from switchboard.api.endpoints import ENDPOINTS, Endpoint
+from switchboard.api.head import HeadReader
+from switchboard.api.hot import HotAnswers, Ready
+from switchboard.api.respond import failure, respond
+from switchboard.api.view import ViewHolder
+
+LARGEST_BODY_BYTES = 256 << 10
+"""A larger body is left to the ordinary door, which hands it to the socket in parts."""
+MOST_A_TURN = 64
+"""Answers to pipelined requests after which other connections have their turn."""
+MOST_UNSENT_BYTES = 64 << 10
+
+
+class FastDoor:
+    """What the connections of one server share: the view, the endpoints, the answers that are ready."""
+
+    def __init__(self, holder: ViewHolder, endpoints: Sequence[Endpoint] = ENDPOINTS) -> None:
+        self.hot = HotAnswers()
+        self._holder = holder
+        self._endpoints = {endpoint.path.encode(): endpoint for endpoint in endpoints if endpoint.hot}
+        self._heads = HeadReader()
+        self._default_headers: list[tuple[bytes, bytes]] = []
+        self._beginnings: dict[int, bytes] = {}
+
+    def beginning(self, status: int, default_headers: list[tuple[bytes, bytes]]) -> bytes:
+        """Status line and default headers (the date), which the server replaces every second."""
+        if default_headers is not self._default_headers:
+            self._default_headers = default_headers
+            self._beginnings.clear()
+        beginning = self._beginnings.get(status)
+        if beginning is None:
+            lines = [b"%s: %s\r\n" % header for header in default_headers]
+            beginning = self._beginnings[status] = STATUS_LINE[status] + b"".join(lines)
+        return beginning
+
+    def reply(self, head: bytes) -> Ready | None:
+        """The answer to a request without a body; None: the ordinary door has to give it."""
+        view, now = self._holder.view, self._holder.clock()
+        if view.stopping:
+            return None  # the ordinary door says that the connection will close
+        ready = self.hot.get(head, view, now)
+        if ready is not None:
+            return ready
+        read = self._heads.read(head)
+        endpoint = None if read is None else self._endpoints.get(read.path)
+        if read is None or endpoint is None:
+            return None
+        request = Request(read.method, read.query, **read.fields)
+        bodiless = read.method == "HEAD"
+        try:
+            answer = respond(endpoint, view, now, request)
+            if not isinstance(answer.body, bytes) or len(answer.body) > LARGEST_BODY_BYTES:
+                return None
+            ready = Ready(endpoint.path, answer.status, _wire(answer, bodiless=bodiless))
+        except Exception as error:  # noqa: BLE001 - a failure of ours is a 500; uvicorn would blame the client
+            answer = failure(endpoint, request, error)
+            ready = Ready(endpoint.path, answer.status, _wire(answer, bodiless=bodiless))
+        if answer.settled:
+            self.hot.keep(head, ready)
+        return ready
+
+
+class FastProtocol(HttpToolsProtocol):
+    """A connection. ``door`` is that of the server: ``with_door`` makes a class that has one."""
+
+    door: FastDoor
+
+    @classmethod
+    def with_door(cls, door: FastDoor) -> type[FastProtocol]:
+        """The protocol class of one server."""
+        return type(cls.__name__, (cls,), {"door": door})
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._parsing = False
+        self._upgraded = False
+        self._waiting = b""
+        """Requests that were received and have to wait, until the client reads or others have had their turn."""
+
+    def data_received(self, data: bytes) -> None:
+        """Answer what the fast door can answer; the parser gets the rest."""
+        if self._waiting:
+            self._waiting += data
+        elif self._quiet and not self._upgraded:
+            self._answer(data)
+        else:
+            super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        """From here to the end of the message all bytes are the parser's."""
+        self._parsing = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Leave a connection alone whose client wants to speak something else."""
+        self._upgraded = self._upgraded or self.parser.should_upgrade()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The next byte begins a message."""
+        self._parsing = False
+        super().on_message_complete()
+
+    def resume_writing(self) -> None:
+        """The client has read what it was sent: go on with what it has asked since."""
+        super().resume_writing()
+        if self._waiting:
+            self._go_on()
+        elif self._quiet:
+            self.flow.resume_reading()
+
+    @property
+    def _quiet(self) -> bool:
+        """Whether no request is in the hands of the parser or the app."""
+        cycle: RequestResponseCycle | None = self.cycle  # None until the parser has seen a request
+        return not self._parsing and (cycle is None or cycle.response_complete)
+
+    def _go_on(self) -> None:
+        if self._waiting and not self.flow.write_paused and not self.transport.is_closing():
+            data, self._waiting = self._waiting, b""
+            self.flow.resume_reading()
+            self._answer(data)
+
+    def _answer(self, data: bytes) -> None:
+        """Answer the requests that ``data`` begins with, as many as one turn and one buffer allow."""
+        began = time.perf_counter()
+        door, state = self.door, self.server_state
+        out: list[bytes] = []
+        at = unsent = answered = 0
+        full = False
+        while not full and (end := data.find(b"\r\n\r\n", at) + 4) > 3:
+            ready = door.reply(data[at:end])
+            if ready is None:
+                break
+            out += (door.beginning(ready.status, state.default_headers), ready.rest)
+            metrics.TALLY.count(ready.path, ready.status, time.perf_counter() - began)
+            at = end
+            answered += 1
+            unsent += len(ready.rest)
+            full = answered == MOST_A_TURN or unsent > MOST_UNSENT_BYTES
+        if answered:
+            self._unset_keepalive_if_required()
+            state.total_requests += answered
+            self.transport.write(b"".join(out))
+        rest = data[at:]
+        if rest and not full:
+            super().data_received(rest)
+            return
+        self._waiting = rest
+        if self.flow.write_paused or rest:
+            self.flow.pause_reading()
+            if not self.flow.write_paused:
+                self.loop.call_soon(self._go_on)
+
+
+def _wire(answer: Answer, *, bodiless: bool) -> bytes:
+    """An answer as it is sent, from its own headers on; the body is bytes."""
+    assert isinstance(answer.body, bytes)
+    lines = [b"%s: %s\r\n" % header for header in wire_headers(answer)]
+    lines += (b"\r\n", b"" if bodiless else answer.body)
+    return b"".join(lines)
