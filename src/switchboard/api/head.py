@@ -61,7 +61,7 @@ def read_headers(block: bytes) -> dict[str, bytes] | None:
     headers = []
     for line in lines:
         name, _, value = line.partition(b":")
-        name, value = name.lower(), value.strip(b" \t")
+        name, value = name.lower(), value.strip(b" ")
         if name in _NOT_SIMPLE or (name == b"connection" and value.lower() != b"keep-alive"):
             return None
         headers.append((name, value))
@@ -71,7 +71,7 @@ def read_headers(block: bytes) -> dict[str, bytes] | None:
 _METHODS = {b"GET": "GET", b"HEAD": "HEAD"}
 _REQUEST_LINE = re.compile(rb"(GET|HEAD) (/[0-9A-Za-z/_-]*)(?:\?([!-\x22\x24-~]*))? HTTP/1\.1\r\n")
 """In a query all visible ASCII but #, which ends it."""
-_HEADERS = re.compile(rb"(?:[0-9A-Za-z!#$%&'*+.^_`|~-]+:[\t -~]*\r\n)*\r\n")
+_HEADERS = re.compile(rb"(?:[0-9A-Za-z!#$%&'*+.^_`|~-]+:[ -~]*\r\n)*\r\n")
 _NOT_SIMPLE = frozenset(
     {b"content-length", b"transfer-encoding", b"upgrade", b"expect", b"te", b"trailer", b"http2-settings",
      b"keep-alive", b"proxy-connection"}

@@ -31,7 +31,7 @@ class HotAnswers:
     def __init__(self) -> None:
         self._answers: dict[bytes, Ready] = {}
         self._bytes = 0
-        self._view: View | None = None
+        self._view = 0
         self._until = float("-inf")
         self._shown: object = None
 
@@ -40,7 +40,7 @@ class HotAnswers:
 
     def get(self, request: bytes, view: View, now: float) -> Ready | None:
         """The answer to exactly this request, if it was kept and still is the answer."""
-        if view is not self._view or now >= self._until:
+        if view.number != self._view or now >= self._until:
             self._look_at(view, now)
         return self._answers.get(request)
 
@@ -60,9 +60,12 @@ class HotAnswers:
         self._bytes = 0
 
     def _look_at(self, view: View, now: float) -> None:
-        shown = [(source.name, source.loaded, source.state(now)) for source in view.sources]
+        shown = [
+            (source.name, None if source.loaded is None else source.loaded.number, source.state(now))
+            for source in view.sources
+        ]
         if shown != self._shown:
             self.clear()
             self._shown = shown
-        self._view = view
+        self._view = view.number  # not the view itself, which would keep its snapshots in memory
         self._until = min((source.steady_until(now) for source in view.sources), default=float("inf"))

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import formatdate
+from itertools import count
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote
 
@@ -27,6 +28,8 @@ ATTEMPT_INTERVALS = 2.0
 """An older attempt says that nobody scrapes: attempts end at most 1.8 intervals apart (0.8 is the timeout)."""
 _ROUNDING_SECONDS = 1e-6
 """A sum and a difference of two moments may round differently; by this much a change may be seen late."""
+
+_NUMBERS = count(1)
 
 
 def judge(
@@ -54,14 +57,18 @@ def judge(
 
 
 class Loaded:
-    """A snapshot in memory, with what its headers say: id, newest time of a row, and that time as an HTTP date."""
+    """A snapshot in memory, with what its headers say: id, newest time of a row, and that time as an HTTP date.
 
-    __slots__ = ("http_date", "id", "snapshot", "timestamp")
+    ``number`` tells it from every other one of this process.
+    """
+
+    __slots__ = ("http_date", "id", "number", "snapshot", "timestamp")
 
     def __init__(self, snapshot: Snapshot, unix_now: float) -> None:
         seconds, microseconds = divmod(snapshot.manifest.data_max_us, 1_000_000)
         newest = datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds)
         self.snapshot = snapshot
+        self.number = next(_NUMBERS)
         self.id = quote(snapshot.manifest.snapshot, safe="")
         self.timestamp = newest.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         # HTTP forbids a date in the server's future; a switch's clock may run ahead of ours.
@@ -175,6 +182,8 @@ class View:
     stopping: bool = False
     bodies: BodyTable = field(default_factory=BodyTable)
     """Bodies rendered from these snapshots; a new table with every swap."""
+    number: int = field(init=False, compare=False, default_factory=lambda: next(_NUMBERS))
+    """Tells it from every other view of this process: who remembers the number holds no snapshot in memory."""
     numbers: dict[str, int] = field(init=False)
     _standings: dict[tuple[str | None, str | None], Standing] = field(init=False, repr=False, compare=False)
 
