@@ -104,7 +104,6 @@ def test_fast_and_ordinary_requests_keep_their_order(holder: Holder) -> None:
             assert [client.read()[2] for _ in range(80)] == expected
 
 
-@pytest.mark.usefixtures("_without_app")
 def test_a_client_that_does_not_read_is_not_read_from(holder: Holder) -> None:
     """Its requests wait in its own socket, and when it reads at last, all are answered."""
     with connected(holder) as client:
