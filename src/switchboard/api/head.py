@@ -59,12 +59,16 @@ def read_headers(block: bytes) -> dict[str, bytes] | None:
     if len(lines) > MOST_HEADERS:
         return None
     headers = []
+    hosts = 0
     for line in lines:
         name, _, value = line.partition(b":")
         name, value = name.lower(), value.strip(b" ")
         if name in _NOT_SIMPLE or (name == b"connection" and value.lower() != b"keep-alive"):
             return None
+        hosts += name == b"host"
         headers.append((name, value))
+    if hosts != 1:
+        return None
     return request_fields(headers)
 
 
