@@ -1,6 +1,6 @@
 """Rows that say again what an earlier row said: one switch and port twice in a snapshot.
 
-They are stored as they came, and the first one answers. They are found at the end, in one sort of 64-bit hashes: 12
+They are stored as they came, and the first one answers. They are found at the end, in one sort of 64-bit hashes: 8
 bytes a row, however many ports there are. Among a million rows the chance that two keys share a hash is 3 in 10^8.
 """
 
@@ -9,6 +9,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+PAGE_ROWS = 1 << 17
+"""1 MiB of hashes."""
 
 IntArray = npt.NDArray[np.int32]
 _Hashes = npt.NDArray[np.uint64]
@@ -23,22 +26,34 @@ class Duplicates:
     """Collects the keys of all rows of a body."""
 
     def __init__(self) -> None:
-        # One buffer each that grows in place: many small arrays that stay would tear the heap of all else to pieces.
-        self._keys = bytearray()
-        self._lines = bytearray()
+        self._rows = 0
+        # Pages that stay where they are: one buffer that grows is copied again and again, and is there twice then.
+        self._pages: list[_Hashes] = []
+        self._runs = bytearray()  # int32: first row and its line, of rows that stand on lines one after the other
 
     def add(self, switches: IntArray, ports: pa.Array, lines: IntArray) -> None:
         """Take rows: the number of their switch, their port (an array of nulls where there are none), their line."""
+        starts = np.flatnonzero(np.diff(lines, prepend=lines[:1]) != 1).astype(np.int32)
+        self._runs += np.stack([self._rows + starts, lines[starts]], axis=1).tobytes()
         keys = _hash(switches, ports)
-        self._keys += keys.tobytes()
-        self._lines += lines.tobytes()
+        while len(keys):
+            page, at = divmod(self._rows, PAGE_ROWS)
+            if page == len(self._pages):
+                self._pages.append(np.empty(PAGE_ROWS, np.uint64))
+            some, keys = keys[: PAGE_ROWS - at], keys[PAGE_ROWS - at :]
+            self._pages[page][at : at + len(some)] = some
+            self._rows += len(some)
 
     def lines(self) -> list[int]:
         """Lines of all rows whose switch and port had a row before, in order."""
-        keys = np.frombuffer(self._keys, np.uint64)
+        keys = np.concatenate([*self._pages, np.empty(0, np.uint64)])[: self._rows]
         order = np.argsort(keys, kind="stable")
         again = order[1:][np.diff(keys[order]) == 0]
-        found: list[int] = np.sort(np.frombuffer(self._lines, np.int32)[again]).tolist()
+        if not len(again):
+            return []
+        first_rows, first_lines = np.frombuffer(self._runs, np.int32).reshape(-1, 2).T
+        run = np.searchsorted(first_rows, again, side="right") - 1
+        found: list[int] = np.sort(again - first_rows[run] + first_lines[run]).tolist()
         return found
 
 
