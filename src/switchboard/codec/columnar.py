@@ -31,6 +31,9 @@ _CLASS[ord("0") : ord("9") + 1] = _DIGIT
 _CLASS[ord("-")] = _MINUS
 _CLASS[[ord(","), ord("\n")]] = _DELIMITER
 
+LOOK_BYTES = 128 << 10
+"""So much is looked at at once, at least one line: what is noted of every cell takes several times its bytes."""
+
 BoolArray = npt.NDArray[np.bool_]
 
 
@@ -190,8 +193,22 @@ def _check_doubles(doubles: pa.Array) -> None:
 def _check_cells(chunk: bytes, rows: int, numeric: BoolArray, nulls: int, most_line_bytes: int) -> None:
     """Refuse numbers that are not written as `numbers.NUMBER` says."""
     bytes_ = np.frombuffer(chunk, np.uint8)
+    cells = no_numbers = start = 0
+    while start < len(chunk):
+        end = chunk.rfind(b"\n", start, start + LOOK_BYTES) + 1 or chunk.index(b"\n", start) + 1
+        of_part = _look(bytes_[start:end], numeric, most_line_bytes)
+        cells += of_part[0]
+        no_numbers += of_part[1]
+        start = end
+    # All that is odd in a numeric column must be a word for «missing», and pyarrow made a null of each of those.
+    if cells != rows * len(numeric) or no_numbers != nulls:
+        raise NeedsRows
+
+
+def _look(bytes_: npt.NDArray[np.uint8], numeric: BoolArray, most_line_bytes: int) -> tuple[int, int]:
+    """How many cells some lines have, and how many in numeric columns are empty or begin or end like no number."""
     ends = np.flatnonzero((bytes_ == ord(",")) | (bytes_ == ord("\n")))
-    if len(ends) != rows * len(numeric):
+    if len(ends) % len(numeric):
         raise NeedsRows
     line_ends = ends[len(numeric) - 1 :: len(numeric)]
     if np.max(np.diff(line_ends, prepend=-1)) > most_line_bytes:
@@ -206,13 +223,10 @@ def _check_cells(chunk: bytes, rows: int, numeric: BoolArray, nulls: int, most_l
     odd |= (first == _MINUS) & (_CLASS[second] != _DIGIT)
     odd |= (second == ord("x")) | (second == ord("X"))
     odd &= ~empty
-    shape = (rows, len(numeric))
-    # All that is odd in a numeric column must be a word for «missing», and pyarrow made a null of each of those.
-    if np.count_nonzero((odd | empty).reshape(shape)[:, numeric]) != nulls:
-        raise NeedsRows
     point = np.flatnonzero((bytes_[:-1] == ord(".")) & ((bytes_[1:] | 0x20) == ord("e")))
     if len(point) and numeric[np.searchsorted(ends, point) % len(numeric)].any():
         raise NeedsRows
+    return len(ends), int(np.count_nonzero((odd | empty).reshape(-1, len(numeric))[:, numeric]))
 
 
 def _times_us(context: Context, arrays: list[pa.Array]) -> Int64Array:

@@ -8,6 +8,7 @@ than is allowed or a carriage return without a line feed.
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from itertools import islice
@@ -158,8 +159,9 @@ def _cells(
 
 
 def _lines(chunk: bytes, line: int) -> Iterator[Line]:
-    for number, raw in enumerate(chunk.split(b"\n"), line):
-        text = raw.removesuffix(b"\r")
+    # One line after the other: who wants only the first few does not pay for an object a line of the chunk.
+    for number, raw in enumerate(io.BytesIO(chunk), line):
+        text = raw.removesuffix(b"\n").removesuffix(b"\r")
         if text:
             yield number, text
 
