@@ -14,6 +14,7 @@ from switchboard.errors import BodyHeld, LeaseLost, PublishRefused, SourceError,
 from switchboard.etl import metrics
 from switchboard.etl.cycle import Cycle, Report
 from switchboard.etl.lease import LeaseKeeper
+from switchboard.etl.memory import let_go, trim_heap
 from switchboard.log import ChangeLog
 from switchboard.model import Outcome, Reject, SourceStatus
 from switchboard.store.redis import Store
@@ -126,6 +127,8 @@ class SourceLoop:
                 limit = "its timeout" if seconds >= self.source.timeout else "the time until the next tick"
                 raise SourceError("timeout", f"the scrape took longer than {seconds:.3g} s, {limit}") from error
         except _FAILURES as error:
+            let_go(error)
+            trim_heap()
             self._note_rejects(attempted_ms)
             self._failed(error)
             if not isinstance(error, LeaseLost):  # else the word is with the one who has the lease

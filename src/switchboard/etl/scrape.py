@@ -143,7 +143,7 @@ def new_session(own_ports: Collection[int] = ()) -> aiohttp.ClientSession:
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"Accept": "text/csv, text/plain;q=0.9, */*;q=0.1", "Accept-Encoding": "gzip, identity"},
-        read_bufsize=2 * PIECE_BYTES,
+        read_bufsize=PIECE_BYTES,
         # The total time is the caller's; this one bounds what the total does not see.
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
     )
