@@ -9,6 +9,7 @@ import hashlib
 import secrets
 import ssl
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import aiohttp
@@ -245,6 +246,9 @@ class Cycle:
 async def _stream(response: Response, transform: Transform, publication: Publication) -> None:
     """Fetch, parse and write at the same time: parsing in a thread, writing in a task, a short queue between them."""
     queue: asyncio.Queue[list[EncodedBlock] | None] = asyncio.Queue(QUEUE_LENGTH)
+    loop = asyncio.get_running_loop()
+    # A thread of its own, that ends with the body: asyncio's many take turns, and each keeps some of what it freed.
+    parsing = ThreadPoolExecutor(1, "parse")
 
     async def write() -> None:
         while (blocks := await queue.get()) is not None:
@@ -255,8 +259,10 @@ async def _stream(response: Response, transform: Transform, publication: Publica
             group.create_task(write())
             async with contextlib.aclosing(response.pieces()) as pieces:
                 async for piece in pieces:
-                    await queue.put(await asyncio.to_thread(transform.feed, piece))
-            await queue.put(await asyncio.to_thread(transform.finish))
+                    await queue.put(await loop.run_in_executor(parsing, transform.feed, piece))
+            await queue.put(await loop.run_in_executor(parsing, transform.finish))
             await queue.put(None)
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from errors
+    finally:
+        parsing.shutdown(wait=False)

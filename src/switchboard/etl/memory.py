@@ -1,8 +1,8 @@
 """Memory that a body needed for a moment goes back to the system, and does not stay with threads and tracebacks.
 
-Arrow and numpy take what they need from the C library. Glibc gives every thread a heap of its own, and the pieces of
-one body are parsed by any thread of asyncio's pool: each of their heaps would keep a whole chunk's worth, and more
-processors mean more threads. One heap is enough where the GIL lets one thread work at a time.
+Arrow and numpy take what they need from the C library. Glibc gives threads heaps of their own, and each keeps
+what it needed most: a chunk's worth for every thread that ever parsed one, and more where there are more processors.
+One heap is enough where the GIL lets one thread work at a time.
 """
 
 from __future__ import annotations
