@@ -96,6 +96,29 @@ async def test_a_cancelled_publication_is_removed(lab: Lab, work: Work) -> None:
     assert await lab.data() == {}
 
 
+async def test_a_write_on_its_way_is_removed_too(lab: Lab, work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is cancelled while blocks are on their way to the store removes them after they have arrived, not before."""
+    under_way = asyncio.Event()
+    write_blocks = lab.store.write_blocks
+
+    async def slow_network(*arguments: Any) -> None:
+        async def arrive() -> None:
+            under_way.set()
+            await asyncio.sleep(0.05)
+            await write_blocks(*arguments)
+
+        await asyncio.shield(asyncio.ensure_future(arrive()))  # what was sent is not called back
+
+    monkeypatch.setattr(lab.store, "write_blocks", slow_network)
+    task = asyncio.ensure_future(work.publish(lab.store))
+    await under_way.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.sleep(0.1)
+    assert await lab.data() == {}
+
+
 async def test_a_lost_answer_leaves_a_whole_snapshot(lab: Lab, work: Work, shared_redis: Any) -> None:
     """If the store moved the pointer, and nobody heard of it, the pointer must not name what was removed."""
     async with MuteProxy(shared_redis.socket_path, after=b"EVALSHA") as proxy:

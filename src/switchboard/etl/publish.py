@@ -30,11 +30,16 @@ class Publication:
         self._snapshot = snapshot
         self._ttl_ms = ttl_ms
         self._announced = False
+        self._writing: asyncio.Future[None] | None = None
 
     async def write(self, blocks: Sequence[EncodedBlock]) -> None:
         """Store blocks. Raises StoreError."""
         self.written += [(block.switch, block.number) for block in blocks]
-        await self._store.write_blocks(self._source, self._snapshot, blocks, self._ttl_ms)
+        # Not cancelled with its caller: what is on its way arrives, and must not arrive after it was removed.
+        self._writing = asyncio.ensure_future(
+            self._store.write_blocks(self._source, self._snapshot, blocks, self._ttl_ms)
+        )
+        await asyncio.shield(self._writing)
 
     async def commit(self, index: Index, manifest: Manifest, lease: Lease) -> None:
         """Store the index and announce the snapshot.
@@ -60,4 +65,7 @@ class Publication:
         # At the worst the keys stay until they expire.
         with contextlib.suppress(StoreError, TimeoutError):
             async with asyncio.timeout(DISCARD_SECONDS):
+                if self._writing is not None:
+                    with contextlib.suppress(StoreError):
+                        await self._writing
                 await self._store.discard(self._source, self._snapshot, self.written)
