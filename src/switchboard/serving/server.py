@@ -7,8 +7,15 @@ import contextlib
 import socket
 from collections.abc import Iterator
 
+import structlog
 import uvicorn
 from starlette.types import ASGIApp
+
+from switchboard.serving.fits import uvicorn_fits
+from switchboard.serving.guard import GuardedProtocol
+from switchboard.serving.sweep import Deadlines, GuardedState, sweep
+
+log = structlog.get_logger()
 
 
 async def serve(
@@ -17,9 +24,13 @@ async def serve(
     stop: asyncio.Event,
     *,
     protocol: type[asyncio.Protocol] | None = None,
+    deadlines: Deadlines | None = None,
     drain_seconds: float = 5.0,
 ) -> None:
     """Serve HTTP/1.1 until ``stop`` is set, then stop accepting, drain for ``drain_seconds`` and return.
+
+    ``protocol`` is the class of a connection, None: GuardedProtocol. Where the uvicorn that is installed is not the
+    one that they were written for, its own takes their place, with a warning.
 
     Signals are not touched: the caller decides what sets ``stop``. A lifespan that fails at start ends in SystemExit.
     """
@@ -27,9 +38,13 @@ async def serve(
         # uvicorn writes head and body apart: without this the body of a kept-alive answer waits 40 ms for an ACK.
         # Linux hands it on to accepted connections.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    missing = uvicorn_fits()
+    if missing:
+        log.warning("uvicorn has changed: served without limits and deadlines for requests", missing=missing)
+    chosen = protocol or GuardedProtocol
     config = uvicorn.Config(
         app,
-        http=protocol or "httptools",
+        http="httptools" if missing else chosen,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -40,10 +55,17 @@ async def serve(
         timeout_graceful_shutdown=round(drain_seconds),
     )
     server = _Server(config)
+    state = GuardedState(deadlines or Deadlines())
+    server.server_state = state
     async with asyncio.TaskGroup() as group:
-        watcher = group.create_task(_exit_when(stop, server))
+        background = [group.create_task(_exit_when(stop, server))]
+        if not missing and issubclass(chosen, GuardedProtocol):
+            background.append(group.create_task(sweep(state)))
         await server.serve(sockets=[sock])
-        watcher.cancel()
+        for task in background:
+            task.cancel()
+    for connection in list(state.connections):
+        connection.transport.abort()  # what was not drained in time
 
 
 class _Server(uvicorn.Server):

@@ -1,0 +1,74 @@
+"""Deadlines of connections without a timer for each: one look at all of them, twice a second."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+import structlog
+from uvicorn.server import ServerState
+
+log = structlog.get_logger()
+
+SLICE = 32
+"""Overdue connections that are dealt with before others have their turn: two thousand at once would stop the loop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadlines:
+    """Seconds that a client has. They are noticed at the sweep after, so up to ``sweep`` later."""
+
+    head: float = 5.0
+    """For the headers, from their first byte."""
+    request: float = 10.0
+    """For a whole request, its body included, from its first byte."""
+    idle: float = 30.0
+    """Between requests, and before the first."""
+    unread: float = 30.0
+    """To take what it was sent before the connection was closed on our side."""
+    linger: float = 2.0
+    """To end its side after a refusal; closed at once, an answer is lost to a client that is still sending."""
+    sweep: float = 0.5
+
+
+class Watched(Protocol):
+    """A connection as the sweep sees it."""
+
+    deadline: float
+    transport: asyncio.Transport
+
+    def overdue(self, now: float) -> None:
+        """The deadline has passed."""
+
+
+class GuardedState(ServerState):
+    """What the connections of one server share: uvicorn's state, and the deadlines."""
+
+    def __init__(self, deadlines: Deadlines) -> None:
+        super().__init__()
+        self.deadlines = deadlines
+
+
+async def sweep(state: GuardedState) -> None:
+    """Tell every guarded connection whose ``deadline`` (event loop's clock) has passed, until cancelled."""
+    loop = asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(state.deadlines.sweep)
+        # serve() sweeps only where all connections are guarded.
+        connections = cast("set[Watched]", state.connections)
+        overdue = overdue_connections(connections, loop.time())
+        for start in range(0, len(overdue), SLICE):
+            for connection in overdue[start : start + SLICE]:
+                if connection in connections:
+                    try:
+                        connection.overdue(loop.time())
+                    except Exception as error:  # the deadlines of all others must go on
+                        log.error("a deadline was missed", exc_info=error)
+                        connection.transport.abort()
+            await asyncio.sleep(0)
+
+
+def overdue_connections(connections: set[Watched], now: float) -> list[Watched]:
+    """Those to be told; this looks at every connection that there is."""
+    return [connection for connection in connections if connection.deadline <= now]

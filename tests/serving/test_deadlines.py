@@ -1,0 +1,201 @@
+"""How long a client may take."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import socket
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from time import monotonic
+
+import pytest
+
+from switchboard.serving import Deadlines
+from switchboard.serving.sweep import Watched, overdue_connections
+from tests.serving.harness import (
+    GET,
+    HASTY,
+    LARGE_BYTES,
+    Server,
+    await_condition,
+    parse,
+    read_answer,
+    read_to_end,
+    running_server,
+    statuses,
+)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with running_server(HASTY) as running:
+        yield running
+
+
+def drip(sock: socket.socket, byte: bytes) -> bytes:
+    """Send a byte again and again until the server says something."""
+    sock.settimeout(0.02)
+    deadline = monotonic() + 10
+    while monotonic() < deadline:
+        sock.sendall(byte)
+        try:
+            return sock.recv(1000)
+        except TimeoutError:
+            continue
+    raise AssertionError("never cut off")
+
+
+@pytest.mark.parametrize(
+    ("begin", "byte"), [(b"", b"\n"), (b"GET /", b"a"), (b"GET / HTTP/1.1\r\nHost: a\r\nX: ", b"a")]
+)
+def test_trickled_headers_are_408(server: Server, begin: bytes, byte: bytes) -> None:
+    """However lively the client is, the first byte starts the clock."""
+    with server.connect() as sock:
+        sock.sendall(begin)
+        seen = parse(drip(sock, byte))
+    assert (seen.status, seen.headers["connection"]) == (408, "close")
+    assert server.reasons == ["slow_head"]
+
+
+def test_the_clock_of_headers_starts_anew_with_each_request(server: Server) -> None:
+    """Also behind a request that arrived in the same read."""
+    with server.connect() as sock:
+        sock.sendall(GET + GET[:9])
+        assert read_answer(sock).startswith(b"HTTP/1.1 200")
+        assert statuses(read_to_end(sock)) == [408]
+
+
+def test_a_trickled_body_is_408(server: Server) -> None:
+    """The app waits for it, and hears that the client is gone."""
+    with server.connect() as sock:
+        sock.sendall(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n")
+        assert statuses(drip(sock, b"x")) == [408]
+    assert server.reasons == ["slow_body"]
+    await_condition(lambda: not server.connections, "the connection is gone")
+
+
+def test_a_trickled_body_that_nobody_reads_ends_the_connection(server: Server) -> None:
+    """It has had its answer."""
+    with server.connect() as sock:
+        sock.sendall(b"POST /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n")
+        assert parse(read_answer(sock)).status == 200
+        assert drip(sock, b"x") == b""
+
+
+@pytest.mark.parametrize("first", [b"", GET], ids=["mute", "kept alive"])
+def test_an_idle_connection_is_closed_without_a_word(server: Server, first: bytes) -> None:
+    """Whether it has been used before or not."""
+    with server.connect() as sock:
+        sock.sendall(first)
+        assert statuses(read_to_end(sock)) == [200] * bool(first)
+    assert server.reasons == []
+
+
+def test_a_connection_in_use_stays(server: Server) -> None:
+    """One that asks now and then lives longer than the time for an idle one."""
+    until = monotonic() + 2 * HASTY.idle
+    with server.connect() as sock:
+        while monotonic() < until:
+            sock.sendall(GET)
+            assert read_answer(sock).startswith(b"HTTP/1.1 200")
+            sock.settimeout(HASTY.idle / 3)
+            with pytest.raises(TimeoutError):
+                sock.recv(1)
+            sock.settimeout(10)
+
+
+def test_a_slow_answer_is_no_idle_connection(server: Server) -> None:
+    """Nothing here limits how long an app takes; a request behind it waits."""
+    with server.connect() as sock:
+        sock.sendall(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n" + GET)
+        sock.settimeout(2 * HASTY.idle)
+        with pytest.raises(TimeoutError):
+            sock.recv(1)
+        sock.settimeout(10)
+        server.open_gate()
+        assert [parse(read_answer(sock)).body for _ in range(2)] == [b"/slow", b"/hello"]
+
+
+def test_a_client_that_never_reads_is_given_up(server: Server) -> None:
+    """Its connection was closed, and yet holds a large answer: it is aborted."""
+    with server.connect() as sock:
+        sock.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        await_condition(lambda: any(c.transport.is_closing() for c in server.connections), "it is closed")
+        await_condition(lambda: not server.connections, "it is aborted")
+        assert server.reasons == ["unread"]
+
+
+def test_a_client_that_reads_no_more_is_given_up_between_requests(server: Server) -> None:
+    """Idle is idle, even if the server still has something to say."""
+    with server.connect() as sock:
+        sock.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+        await_condition(lambda: server.seen, "it asks")
+        await_condition(lambda: not server.connections, "it is aborted")
+        assert server.reasons == ["unread"]
+
+
+def test_a_client_that_reads_in_time_gets_all(server: Server) -> None:
+    """The same answer, taken."""
+    answer = server.talk(b"GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    assert len(parse(answer).body) == LARGE_BYTES
+
+
+def test_a_refused_client_that_keeps_sending_is_cut_off(server: Server) -> None:
+    """It has a moment to read its refusal, no longer."""
+    with server.connect() as sock:
+        sock.sendall(b"rubbish\r\n\r\n")
+        assert statuses(read_to_end(sock)) == [400]
+        await_condition(lambda: not server.connections, "the connection is gone")
+
+
+def test_2000_trickling_connections_are_cut_off_and_others_served() -> None:
+    """All of them by 408, while a good client gets its answers."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    socks: list[socket.socket] = []
+    try:
+        with running_server(Deadlines(head=1.5, linger=0.5, sweep=0.1)) as server, server.connect() as good:
+            for _ in range(2000):
+                sock = server.connect()
+                sock.sendall(b"GET /")
+                socks.append(sock)
+            trickling = deque(socks)
+            answers = []
+            deadline = monotonic() + 20
+            while trickling:
+                assert monotonic() < deadline, f"{len(trickling)} are still there"
+                good.sendall(GET)
+                assert read_answer(good).startswith(b"HTTP/1.1 200")
+                for _ in range(min(100, len(trickling))):
+                    sock = trickling.popleft()
+                    sock.setblocking(False)
+                    try:
+                        answers.append(sock.recv(1000))
+                    except BlockingIOError:
+                        sock.send(b"a")
+                        trickling.append(sock)
+            assert statuses(b"".join(answers)) == [408] * 2000
+            assert server.reasons == ["slow_head"] * 2000
+            await_condition(lambda: len(server.connections) == 1, "they are gone")
+    finally:
+        for sock in socks:
+            sock.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_sweep_finds_the_overdue_only() -> None:
+    """Those whose deadline is now or was before, by their word."""
+
+    @dataclass(eq=False)
+    class Connection:
+        deadline: float
+        transport: asyncio.Transport = field(default_factory=asyncio.Transport)
+
+        def overdue(self, now: float) -> None:
+            raise AssertionError("asked only for those that are overdue")
+
+    connections: set[Watched] = {Connection(float(second)) for second in range(10)}
+    overdue = overdue_connections(connections, 4.0)
+    assert sorted(connection.deadline for connection in overdue) == [0, 1, 2, 3, 4]

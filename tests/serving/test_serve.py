@@ -1,0 +1,136 @@
+"""What serving does beside refusing: order, keep-alive, the end; and which uvicorn it is built for."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+import structlog
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http import flow_control, httptools_impl
+
+from switchboard.serving import serve
+from switchboard.serving.fits import uvicorn_fits
+from tests.serving.harness import GET, await_condition, parse, read_answer, read_to_end, running_server, statuses
+
+
+def get(path: str, *headers: str, version: str = "1.1") -> bytes:
+    return "\r\n".join([f"GET {path} HTTP/{version}", "Host: a", *headers, "", ""]).encode()
+
+
+def test_pipelined_requests_are_answered_in_order() -> None:
+    """Slow and fast ones, in one write and cut into odd pieces."""
+    paths = ["/a", "/slow", "/b", "/slow", "/c"] * 5
+    requests = b"".join(get(path) for path in paths)
+    with running_server() as server:
+        with server.connect() as sock:
+            sock.sendall(requests)
+            await_condition(lambda: b"/slow" in server.seen, "the slow one is asked for")
+            server.open_gate()
+            assert [parse(read_answer(sock)).body.decode() for _ in paths] == paths
+        with server.connect() as sock:
+            for start in range(0, len(requests), 7):
+                sock.sendall(requests[start : start + 7])
+            assert [parse(read_answer(sock)).body.decode() for _ in paths] == paths
+
+
+def test_who_keeps_a_connection() -> None:
+    """HTTP/1.1 unless it says close; HTTP/1.0 never."""
+    with running_server() as server:
+        with server.connect() as sock:
+            for _ in range(3):
+                sock.sendall(GET)
+                assert "connection" not in parse(read_answer(sock)).headers
+        for request in (get("/a", "Connection: close"), get("/a", version="1.0"), b"GET /a HTTP/1.0\r\n\r\n"):
+            assert parse(server.talk(request + GET)).headers["connection"] == "close"
+
+
+def test_a_stop_finishes_what_was_asked() -> None:
+    """Idle connections end at once; requests in flight, and those in the pipeline behind, are answered."""
+    with running_server() as server, server.connect() as idle, server.connect() as busy, server.connect() as half:
+        idle.sendall(GET)
+        read_answer(idle)
+        half.sendall(GET[:-2])
+        busy.sendall(get("/slow") + GET)
+        await_condition(lambda: b"/slow" in server.seen, "the slow one is asked for")
+        server.begin_stop()
+        assert read_to_end(idle) == read_to_end(half) == b""
+        server.open_gate()
+        answers = read_to_end(busy)
+        assert statuses(answers) == [200, 200]
+        assert answers.count(b"connection: close") == 1
+        server.thread.join(10)
+        assert not server.thread.is_alive()
+        with pytest.raises(ConnectionRefusedError):
+            server.connect()
+
+
+def test_a_stop_waits_no_longer_than_it_may() -> None:
+    """A client that does not read, and an app that does not answer, are left behind."""
+    with running_server(drain_seconds=1) as server, server.connect() as deaf, server.connect() as stuck:
+        deaf.sendall(get("/large"))
+        stuck.sendall(get("/slow"))
+        await_condition(lambda: len(server.seen) == 2, "both have asked")
+        server.begin_stop()
+        server.thread.join(10)
+        assert not server.thread.is_alive()
+        assert not server.connections
+
+
+async def test_the_installed_uvicorn_fits() -> None:
+    """Nothing is missing in the one that the lock names."""
+    assert uvicorn_fits() == ""
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (httptools_impl.HttpToolsProtocol, "on_url"),
+        (httptools_impl.HttpToolsProtocol, "on_message_begin"),
+        (httptools_impl.HttpToolsProtocol, "_start_asgi_task"),
+        (flow_control.FlowControl, "resume_reading"),
+    ],
+)
+async def test_a_missing_method_is_found(owner: type, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is named with its class."""
+    monkeypatch.delattr(owner, name)
+    assert f"{owner.__name__}.{name}" in uvicorn_fits()
+
+
+async def test_a_missing_parameter_or_attribute_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was renamed is missing."""
+    with monkeypatch.context() as patch:
+        patch.setattr(httptools_impl, "RequestResponseCycle", lambda scope: None)
+        assert "on_response=" in uvicorn_fits()
+    with monkeypatch.context() as patch:
+        patch.setattr("switchboard.serving.fits.STATE", ("connections", "novel"))
+        assert uvicorn_fits() == "ServerState.novel"
+
+
+async def test_another_uvicorn_serves_without_guard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a warning that says what is missing."""
+    monkeypatch.setattr("switchboard.serving.server.uvicorn_fits", lambda: "FlowControl.novel")
+
+    stop = asyncio.Event()
+    sock = socket.create_server(("127.0.0.1", 0))
+    with structlog.testing.capture_logs() as logs:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(serve(_ok, sock, stop))
+            reader, writer = await asyncio.open_connection(*sock.getsockname())
+            writer.write(b"GET / HTTP/1.1\r\n\r\n")  # no Host: the guard would mind
+            assert (await reader.readline()) == b"HTTP/1.1 200 OK\r\n"
+            writer.close()
+            stop.set()
+    (line,) = logs
+    assert (line["log_level"], line["missing"]) == ("warning", "FlowControl.novel")
+
+
+async def _ok(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "lifespan":
+        while (message := await receive())["type"] != "lifespan.shutdown":
+            await send({"type": f"{message['type']}.complete"})
+        await send({"type": "lifespan.shutdown.complete"})
+    else:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body"})
