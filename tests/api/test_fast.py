@@ -12,12 +12,12 @@ from dataclasses import replace
 import pytest
 import structlog
 from prometheus_client import REGISTRY
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from switchboard.api import fast, metrics
 from switchboard.api.answer import Answer
 from switchboard.api.endpoints import ENDPOINTS, Endpoint
 from switchboard.api.view import View
+from switchboard.serving.guard import GuardedProtocol
 from tests.api.fabric import NOW, Holder, Row, row, source, view
 from tests.api.harness import running_api
 from tests.processes import wait_for
@@ -41,7 +41,7 @@ def _without_app(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_parser(self: object, data: bytes) -> None:
         raise AssertionError(f"not answered by the fast door: {data!r}")
 
-    monkeypatch.setattr(HttpToolsProtocol, "data_received", no_parser)
+    monkeypatch.setattr(GuardedProtocol, "data_received", no_parser)
 
 
 class Client:

@@ -24,6 +24,7 @@ from switchboard.api.answer import Answer, Request, error_answer, request_fields
 from switchboard.api.bodies import SharedBody
 from switchboard.api.endpoints import ENDPOINTS, Endpoint
 from switchboard.api.fast import FastDoor, FastProtocol
+from switchboard.api.ordinary import OrdinaryProtocol
 from switchboard.api.respond import failure, not_found, respond
 from switchboard.api.view import ViewHolder
 from switchboard.api.watch import Watcher
@@ -91,10 +92,10 @@ async def serve_api(settings: Settings, sock: socket.socket, stop: asyncio.Event
 
 def choose_protocol(
     holder: ViewHolder, endpoints: Sequence[Endpoint] = ENDPOINTS, *, fast_door: bool
-) -> type[asyncio.Protocol] | None:
-    """The fast door where it is wanted; None: the ordinary one, which logs every request at level debug."""
+) -> type[OrdinaryProtocol]:
+    """The fast door where it is wanted; at level debug the ordinary one, which logs every request."""
     if not fast_door or log.is_enabled_for(logging.DEBUG):
-        return None
+        return OrdinaryProtocol
     return FastProtocol.with_door(FastDoor(holder, endpoints))
 
 

@@ -11,15 +11,17 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from switchboard.api import metrics
 from switchboard.api.answer import Answer, Request, wire_headers
 from switchboard.api.endpoints import ENDPOINTS, Endpoint
 from switchboard.api.head import HeadReader
 from switchboard.api.hot import HotAnswers, Ready
+from switchboard.api.ordinary import OrdinaryProtocol
 from switchboard.api.respond import failure, respond
 from switchboard.api.view import ViewHolder
+from switchboard.serving.guard import IDLE
 
 LARGEST_BODY_BYTES = 256 << 10
 """A larger body is left to the ordinary door, which hands it to the socket in parts."""
@@ -77,7 +79,7 @@ class FastDoor:
         return ready
 
 
-class FastProtocol(HttpToolsProtocol):
+class FastProtocol(OrdinaryProtocol):
     """A connection. ``door`` is that of the server: ``with_door`` makes a class that has one."""
 
     door: FastDoor
@@ -89,8 +91,6 @@ class FastProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._parsing = False
-        self._upgraded = False
         self._waiting = b""
         """Requests that were received and have to wait, until the client reads or others have had their turn."""
 
@@ -98,25 +98,10 @@ class FastProtocol(HttpToolsProtocol):
         """Answer what the fast door can answer; the parser gets the rest."""
         if self._waiting:
             self._waiting += data
-        elif self._quiet and not self._upgraded:
+        elif self._quiet:
             self._answer(data)
         else:
             super().data_received(data)
-
-    def on_message_begin(self) -> None:
-        """From here to the end of the message all bytes are the parser's."""
-        self._parsing = True
-        super().on_message_begin()
-
-    def on_headers_complete(self) -> None:
-        """Leave a connection alone whose client wants to speak something else."""
-        self._upgraded = self._upgraded or self.parser.should_upgrade()
-        super().on_headers_complete()
-
-    def on_message_complete(self) -> None:
-        """The next byte begins a message."""
-        self._parsing = False
-        super().on_message_complete()
 
     def resume_writing(self) -> None:
         """The client has read what it was sent: go on with what it has asked since."""
@@ -128,9 +113,9 @@ class FastProtocol(HttpToolsProtocol):
 
     @property
     def _quiet(self) -> bool:
-        """Whether no request is in the hands of the parser or the app."""
+        """Whether no request is in the hands of the parser or the app, and the connection goes on."""
         cycle: RequestResponseCycle | None = self.cycle  # None until the parser has seen a request
-        return not self._parsing and (cycle is None or cycle.response_complete)
+        return self.phase == IDLE and not self.deaf and (cycle is None or cycle.response_complete)
 
     def _go_on(self) -> None:
         if self._waiting and not self.flow.write_paused and not self.transport.is_closing():
@@ -156,7 +141,7 @@ class FastProtocol(HttpToolsProtocol):
             unsent += len(ready.rest)
             full = answered == MOST_A_TURN or unsent > MOST_UNSENT_BYTES
         if answered:
-            self._unset_keepalive_if_required()
+            self.active_at = self.loop.time()
             state.total_requests += answered
             self.transport.write(b"".join(out))
         rest = data[at:]

@@ -87,6 +87,11 @@ TALLY = Tally()
 STREAMS_CUT = Counter(
     "switchboard_api_streams_cut_total", "Long answers given up, because the client was slow or gone", ["reason"]
 )
+REFUSED = Counter(
+    "switchboard_api_requests_refused_total",
+    "Requests that reached no endpoint: too slow, too long, or malformed",
+    ["reason"],
+)
 LOADS = Counter("switchboard_api_view_loads_total", "Snapshots loaded into the view, by outcome", ["source", "outcome"])
 LOAD_SECONDS = Histogram(
     "switchboard_api_view_load_duration_seconds",
