@@ -8,11 +8,11 @@ PYTHON ?=
 # More words for the command that is run, as in `make up ARGS="--port 8081"`.
 ARGS ?=
 
-.PHONY: help up test fuzz check bench lock clean
+.PHONY: help up test fuzz check bench bench-tools lock clean
 .DEFAULT_GOAL := help
 
 help: ## List these commands.
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 up: $(VENV)/ready ## Set up, run everything on this machine, print what to try. Ctrl-C stops it.
 	@$(BIN)/switchboard up $(ARGS)
@@ -32,6 +32,9 @@ check: $(VENV)/ready ## Lint, formatting, types, and the arrows between modules.
 
 bench: $(VENV)/ready ## Measure; prints a table and writes build/bench.json.
 	@$(BIN)/python -m bench $(ARGS)
+
+bench-tools: ## Install what the serving part of `make bench` is measured with: wrk, nginx, hey.
+	@tools/bench
 
 # Pins are kept as far as they fit; ARGS=--upgrade takes the newest.
 lock: ## Write the lock files anew from pyproject.toml.

@@ -1,6 +1,6 @@
 """Measure Switchboard on this machine: print a table, and merge the figures into ``build/bench.json``.
 
-Usage: python -m bench [PART…]   (all parts by default: serving, steady, ingest)
+Usage: python -m bench [PART…]   (all parts by default: serving, steady, queries, ingest)
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import ingest, serving, steady
+from bench import ingest, queries, serving, steady
 
 RESULTS = Path("build/bench.json")
 PARTS: dict[str, Callable[[], dict[str, float]]] = {
     "serving": serving.measure,
     "steady": steady.measure,
+    "queries": queries.measure,
     "ingest": ingest.measure,
 }
 
@@ -40,10 +41,17 @@ def main() -> int:
         results |= figures
         print(f"{part}: {time.monotonic() - begun:.0f} s", file=sys.stderr)
         for name, value in figures.items():
-            print(f"  {name:<44} {value:>14,.3f}".rstrip("0").rstrip("."))
+            print(f"  {name:<48} {_shown(value):>14}")
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps(results, indent=2, sort_keys=True) + "\n")
     return 0
+
+
+def _shown(value: float) -> str:
+    """Three decimals, without zeros at the end; of small numbers three digits."""
+    if 0 < abs(value) < 0.1:
+        return f"{value:.3g}"
+    return f"{value:,.3f}".rstrip("0").rstrip(".")
 
 
 def machine() -> dict[str, str | float]:

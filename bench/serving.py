@@ -1,61 +1,137 @@
-"""Requests per second of the API on the default fabric (100 switches × 3 metrics), with `hey -n 5000 -c 50`.
+"""Requests per second of the API, beside nginx serving the same bytes from files, one worker each.
 
-The client shares the machine with the API, the ETL, Redis and the generator, as the original system was measured.
+The server whose turn it is has one core; wrk, Redis, ETL, generator and whoever waits for its turn share the other,
+whichever turn it is, and the ETL publishes every 10 s throughout. A second worker, without the fast door, is the
+ordinary one: it has rows of its own, and while a round runs, sampled answers are compared with its answers.
+
+``…_vs_nginx`` is the median of the ratios of rounds that followed each other. p99 is wrk's, at 50 connections.
 """
 
 from __future__ import annotations
 
-import re
-import shutil
-import statistics
-import subprocess
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 
+from bench import crowd, hey, spread
+from bench.nginx import Nginx, find_nginx
+from bench.plain import ask
+from bench.rounds import Contestant, compare, ratio, same_body
+from bench.system import Cores, many_files, two_cores
+from bench.wrk import find_wrk
 from tests.processes import Switchboard
 
 ROUNDS = 5
-ENDPOINTS = {
+LEAST_NGINX_RPS = 60_000
+"""Where nginx is slower than that, the machine was not ours alone, and ratios say nothing."""
+TARGETS = {
     "get_metric": "/telemetry/GetMetric?switch_id=sw1&metric=bandwidth_mbps",
     "list_metrics": "/telemetry/ListMetrics",
 }
-SUMMARIES = Path("build")
+SMALL, LIST = "/get_metric.json", "/list_metrics.json"
+
+_WRK_ROWS = "get_metric_hot_rps list_metrics_rps get_metric_spread_rps ordinary_door_rps many_connections_rps".split()
+_NGINX_ROWS = "nginx_small_rps nginx_list_rps get_metric_hot_vs_nginx list_metrics_vs_nginx get_metric_spread_vs_nginx"
+_HEY_ROWS = "hey_get_metric_rps hey_list_metrics_rps".split()
 
 
 def measure() -> dict[str, float]:
-    """Medians of ROUNDS rounds that alternate between the endpoints; the median rounds' summaries go to files."""
-    hey = shutil.which("hey")
-    if hey is None:
-        print("  hey is not installed (Debian: apt-get install hey): its rows are skipped")
-        return {}
-    rounds: dict[str, list[tuple[float, str]]] = {name: [] for name in ENDPOINTS}
-    with Switchboard() as system:
-        for _ in range(ROUNDS + 1):
-            for name, target in ENDPOINTS.items():
-                url = f"http://127.0.0.1:{system.port}{target}"
-                rounds[name].append(_run([hey, "-n", "5000", "-c", "50", url]))
-    figures: dict[str, float] = {"hey_rounds": ROUNDS}
-    SUMMARIES.mkdir(exist_ok=True)
-    for name, runs in rounds.items():
-        measured = sorted(runs[1:])  # the first one warmed up
-        rate, summary = measured[len(measured) // 2]
-        assert rate == statistics.median(rate for rate, _ in measured)
-        (SUMMARIES / f"hey_{name}.txt").write_text(summary)
-        figures[f"hey_{name}_rps"] = rate
-        figures[f"hey_{name}_average_ms"] = _number(summary, "Average") * 1000
-        figures[f"hey_{name}_slowest_ms"] = _number(summary, "Slowest") * 1000
+    """All figures for which the programs are installed."""
+    nginx = find_nginx() if find_wrk() else None
+    skips = [
+        ("wrk", find_wrk(), _WRK_ROWS),
+        ("nginx", find_nginx(), []),
+        ("wrk and nginx", nginx, _NGINX_ROWS.split()),
+        ("hey", hey.find_hey(), _HEY_ROWS),
+    ]
+    for program, found, rows in skips:
+        if rows and not found:
+            print(f"  {program} not found (make bench-tools): skipped: {', '.join(rows)}")
+    with many_files(), two_cores() as cores:
+        print(f"  {cores}")
+        figures = _default_fabric(cores, nginx)
+        if find_wrk():
+            figures |= _large_fabric(cores, nginx)
+    if "nginx_small_rps" in figures:
+        void = figures["nginx_small_rps"] < LEAST_NGINX_RPS
+        figures["serving_void"] = float(void)
+        if void:
+            print(f"  VOID: nginx stays under {LEAST_NGINX_RPS:,} requests/s, so the ratios to it say nothing")
     return figures
 
 
-def _run(command: list[str]) -> tuple[float, str]:
-    summary = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
-    answers = re.search(r"\[200\]\s+(\d+) responses", summary)
-    if answers is None or int(answers[1]) != 5000 or "Error distribution" in summary:
-        raise RuntimeError(f"not every answer was 200:\n{summary}")
-    return _number(summary, "Requests/sec"), summary.strip() + "\n"
+def _default_fabric(cores: Cores, nginx: str | None) -> dict[str, float]:
+    """100 switches × 3 metrics."""
+    figures: dict[str, float] = {}
+    with Switchboard() as system, _ordinary_door(system) as ordinary, ExitStack() as stack:
+        (api,) = system.pids("api")
+        if find_wrk():
+            ours = [_contestant(name, TARGETS[of], system, ordinary) for name, of in _OURS.items()]
+            (slow,) = (_contestant("ordinary_door", TARGETS["get_metric"], ordinary, system),)
+            theirs = _static(stack, nginx, system) if nginx else []
+            # ours, nginx, ours, nginx, the ordinary door
+            order = [*_alternate(ours, theirs), slow]
+            for number in range(ROUNDS + 1):
+                for contestant in order:
+                    contestant.run(cores, number, **({} if number else {"seconds": 1}))
+            for contestant in order:
+                figures |= contestant.figures()
+            for one, two in zip(ours, theirs, strict=False):
+                figures[f"{one.name}_vs_nginx"] = ratio(one, two)
+            figures["get_metric_p99_ms"] = figures["get_metric_hot_p99_ms"]
+            figures["serving_rounds"] = ROUNDS
+            figures |= crowd.many_connections(system.port, api, TARGETS["get_metric"], cores)
+        if hey.find_hey():
+            figures |= hey.measure(system.port, api, TARGETS, cores)
+        figures |= crowd.slowloris(system.port, api, cores)
+    return figures
 
 
-def _number(summary: str, name: str) -> float:
-    found = re.search(rf"{name}:\s+([\d.]+)", summary)
-    if found is None:
-        raise RuntimeError(f"hey does not say {name!r}:\n{summary}")
-    return float(found[1])
+def _large_fabric(cores: Cores, nginx: str | None) -> dict[str, float]:
+    """4,096 switches × 3 metrics, asked for at random."""
+    options = ["--generator-switches", str(spread.SWITCHES)]
+    with Switchboard(options) as system, _ordinary_door(system) as ordinary, ExitStack() as stack:
+        (api,) = system.pids("api")
+        ours = spread.contestant(system.port, ordinary.port, api)
+        theirs = _static(stack, nginx, system)[:1] if nginx else []
+        spread.run([ours, *theirs], cores, ROUNDS)
+        figures = ours.figures()
+        for nginx_small in theirs:
+            figures["get_metric_spread_vs_nginx"] = ratio(ours, nginx_small)
+    return figures
+
+
+_OURS = {"get_metric_hot": "get_metric", "list_metrics": "list_metrics"}
+
+
+@contextmanager
+def _ordinary_door(system: Switchboard) -> Iterator[Switchboard]:
+    """Another worker on the same Redis, without the fast door."""
+    options = ["--role", "api", "--redis-url", f"unix://{system.redis_socket}"]
+    with Switchboard(options, command="ingester", environ={"SWITCHBOARD_FAST_DOOR": "false"}) as ordinary:
+        yield ordinary
+
+
+def _contestant(name: str, target: str, system: Switchboard, other: Switchboard) -> Contestant:
+    (api,) = system.pids("api")
+    doors = (system.port, other.port)
+    return Contestant(name, system.port, api, target, sample=lambda: compare(target, doors))
+
+
+def _static(stack: ExitStack, program: str | None, system: Switchboard) -> list[Contestant]:
+    """nginx with what we answer at the moment."""
+    assert program is not None
+    answers = {SMALL: ask(system.port, TARGETS["get_metric"]), LIST: ask(system.port, TARGETS["list_metrics"])}
+    server = stack.enter_context(Nginx(program, answers))
+
+    def contestant(name: str, path: str) -> Contestant:
+        return Contestant(
+            name, server.port, server.pid, path, sample=lambda: same_body(server.port, path, answers[path])
+        )
+
+    return [contestant("nginx_small", SMALL), contestant("nginx_list", LIST)]
+
+
+def _alternate(ours: Iterable[Contestant], theirs: list[Contestant]) -> list[Contestant]:
+    if not theirs:
+        return list(ours)
+    return [contestant for pair in zip(ours, theirs, strict=True) for contestant in pair]

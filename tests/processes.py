@@ -188,7 +188,7 @@ class Switchboard:
 
     def children(self) -> dict[int, str]:
         """The processes that it started, with their command lines."""
-        return dict(_children(self.process.pid))
+        return dict(children_of(self.process.pid))
 
     def pids(self, name: str) -> list[int]:
         """Ids of the children whose command line has this word: redis-server, generator, etl, api (or api-1, …)."""
@@ -201,7 +201,8 @@ class Switchboard:
                 os.kill(pid, number)
 
 
-def _children(parent: int) -> Iterator[tuple[int, str]]:
+def children_of(parent: int) -> Iterator[tuple[int, str]]:
+    """The processes that a process has started: ids and command lines."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):

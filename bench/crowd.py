@@ -1,0 +1,75 @@
+"""What becomes of the API, and of its good clients, when there are 2,000 connections, asking or trickling."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+
+from bench import wrk
+from bench.openloop import Stream, p99
+from bench.system import Cores
+
+CONNECTIONS = 2000
+SECONDS = 4
+STREAM_SECONDS = 6.0
+LONGEST_SECONDS = 15.0
+"""A connection that trickles for so long was not cut."""
+
+
+def many_connections(port: int, pid: int, target: str, cores: Cores) -> dict[str, float]:
+    """2,000 connections that all ask, each again as soon as it is answered."""
+    with cores.alone(pid):
+        done = wrk.run(f"http://127.0.0.1:{port}{target}", seconds=SECONDS, connections=CONNECTIONS)
+    if done.errors:
+        print(f"  2,000 connections: {done.errors} errors:\n{done.summary}")
+    return {
+        "many_connections_rps": done.rps,
+        "many_connections_p99_ms": done.p99_ms,
+        "many_connections_errors": done.errors,
+    }
+
+
+def slowloris(port: int, pid: int, cores: Cores) -> dict[str, float]:
+    """2,000 connections that send a byte of a header each second, opened again when they are cut.
+
+    ``slowloris_p99_ratio`` compares an open-loop client's p99 during that with its p99 before.
+    """
+    with cores.alone(pid):
+        quiet = p99(_stream(port))
+        attacker = subprocess.Popen(
+            [sys.executable, "-m", "bench.slowloris", str(port), str(CONNECTIONS)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert attacker.stdout is not None
+            assert attacker.stdout.readline() == "all are open\n", "the slow client failed; what it said is above"
+            begun = time.monotonic()
+            attacked = p99(_stream(port))
+            left = LONGEST_SECONDS - (time.monotonic() - begun)
+            out, _ = attacker.communicate(f"{left}\n", timeout=LONGEST_SECONDS + 30)
+        finally:
+            attacker.kill()
+            attacker.communicate()
+    told = json.loads(out)
+    figures = {
+        "slowloris_quiet_p99_ms": quiet,
+        "slowloris_p99_ms": attacked,
+        "slowloris_p99_ratio": attacked / quiet,
+        "slowloris_uncut": told["uncut"],
+    }
+    if told["uncut"]:
+        print(
+            f"  slowloris_cut_seconds: skipped: {told['uncut']} connections were still open after {told['longest']} s"
+        )
+        return figures
+    return figures | {"slowloris_cut_seconds": told["longest"]}
+
+
+def _stream(port: int) -> list[float]:
+    with Stream(port, 0) as stream:
+        time.sleep(STREAM_SECONDS)
+        return stream.finish()

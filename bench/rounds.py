@@ -1,0 +1,103 @@
+"""Rounds that alternate between servers, each alone on its core, each with samples compared while it runs."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from bench import wrk
+from bench.plain import Raw, ask
+from bench.system import Cores, cpu_seconds
+
+SECONDS = 4
+SAMPLES = 3
+"""Answers of each round that are compared."""
+COMPARE_SECONDS = 2.0
+"""Within this, two processes that load the same snapshots must be seen to have the same one."""
+BUSY = 0.9
+
+
+@dataclass
+class Contestant:
+    """A server, what it is asked for, and what came of its rounds.
+
+    ``sample``: raises if the server does not answer as it should. ``script``: makes wrk's arguments of the number of a
+    round, where the target is not always the same.
+    """
+
+    name: str
+    port: int
+    pid: int
+    target: str
+    sample: Callable[[], None]
+    script: Callable[[int], tuple[str, ...]] = lambda number: ()
+    rps: list[float] = field(default_factory=list)
+    p99_ms: list[float] = field(default_factory=list)
+    cpu_seconds: list[float] = field(default_factory=list)
+    """Of the server, per request."""
+
+    def run(self, cores: Cores, number: int, *, seconds: int = SECONDS) -> None:
+        """One round; number 0 warms up and is not kept. Raises RuntimeError unless every answer was good."""
+        with cores.alone(self.pid):
+            before, begun = cpu_seconds(self.pid), time.monotonic()
+            url = f"http://127.0.0.1:{self.port}{self.target}"
+            script = self.script(number)
+            done = wrk.run(url, seconds=seconds, script=script, meanwhile=lambda: self._sample(seconds))
+            used, took = cpu_seconds(self.pid) - before, time.monotonic() - begun
+        if done.errors:
+            raise RuntimeError(f"{self.name}: {done.errors} requests failed:\n{done.summary}")
+        if not number:
+            return
+        self.rps.append(done.rps)
+        self.p99_ms.append(done.p99_ms)
+        self.cpu_seconds.append(used / done.requests)
+        if done.busy > BUSY > used / took:
+            print(f"  {self.name}: the client limits (wrk {done.busy:.0%} of its core, server {used / took:.0%})")
+
+    def _sample(self, seconds: int) -> None:
+        for _ in range(SAMPLES):
+            time.sleep(seconds / (SAMPLES + 1))
+            self.sample()
+
+    def figures(self) -> dict[str, float]:
+        """Medians."""
+        return {
+            f"{self.name}_rps": statistics.median(self.rps),
+            f"{self.name}_p99_ms": statistics.median(self.p99_ms),
+            f"{self.name}_cpu_seconds_per_request": statistics.median(self.cpu_seconds),
+        }
+
+
+def ratio(ours: Contestant, other: Contestant) -> float:
+    """The median of the ratios of rounds that followed each other."""
+    return statistics.median(one / two for one, two in zip(ours.rps, other.rps, strict=True))
+
+
+def compare(target: str, doors: Sequence[int]) -> None:
+    """Ask two servers of the same snapshots: content and its tag must be the same. Raises RuntimeError.
+
+    One may have the next snapshot some milliseconds before the other: such answers are not compared.
+    """
+    deadline = time.monotonic() + COMPARE_SECONDS
+    while True:
+        one, other = (ask(port, target) for port in doors)
+        if one.status != 200 or other.status != 200:
+            raise RuntimeError(f"{target}: {one.head!r} {other.head!r}")
+        if one.header("x-snapshot-id") == other.header("x-snapshot-id") != "":
+            break
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{target}: the doors never had the same snapshot:\n{one.head!r}\n{other.head!r}")
+    for name in ("etag", "content-type", "content-length", "last-modified"):
+        if one.header(name) != other.header(name):
+            raise RuntimeError(f"{target}: {name} differs:\n{one.head!r}\n{other.head!r}")
+    if one.body != other.body:
+        raise RuntimeError(f"{target}: the bodies differ:\n{one.body[:200]!r}\n{other.body[:200]!r}")
+
+
+def same_body(port: int, target: str, expected: Raw) -> None:
+    """Ask a server of one static answer. Raises RuntimeError unless that is what comes."""
+    answer = ask(port, target)
+    if answer.status != 200 or answer.body != expected.body:
+        raise RuntimeError(f"{target}: another body:\n{answer.head!r}\n{answer.body[:200]!r}")

@@ -1,0 +1,85 @@
+"""One round of wrk, and what its summary says."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+SPREAD = Path(__file__).parent / "spread.lua"
+_MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
+
+
+@dataclass(frozen=True)
+class Round:
+    """What came of one run.
+
+    ``errors``: connections that failed, requests that timed out, and answers that were not 2xx or 3xx.
+    ``busy``: wrk's share of its core; near 1 it is the client that limits.
+    """
+
+    rps: float
+    p99_ms: float
+    requests: int
+    errors: int
+    busy: float
+    summary: str
+
+
+def find_wrk() -> str | None:
+    """Its path, if it is installed."""
+    return shutil.which("wrk")
+
+
+def run(
+    url: str,
+    *,
+    seconds: int,
+    connections: int = 50,
+    script: tuple[str, ...] = (),
+    meanwhile: Callable[[], None] = lambda: None,
+) -> Round:
+    """Ask for ``url`` over all connections; call ``meanwhile`` once, while that runs.
+
+    ``script``: a Lua file and its arguments. Raises RuntimeError if wrk fails or its summary cannot be read.
+    """
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
+    command += ["-s", script[0], url, "--", *script[1:]] if script else [url]
+    begun, before = time.monotonic(), os.times()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        meanwhile()
+        summary, _ = process.communicate(timeout=seconds + 30)
+    finally:
+        process.kill()
+        process.wait()
+    took, after = time.monotonic() - begun, os.times()
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{summary}")
+    used = after.children_user + after.children_system - before.children_user - before.children_system
+    return _read(summary, used / took)
+
+
+def _read(summary: str, busy: float) -> Round:
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", summary)
+    p99 = re.search(r"99%\s+([\d.]+)(us|ms|s|m)\b", summary)
+    requests = re.search(r"(\d+) requests in", summary)
+    if rate is None or p99 is None or requests is None:
+        raise RuntimeError(f"wrk's summary cannot be read:\n{summary}")
+    sockets = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", summary)
+    others = re.search(r"Non-2xx or 3xx responses: (\d+)", summary)
+    errors = sum(map(int, sockets.groups())) if sockets else 0
+    errors += int(others[1]) if others else 0
+    return Round(
+        rps=float(rate[1]),
+        p99_ms=float(p99[1]) * _MILLISECONDS[p99[2]],
+        requests=int(requests[1]),
+        errors=errors,
+        busy=busy,
+        summary=summary,
+    )
