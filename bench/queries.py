@@ -31,6 +31,9 @@ BATCHES, BATCH_CELLS = 20, 1000
 EXPORTS = 5
 PIECE_BYTES = 1 << 20
 EXPORT = "/telemetry/ListMetrics?format=arrow"
+ARROW = "application/vnd.apache.arrow.stream"
+INTERVAL = 30.0
+"""Seconds. ETL and source share one core: within a shorter interval they might not be ready on a slow machine."""
 
 
 class Missing(Exception):
@@ -66,7 +69,7 @@ def measure() -> dict[str, float]:
     }
     figures: dict[str, float] = {}
     files = [body_of(settings_of(PORTS, COUNTERS), FIRST_SLOT)]
-    with two_cores() as cores, running(files, 10.0) as fabric:
+    with two_cores() as cores, running(files, INTERVAL) as fabric:
         print(f"  {cores}")
         (api,) = fabric.system.pids("api")
         listed = get(fabric.system.port, "/telemetry/ListSwitches", timeout=30).json()[0]
@@ -131,6 +134,9 @@ def _export(cells: Cells) -> dict[str, float]:
     with closing(HTTPConnection("127.0.0.1", cells.port, timeout=60)) as connection:
         rows, values = 0, 0
         answer = _begin(connection, "GET", EXPORT)
+        if answer.headers["Content-Type"] != ARROW:
+            connection.close()
+            raise Missing(f"{EXPORT}: the answer is {answer.headers['Content-Type']}")
         for batch in pa.ipc.open_stream(answer):
             rows += batch.num_rows
             values += sum(len(column) - column.null_count for column in batch.columns)
