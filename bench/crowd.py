@@ -71,5 +71,6 @@ def slowloris(port: int, pid: int, cores: Cores) -> dict[str, float]:
 
 def _stream(port: int) -> list[float]:
     with Stream(port, 0) as stream:
+        stream.wait_begun()
         time.sleep(STREAM_SECONDS)
         return stream.finish()

@@ -35,16 +35,24 @@ class Stream:
         self._process.kill()
         self._process.communicate()
 
+    def wait_begun(self) -> None:
+        """Until it asks: before that it lists what there is to ask for."""
+        assert self._process.stdout is not None
+        if self._process.stdout.readline() != "begun\n":
+            raise RuntimeError("the open-loop client failed; what it said is above")
+
     def finish(self) -> list[float]:
         """End it; return all latencies in milliseconds, sorted. Raises RuntimeError if a request failed."""
         out, _ = self._process.communicate("\n", timeout=30)
         if self._process.returncode:
             raise RuntimeError("the open-loop client failed; what it said is above")
-        return sorted(float(latency) for latency in out.split())
+        return sorted(float(latency) for latency in out.removeprefix("begun\n").split())
 
 
 def p99(latencies: list[float]) -> float:
-    """Of sorted latencies."""
+    """Of sorted latencies. Raises RuntimeError where there are too few for it to mean anything."""
+    if len(latencies) < 100:
+        raise RuntimeError(f"only {len(latencies)} requests were made: too few for a p99")
     return latencies[int(len(latencies) * 0.99)]
 
 
@@ -54,6 +62,7 @@ async def _ask_until_told(port: int, ports_per_switch: int) -> None:
     switches, metrics = [switch["switch_id"] for switch in listed["switches"]], listed["metrics"]
     latencies: list[float] = []
     told = asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+    print("begun", flush=True)
     begun = time.monotonic()
 
     async def ask(first: int) -> None:

@@ -28,7 +28,8 @@ PORTS, COUNTERS = 200_000, 195
 TOP_REQUESTS = 40
 """Each for another metric."""
 BATCHES, BATCH_CELLS = 20, 1000
-EXPORTS = 5
+EXPORTS, EXPORT_SECONDS = 5, 6.0
+"""At least so many, and for so long: at 500 requests a second beside it, a p99 needs some seconds."""
 PIECE_BYTES = 1 << 20
 EXPORT = "/telemetry/ListMetrics?format=arrow"
 ARROW = "application/vnd.apache.arrow.stream"
@@ -145,7 +146,9 @@ def _export(cells: Cells) -> dict[str, float]:
             raise RuntimeError(f"the export has {rows} rows")
         speeds, size = [], 0
         with Stream(cells.port, PORTS_PER_SWITCH) as stream:
-            for _ in range(EXPORTS):
+            stream.wait_begun()
+            first = time.monotonic()
+            while len(speeds) < EXPORTS or time.monotonic() < first + EXPORT_SECONDS:
                 begun = time.perf_counter()
                 size = _read_all(_begin(connection, "GET", EXPORT))
                 speeds.append(size / 1e6 / (time.perf_counter() - begun))
@@ -156,7 +159,7 @@ def _export(cells: Cells) -> dict[str, float]:
         "arrow_export_mb": size / 1e6,
         "arrow_export_mb_per_s": statistics.median(speeds),
         "arrow_export_best_mb_per_s": max(speeds),
-        "arrow_export_rounds": EXPORTS,
+        "arrow_export_rounds": len(speeds),
         "get_metric_requests_during_export": len(latencies),
         "get_metric_p99_during_export_ms": p99(latencies),
         "get_metric_slowest_during_export_ms": latencies[-1],
