@@ -144,7 +144,8 @@ def _export(cells: Cells) -> dict[str, float]:
         answer.read()
         if rows < PORTS:
             raise RuntimeError(f"the export has {rows} rows")
-        speeds, size = [], 0
+        size = 0
+        speeds: list[float] = []
         with Stream(cells.port, PORTS_PER_SWITCH) as stream:
             stream.wait_begun()
             first = time.monotonic()
