@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, cast
 
+import uvloop
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from switchboard.serving import Deadlines, GuardedProtocol, serve
@@ -115,8 +116,8 @@ def running_server(
     protocol: type[GuardedProtocol] = GuardedProtocol,
     drain_seconds: float = 5.0,
 ) -> Iterator[Server]:
-    """Serve on a free port from a thread; it stops with the context."""
-    runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+    """Serve on a free port from a thread, on the event loop that workers have; it stops with the context."""
+    runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
     sock = socket.create_server(("127.0.0.1", 0), backlog=4096)
     server = Server(sock.getsockname()[1], runner.get_loop(), set(), asyncio.Event(), threading.current_thread())
 
