@@ -1,4 +1,4 @@
-"""The comparison of two servers finds what it is there to find, and nothing else."""
+"""The fast door and the ordinary one give the same bytes; the comparison finds what it is there to find."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
+from switchboard.api import metrics
 from switchboard.api.answer import Answer
 from switchboard.api.endpoints import ENDPOINTS, Endpoint
+from switchboard.api.fast import FastDoor
+from switchboard.api.hot import Ready
 from switchboard.api.view import View
 from tests.api.differential import compare, learn_tags
 from tests.api.fabric import Holder, row, source, view
@@ -19,6 +23,12 @@ from tests.api.harness import running_api
 
 ROWS = [row(f"sw{number}", latency_ms=number / 4, errors=number) for number in range(1, 9)]
 VIEW = view(source("fabric", ROWS))
+PORTS = view(
+    source("a", [row(f"sw{s}", str(port), errors=s * port, state="up") for s in range(1, 5) for port in range(1, 4)]),
+    source("b", [row(f"sw{s}", str(port), latency_ms=s / 3) for s in range(3, 7) for port in range(2, 5)]),
+    source("absent"),
+)
+METRICS = ["latency_ms", "errors"]
 SWITCHES = [f"sw{number}" for number in range(1, 9)]
 
 
@@ -77,6 +87,59 @@ def test_a_planted_difference_is_found(port: int, world: World, change: str, wha
         differences = compare(port, other, generate(world, 100))
     assert any(difference.what.startswith(what) for difference in differences)
     assert all(b"sw7" in difference.sent or b"%" in difference.sent for difference in differences)
+
+
+@pytest.mark.parametrize("seen", [VIEW, PORTS], ids=["switches", "ports"])
+def test_both_doors_give_the_same_bytes(seen: View) -> None:
+    """Thousands of requests of all kinds, many on one connection: no answer of the fast door differs from the other."""
+    holder = Holder(seen)
+    with running_api(holder, fast_door=False) as ordinary, running_api(holder) as fast:
+        known = learn_tags(ordinary, World(SWITCHES, METRICS, ["1", "2"]))
+        cases = generate(known, 250)
+        metrics.TALLY.flush()
+        before = fast_answers()
+        differences = compare(ordinary, fast, cases)
+        metrics.TALLY.flush()
+    assert differences == []
+    assert min(Counter(case.kind for case in cases).values()) >= 100
+    assert sum(len(case.methods) for case in cases) >= 5000
+    assert fast_answers() - before > 1000
+
+
+def fast_answers() -> float:
+    """How many requests were answered without the app, of all in this process."""
+    return sum(
+        sample.value
+        for family in REGISTRY.collect()
+        for sample in family.samples
+        if sample.name == "switchboard_api_fast_answers_total"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "what"), [("header", "headers of answer"), ("status", "status of answer"), ("byte", "body of answer")]
+)
+def test_a_difference_planted_in_the_fast_door_is_found(
+    port: int, world: World, change: str, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the fast door alone does wrong, in the answers to one target, does not go unnoticed."""
+
+    class Planted(FastDoor):
+        def reply(self, head: bytes) -> Ready | None:
+            ready = super().reply(head)
+            if ready is None or b"=sw7&" not in head or ready.status != 200:
+                return ready
+            if change == "status":
+                return ready._replace(status=203)
+            if change == "header":
+                return ready._replace(rest=ready.rest.replace(b"vary: Accept,", b"vary: accept,"))
+            return ready if head.startswith(b"HEAD") else ready._replace(rest=ready.rest[:-1] + b"0")
+
+    monkeypatch.setattr("switchboard.api.app.FastDoor", Planted)
+    with running_api(Holder(VIEW)) as other:
+        differences = compare(port, other, generate(world, 100))
+    assert any(difference.what.startswith(what) for difference in differences)
+    assert all(b"sw7" in difference.sent for difference in differences)
 
 
 def test_an_end_that_differs_is_found(port: int) -> None:

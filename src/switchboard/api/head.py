@@ -10,6 +10,7 @@ import re
 from typing import NamedTuple
 
 from switchboard.api.answer import request_fields
+from switchboard.serving.refusals import MOST_TARGET_BYTES
 
 LONGEST_HEAD_BYTES = 8 << 10
 MOST_HEADERS = 64
@@ -35,7 +36,7 @@ class HeadReader:
     def read(self, head: bytes) -> Head | None:
         """Read a head that ends with its empty line; None if it is not simple."""
         match = _REQUEST_LINE.match(head)
-        if match is None:
+        if match is None or match.end() > MOST_TARGET_BYTES:
             return None
         block = head[match.end() :]
         fields = self._remembered.get(block)

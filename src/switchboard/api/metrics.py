@@ -76,6 +76,7 @@ class Tally:
         """Hand over what was counted; on the event loop's thread, as ``count``."""
         for (path, status), count in self._answers.items():
             REQUESTS.labels(path, str(status)).inc(count)
+        FAST_ANSWERS.inc(sum(self._answers.values()))
         for path, buckets in self._buckets.items():
             REQUEST_SECONDS.labels(path).observe_many(buckets, self._seconds[path])
         self._answers.clear()
@@ -87,6 +88,7 @@ TALLY = Tally()
 STREAMS_CUT = Counter(
     "switchboard_api_streams_cut_total", "Long answers given up, because the client was slow or gone", ["reason"]
 )
+FAST_ANSWERS = Counter("switchboard_api_fast_answers_total", "Requests answered by the fast door")
 REFUSED = Counter(
     "switchboard_api_requests_refused_total",
     "Requests that reached no endpoint: too slow, too long, or malformed",
