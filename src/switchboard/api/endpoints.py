@@ -5,15 +5,17 @@ Routes, validation and documentation are derived from it, so they cannot drift a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import msgspec
 
 from switchboard.api import metrics
-from switchboard.api.answer import NO_STORE, TEXT, Answer
+from switchboard.api.answer import JSON, NO_STORE, TEXT, Answer
 from switchboard.api.cells import get_metric
+from switchboard.api.docs import PAGE, SCRIPT, STYLE, Document, StaticFile
 from switchboard.api.formats import Format
 from switchboard.api.lists import SourceSwitches, list_metrics, list_switches
 from switchboard.api.queries import GetMetric, ListMetrics, ListSources, ListSwitches, Parser, Rejects
@@ -28,9 +30,11 @@ class Endpoint:
     """One path. ``answer`` is a function of the view, the moment (monotonic) and the query.
 
     ``query`` None: the query string is not looked at. ``posted``: the query is the JSON body of a POST, of this type.
-    ``content``: the type of a 200's body. ``formats``: what a client may choose from, the default first; none: the body
-    has the one type it always has. ``threaded``: the answer takes longer than an event loop may be held. ``hot``: asked
-    so often that the fast door answers it.
+    ``content``: the type of a 200's body, and ``other``: that of another status which is an answer too.
+    ``formats``: what a client may choose from, the default first; none: the body always has the ``media_type``.
+    ``static``: the answer stays the same while the process lives. ``threaded``: the answer takes longer than an event
+    loop may be held. ``hot``: asked so often that the fast door answers it. ``tells_snapshots``: its headers say which
+    snapshots there are, though no query chooses one.
     """
 
     path: str
@@ -39,9 +43,13 @@ class Endpoint:
     answer: Callable[[View, float, Any], Answer]
     content: Any
     posted: type[msgspec.Struct] | None = None
+    other: Mapping[int, Any] = field(default_factory=dict)
+    media_type: bytes = JSON
     formats: tuple[Format, ...] = ()
+    static: bool = False
     threaded: bool = False
     hot: bool = False
+    tells_snapshots: bool = False
     parser: Parser | None = field(init=False)
     body_decoder: msgspec.json.Decoder[Any] | None = field(init=False)
 
@@ -55,6 +63,17 @@ class Endpoint:
         """The methods it answers."""
         return ("GET", "HEAD") if self.posted is None else ("POST",)
 
+    @property
+    def query_fields(self) -> tuple[str, ...]:
+        """The names of all that a query may say, in the URL or in the body."""
+        asked = self.query if self.posted is None else self.posted
+        return () if asked is None else asked.__struct_fields__
+
+    @property
+    def tagged(self) -> bool:
+        """Whether its answers carry entity tags, so that ``If-None-Match`` may get 304."""
+        return self.posted is None and (self.static or "snapshot" in self.query_fields)
+
 
 def _health(view: View, now: float, query: None) -> Answer:
     return Answer(200, [NO_STORE], b"OK", TEXT)
@@ -62,6 +81,17 @@ def _health(view: View, now: float, query: None) -> Answer:
 
 def _metrics(view: View, now: float, query: None) -> Answer:
     return Answer(200, [NO_STORE], metrics.render(), metrics.CONTENT_TYPE)
+
+
+def _openapi(view: View, now: float, query: None) -> Answer:
+    return _document().answer(view, now, query)
+
+
+@cache
+def _document() -> StaticFile:
+    from switchboard.api.openapi import encoded_document  # it describes the table that this function is in
+
+    return StaticFile(encoded_document(), JSON)
 
 
 ENDPOINTS = (
@@ -98,6 +128,7 @@ ENDPOINTS = (
         answer=list_sources,
         content=list[SourceReport],
         formats=("json",),
+        tells_snapshots=True,
     ),
     Endpoint(
         path="/telemetry/Rejects",
@@ -107,13 +138,16 @@ ENDPOINTS = (
         content=list[RejectReport],
         formats=("json",),
     ),
-    Endpoint(path="/health", summary="OK while the process lives", query=None, answer=_health, content=str),
+    Endpoint(
+        path="/health", summary="OK while the process lives", query=None, answer=_health, content=str, media_type=TEXT
+    ),
     Endpoint(
         path="/ready",
         summary="Whether queries can be answered, with one entry per dependency and source",
         query=None,
         answer=ready,
         content=Readiness,
+        other={503: Readiness},
     ),
     Endpoint(
         path="/metrics",
@@ -121,7 +155,32 @@ ENDPOINTS = (
         query=None,
         answer=_metrics,
         content=str,
+        media_type=metrics.CONTENT_TYPE,
         threaded=True,
+    ),
+    Endpoint(
+        path="/openapi.json",
+        summary="This description, as an OpenAPI 3.1 document",
+        query=None,
+        answer=_openapi,
+        content=Document,
+        static=True,
+    ),
+    *(
+        Endpoint(
+            path=path,
+            summary=summary,
+            query=None,
+            answer=file.answer,
+            content=str,
+            media_type=file.media_type,
+            static=True,
+        )
+        for path, summary, file in (
+            ("/docs", "The same as a page, with a form to try each endpoint", PAGE),
+            ("/docs/docs.css", "The style of that page", STYLE),
+            ("/docs/docs.js", "The script of that page", SCRIPT),
+        )
     ),
 )
 """Every endpoint; the most used first, because routes are tried in this order."""

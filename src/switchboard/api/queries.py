@@ -23,7 +23,10 @@ from switchboard.errors import QueryError
 Source = Annotated[str | None, Meta(description="ask this source only")]
 Snapshot = Annotated[
     str | None,
-    Meta(description="answer from exactly this snapshot, the X-Snapshot-Id of an earlier answer; 410 once it is gone"),
+    Meta(
+        description="answer from exactly this snapshot, the X-Snapshot-Id of an earlier answer; 410 once it is gone",
+        extra_json_schema={"type": "string", "pattern": "^([^,=]+|[^,=]+=[^,=]+(,[^,=]+=[^,=]+)*)$"},
+    ),
 ]
 FormatName = Annotated[
     Format | None, Meta(description="form of the answer; goes before the Accept header, and is json without either")
@@ -54,7 +57,13 @@ class ListMetrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     snapshot: Snapshot = None
     since: Annotated[
         int | None,
-        Meta(description="only rows whose own time is later: Unix seconds or milliseconds, or RFC 3339"),
+        Meta(
+            description="only rows whose own time is later: Unix seconds or milliseconds, or RFC 3339",
+            extra_json_schema={
+                "type": "string",
+                "anyOf": [{"pattern": r"^[0-9]{1,14}(\.[0-9]{0,40})?$"}, {"format": "date-time"}],
+            },
+        ),
     ] = None
     """In microseconds since the epoch."""
     format: FormatName = None
