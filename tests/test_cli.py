@@ -17,7 +17,7 @@ from switchboard.settings import GENERAL, GENERATOR
 from tests.processes import Switchboard, free_port, get, wait_for
 
 ROOT = Path(__file__).parent.parent
-COMMANDS = ["up", "generator", "ingester", "config"]
+COMMANDS = ["up", "generator", "ingester", "config", "openapi"]
 
 
 def run(
@@ -147,6 +147,14 @@ def test_files_of_sources_are_checked_at_the_start(
     (tmp_path / "switchboard.toml").write_text('[[sources]]\nname = "ufm"\nurl = "https://h/"\nca_file = "ca.pem"\n')
     assert main(words) == 2
     assert capsys.readouterr().err == "switchboard: source 'ufm', key `ca_file`: ca.pem: No such file or directory\n"
+
+
+def test_openapi_prints_the_document(capsys: pytest.CaptureFixture[str]) -> None:
+    """As JSON what /openapi.json serves, as Markdown docs/API.md."""
+    assert main(["openapi"]) == 0
+    assert json.loads(capsys.readouterr().out)["openapi"] == "3.1.0"
+    assert main(["openapi", "--markdown"]) == 0
+    assert capsys.readouterr().out == (ROOT / "docs" / "API.md").read_text("utf-8")
 
 
 def test_config_reference_is_the_document(capsys: pytest.CaptureFixture[str]) -> None:

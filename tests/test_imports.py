@@ -29,7 +29,7 @@ ARROWS: dict[str, set[str]] = {
     "store": VOCABULARY | {"codec"},
     "generator": LEAVES,
     "etl": LEAVES | {"access", "codec", "store"},
-    "api": LEAVES | {"codec", "store"},
+    "api": LEAVES | {"__init__", "codec", "store"},
     "sockets": VOCABULARY,
     "reference": VOCABULARY | {"settings"},
     "options": VOCABULARY | {"settings"},
@@ -41,6 +41,7 @@ ARROWS: dict[str, set[str]] = {
     | {
         "__init__",
         "access",
+        "api",
         "generator",
         "options",
         "reference",

@@ -179,6 +179,23 @@ def config(
         print(f"switchboard: {warning}", file=sys.stderr)
 
 
+@app.command()
+def openapi(
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="As Markdown, for people.", metavar="", show_default=False)
+    ] = False,
+) -> None:
+    """Print the description of the query API: the OpenAPI document that /openapi.json serves.
+
+    switchboard openapi > openapi.json
+    switchboard openapi --markdown
+    """
+    from switchboard.api.markdown import render_markdown
+    from switchboard.api.openapi import describe, encoded_document
+
+    print(render_markdown(describe()) if markdown else encoded_document().decode(), end="")
+
+
 def _read(flags: dict[str, Given]) -> Loaded:
     return load(flags, os.environ, Path.cwd())
 

@@ -65,6 +65,12 @@ def describe(endpoints: Sequence[Endpoint] = ENDPOINTS) -> dict[str, Any]:
     operations = [
         _operation(endpoint, answers, body) for endpoint, answers, body in zip(endpoints, bodies, posted, strict=True)
     ]
+    paths = {
+        endpoint.path: {endpoint.methods[0].lower(): operation}
+        for endpoint, operation in zip(endpoints, operations, strict=True)
+    }
+    responses = _used("responses", shared_responses(problem), paths)
+    headers = _used("headers", HEADERS, (paths, responses))
     return {
         "openapi": "3.1.0",
         "info": {
@@ -76,11 +82,8 @@ def describe(endpoints: Sequence[Endpoint] = ENDPOINTS) -> dict[str, Any]:
         },
         "servers": [{"url": "/", "description": "where this document is"}],
         "tags": [{"name": name, "description": description} for name, description in _TAGS.items()],
-        "paths": {
-            endpoint.path: {endpoint.methods[0].lower(): operation}
-            for endpoint, operation in zip(endpoints, operations, strict=True)
-        },
-        "components": {"schemas": components, "responses": shared_responses(problem), "headers": HEADERS},
+        "paths": paths,
+        "components": {"schemas": components, "responses": responses, "headers": headers},
     }
 
 
@@ -102,7 +105,7 @@ def _operation(endpoint: Endpoint, schemas: dict[int, Any], posted: Any) -> dict
     )  # its first sentence says what the summary says
     if more:
         operation["description"] = more
-    parameters = []
+    parameters: list[dict[str, Any]] = []
     if endpoint.query is not None:
         parameters += parameters_of(endpoint.query, {} if example is None else example.parameters)
     if endpoint.tagged:
@@ -116,6 +119,12 @@ def _operation(endpoint: Endpoint, schemas: dict[int, Any], posted: Any) -> dict
         operation["requestBody"] = {"required": True, "content": {"application/json": content}}
     operation["responses"] = responses_of(endpoint, schemas, None if example is None else example.value)
     return operation
+
+
+def _used(kind: str, components: dict[str, Any], by: Any) -> dict[str, Any]:
+    """Those components that something refers to."""
+    text = msgspec.json.encode(by).decode()
+    return {name: each for name, each in components.items() if f'"#/components/{kind}/{name}"' in text}
 
 
 def _tag(endpoint: Endpoint) -> str:

@@ -12,6 +12,7 @@ from switchboard.api.answer import PROBLEM
 from switchboard.api.endpoints import Endpoint
 from switchboard.api.formats import CONTENT_TYPES
 from switchboard.model import State
+from switchboard.serving import refusals
 
 Object = dict[str, Any]
 
@@ -78,7 +79,7 @@ _ERROR_HEADERS = ("Cache-Control", "Vary", "X-Content-Type-Options")
 _ERRORS: dict[int, tuple[str, str, str, tuple[str, ...]]] = {
     400: (
         "BadRequest",
-        "A parameter or the body is missing, empty, unknown, malformed or given too often.",
+        "A parameter is missing, empty, unknown, malformed or given too often; or body or request is malformed.",
         "Missing metric parameter",
         (),
     ),
@@ -95,17 +96,17 @@ _ERRORS: dict[int, tuple[str, str, str, tuple[str, ...]]] = {
         "Not acceptable: the Accept header takes none of application/json",
         (),
     ),
-    408: ("RequestTimeout", "The request did not arrive in time.", "The body did not arrive within 10 s", ()),
+    408: ("RequestTimeout", "The request did not arrive in time.", refusals.SLOW_BODY.sentence, ()),
     410: (
         "Gone",
         "The snapshot that was asked for is no longer kept.",
-        "The snapshot 1795460000123-5cdf168d is gone: ask without snapshot= for the current one",
+        "snapshot is gone: ask without snapshot= for the current one",
         (),
     ),
     413: ("ContentTooLarge", "The body is too large.", "The body is too large: at most 2097152 bytes are taken", ()),
-    414: ("UriTooLong", "The target of the request is too long.", "The target is longer than 8192 bytes", ()),
+    414: ("UriTooLong", "The target of the request is too long.", refusals.TARGET.sentence, ()),
     415: ("UnsupportedMediaType", "The body is not JSON.", "Unsupported media type: send application/json", ()),
-    431: ("HeadersTooLarge", "The headers are too many or too large.", "The headers are larger than 16384 bytes", ()),
+    431: ("HeadersTooLarge", "The headers are too many or too large.", refusals.HEADERS.sentence, ()),
     500: (
         "InternalError",
         "A failure of the service itself.",
@@ -118,7 +119,10 @@ _ERRORS: dict[int, tuple[str, str, str, tuple[str, ...]]] = {
         "No snapshot yet: no source is known; is an ETL process running?",
         ("Retry-After",),
     ),
+    505: ("VersionNotSupported", "Another version of HTTP.", refusals.VERSION.sentence, ()),
 }
+_OF_THE_SERVER = frozenset({400, 405, 408, 414, 431, 500, 505})
+"""Errors that any request may get, whatever it asks for: malformed, too slow, too large, or our own failure."""
 
 
 def shared_responses(problem: Object) -> dict[str, Object]:
@@ -162,11 +166,11 @@ def responses_of(endpoint: Endpoint, schemas: dict[int, Object], example: Any) -
 
 
 def _failures(endpoint: Endpoint) -> set[int]:
-    """The errors that an endpoint can answer, beside those of the server itself."""
+    """The errors that a request for an endpoint can get."""
     fields = endpoint.query_fields
-    statuses = {405, 408, 414, 431, 500}
+    statuses = set(_OF_THE_SERVER)
     if endpoint.parser is not None or endpoint.posted is not None:
-        statuses |= {400, 503}
+        statuses.add(503)
     if endpoint.formats:
         statuses.add(406)
     if endpoint.posted is not None:
