@@ -153,7 +153,7 @@ function tryIt(path, method, operation, read) {
       answer.append(
         el("div", { class: `status s${response.status.toString()[0]}` }, status, el("span", { class: "took" }, took)),
         el("pre", { tabindex: "0", class: "headers" }, lines),
-        bytes.length ? el("pre", { tabindex: "0" }, text) : null ?? "",
+        bytes.length ? el("pre", { tabindex: "0" }, text) : "",
       );
     } catch (error) {
       answer.append(el("div", { class: "status s5" }, `No answer: ${error.message}`));
