@@ -20,7 +20,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
-"""What the page may load and do; a response to an injected script would be nothing."""
+"""What the page may load and ask: its own files and its own service; nobody may frame it."""
 _HEADERS: Headers = [
     NO_CACHE,
     VARY,
