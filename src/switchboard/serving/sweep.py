@@ -11,7 +11,7 @@ from uvicorn.server import ServerState
 
 log = structlog.get_logger()
 
-SLICE = 32
+SLICE = 8
 """Overdue connections that are dealt with before others have their turn: two thousand at once would stop the loop."""
 
 
