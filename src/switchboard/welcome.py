@@ -52,7 +52,7 @@ async def welcome(addresses: Addresses) -> None:
 
 
 def _text(addresses: Addresses, query: str) -> str:
-    rows = [("API", addresses.api), ("metrics", f"{addresses.api}/metrics")]
+    rows = [("API", addresses.api), ("docs", f"{addresses.api}/docs"), ("metrics", f"{addresses.api}/metrics")]
     if addresses.generator is not None:
         rows.append(("generator", addresses.generator))
     rows.append(("Redis", addresses.redis_line))
