@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
 from switchboard.api.answer import Answer
 from switchboard.api.bodies import MOST_VALUES
 from switchboard.api.provenance import data_headers, entity_tag, standing_for
-from switchboard.api.queries import ListMetrics, ListSwitches
+from switchboard.api.queries import ListMetrics, ListSwitches, malformed
 from switchboard.api.view import Live, Standing, View
+from switchboard.codec.block import Block, Snapshot
+from switchboard.codec.choose import Choice, Selector
+from switchboard.codec.globs import LONGEST_GLOB, MOST_GLOBS, Names, is_glob
 from switchboard.codec.guid import canonical_guid
-from switchboard.codec.render import Choice, encode_json, render_list
+from switchboard.codec.render import encode_json, render_list
+from switchboard.codec.where import MOST_CONDITIONS, Condition, parse_condition, spelled
+from switchboard.errors import QueryError
 
 
 class SwitchEntry(msgspec.Struct, frozen=True):
@@ -43,14 +48,10 @@ def list_metrics(view: View, now: float, query: ListMetrics) -> Answer:
     """
     standing = standing_for(view, now, query)
     snapshots = [live.loaded.snapshot for live in standing.live]
-    choice = Choice(
-        switches=frozenset(_known_spelling(standing.live, switch) for switch in query.switch_id) or None,
-        metrics=frozenset(query.metric) or None,
-        ports=frozenset(query.port) or None,
-        since_us=query.since,
-    )
-    answer = _list(standing, query, render_list(snapshots, choice))
-    answer.shared &= choice.switches is None
+    choice = _choice(snapshots, query)
+    pieces = _pieces(snapshots, choice)
+    answer = _list(standing, query, pieces)
+    answer.shared &= not query.switch_id
     return answer
 
 
@@ -63,9 +64,48 @@ def list_switches(view: View, now: float, query: ListSwitches) -> Answer:
     return _list(standing, query, _switch_pieces(standing.live))
 
 
-def _known_spelling(lives: Sequence[Live], switch: str) -> str:
+def _pieces(snapshots: Sequence[Snapshot], choice: Choice) -> Iterator[bytes]:
+    selectors = [Selector(snapshot, choice) for snapshot in snapshots]
+    yield from render_list(selectors, choice)
+
+
+def _choice(snapshots: Sequence[Snapshot], query: ListMetrics) -> Choice:
+    """What a query means for these snapshots. Raises QueryError 400."""
+    for name in ("switch_id", "metric", "port"):
+        globs = [text for text in getattr(query, name) if is_glob(text)]
+        if len(globs) > MOST_GLOBS:
+            raise QueryError(400, f"Too many patterns in {name}: at most {MOST_GLOBS} with * or ? are taken")
+        for text in globs:
+            if len(text) > LONGEST_GLOB:
+                raise malformed(name, text, f"is a pattern of more than {LONGEST_GLOB} characters")
+    schemas = {id(block.metrics): block for snapshot in snapshots for block in snapshot.blocks}.values()
+    columns = {name for block in schemas for name in (*block.labels, *block.metrics)} if query.metric else set()
+    if len(query.where) > MOST_CONDITIONS:
+        raise QueryError(400, f"Too many conditions in where: at most {MOST_CONDITIONS} are taken")
+    where = tuple(parse_condition(text) for text in query.where)
+    for condition in where:
+        _refuse_order_of_texts(condition, schemas)
+    switches = [_known_spelling(snapshots, switch) for switch in query.switch_id]
+    known = {switch for switch in switches if is_glob(switch) and any(switch in each.switches for each in snapshots)}
+    return Choice(
+        switches=Names.of(switches, known),
+        metrics=Names.of(query.metric, columns),
+        ports=Names.of(query.port),
+        since_us=query.since,
+        where=where,
+    )
+
+
+def _refuse_order_of_texts(condition: Condition, schemas: Iterable[Block]) -> None:
+    """Raise QueryError 400 where a label can only be compared in a way that no text can meet."""
+    is_label = any(condition.metric in block.labels for block in schemas)
+    if condition.orders and is_label and not any(condition.metric in block.metrics for block in schemas):
+        raise malformed("where", spelled(condition), f"compares a label: {condition.metric} takes = and != only")
+
+
+def _known_spelling(snapshots: Sequence[Snapshot], switch: str) -> str:
     """The switch as the sources name it: as it was asked for if any of them has that, else as GUIDs are spelled."""
-    if any(switch in live.loaded.snapshot.switches for live in lives):
+    if any(switch in snapshot.switches for snapshot in snapshots):
         return switch
     return canonical_guid(switch) or switch
 

@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from switchboard.api.formats import Format
+from switchboard.codec.where import MOST_CONDITIONS, PATTERN, BadCondition, parse_condition, spelled
 from switchboard.errors import QueryError
 
 Source = Annotated[str | None, Meta(description="ask this source only")]
@@ -31,6 +32,9 @@ Snapshot = Annotated[
 FormatName = Annotated[
     Format | None, Meta(description="form of the answer; goes before the Accept header, and is json without either")
 ]
+
+
+_PATTERNS = "* is any text, ? any character, and a name that exists as it is written is that name"
 
 
 class GetMetric(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -47,12 +51,28 @@ class ListMetrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """All metrics of all switches, or those that the parameters choose."""
 
     switch_id: Annotated[
-        tuple[str, ...], Meta(description="only these switches; a GUID in any spelling; may be repeated")
+        tuple[str, ...],
+        Meta(description=f"only these switches; a GUID in any spelling, or a pattern: {_PATTERNS}; may be repeated"),
     ] = ()
     metric: Annotated[
-        tuple[str, ...], Meta(description="only these metrics, and these labels; without it, all metrics and no labels")
+        tuple[str, ...],
+        Meta(
+            description="only these metrics and labels, and rows that have any of them; "
+            f"names or patterns: {_PATTERNS}; may be repeated; without it, all metrics and no labels"
+        ),
     ] = ()
-    port: Annotated[tuple[str, ...], Meta(description="only these ports; may be repeated")] = ()
+    port: Annotated[
+        tuple[str, ...], Meta(description=f"only these ports; names or patterns: {_PATTERNS}; may be repeated")
+    ] = ()
+    where: Annotated[
+        tuple[Annotated[str, Meta(pattern=PATTERN)], ...],
+        Meta(
+            max_length=MOST_CONDITIONS,
+            description="only rows that meet this condition: METRIC OP VALUE, where OP is one of > >= < <= = != and "
+            "VALUE a decimal number, or for = and != a label's text; a missing cell meets none; may be repeated, "
+            "then all have to be met",
+        ),
+    ] = ()
     source: Source = None
     snapshot: Snapshot = None
     since: Annotated[
@@ -129,7 +149,9 @@ class Parser:
             if not value or (parameter.repeats and "" in value):
                 raise QueryError(400, f"Missing {name} parameter")
             if parameter.repeats:
-                values[name] = tuple(sorted(set(value)))  # one spelling of one query: its entity tag depends on it
+                convert = parameter.convert
+                each = value if convert is None else [convert(name, text) for text in value]
+                values[name] = tuple(sorted(set(each)))  # one spelling of one query: its entity tag depends on it
             elif parameter.convert is not None:
                 values[name] = parameter.convert(name, value)
         return self._query(**values)
@@ -168,7 +190,15 @@ def parse_since(name: str, text: str) -> int:
     return seconds * 1_000_000 + _digits(fraction or "", 6)
 
 
-_CONVERTERS: dict[str, Callable[[str, str], Any]] = {"since": parse_since}
+def parse_where(name: str, text: str) -> str:
+    """A condition in the spelling that all of its spellings share. Raises QueryError 400."""
+    try:
+        return spelled(parse_condition(text))
+    except BadCondition as error:
+        raise malformed(name, text, str(error)) from None
+
+
+_CONVERTERS: dict[str, Callable[[str, str], Any]] = {"since": parse_since, "where": parse_where}
 _MOST_SECONDS = 10**11
 _NUMBER = re.compile(r"([0-9]{1,40})(?:\.([0-9]{0,40}))?")
 _RFC_3339 = re.compile(

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import msgspec
@@ -283,9 +283,13 @@ class Snapshot:
     ) -> None:
         self.manifest = manifest
         self.blocks = blocks
+        self.part_table = np.ascontiguousarray(parts)
+        """Switch, block, first row and rows of every part, switch by switch."""
+        self.memo: dict[str, Any] = {}
+        """What readers have worked out of it and share with each other."""
         self._numbers = numbers
         # Plain ints from a memoryview: indexing a numpy array costs five times as much a cell.
-        self._parts = np.ascontiguousarray(parts).reshape(-1).data
+        self._parts = self.part_table.reshape(-1).data
         self._offsets = offsets.data
 
     @property
