@@ -16,7 +16,7 @@ from switchboard.api import metrics
 from switchboard.api.answer import JSON, NO_STORE, TEXT, Answer
 from switchboard.api.cells import get_metric
 from switchboard.api.docs import PAGE, SCRIPT, STYLE, Document, StaticFile
-from switchboard.api.formats import Format
+from switchboard.api.formats import FORMATS, Format
 from switchboard.api.lists import SourceSwitches, list_metrics, list_switches
 from switchboard.api.queries import GetMetric, ListMetrics, ListSources, ListSwitches, Parser, Rejects
 from switchboard.api.rejects import RejectReport, list_rejects
@@ -110,7 +110,7 @@ ENDPOINTS = (
         query=ListMetrics,
         answer=list_metrics,
         content=list[dict[str, dict[str, Cell | dict[str, Cell]]]],
-        formats=("json",),
+        formats=FORMATS,
         hot=True,
     ),
     Endpoint(

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
-from switchboard.api.answer import Answer
+from switchboard.api.answer import Answer, Headers
 from switchboard.api.bodies import MOST_VALUES
+from switchboard.api.cursors import Cursor, decode_cursor, encode_cursor, next_link
+from switchboard.api.formats import CONTENT_TYPES, Format
+from switchboard.api.pins import parse_pins
 from switchboard.api.provenance import data_headers, entity_tag, standing_for
-from switchboard.api.queries import ListMetrics, ListSwitches, malformed
+from switchboard.api.queries import DEFAULT_LIMIT, ListMetrics, ListSwitches, malformed
 from switchboard.api.view import Live, Standing, View
+from switchboard.codec.arrow import render_arrow
 from switchboard.codec.block import Block, Snapshot
 from switchboard.codec.choose import Choice, Selector
 from switchboard.codec.globs import LONGEST_GLOB, MOST_GLOBS, Names, is_glob
 from switchboard.codec.guid import canonical_guid
-from switchboard.codec.render import encode_json, render_list
+from switchboard.codec.pages import WHOLE, Page, Position, page_end
+from switchboard.codec.render import encode_json, list_end, render_list
+from switchboard.codec.tables import Source, render_csv, render_ndjson
 from switchboard.codec.where import MOST_CONDITIONS, Condition, parse_condition, spelled
 from switchboard.errors import QueryError
 
@@ -42,16 +48,33 @@ _SWITCHES_A_PIECE = 1000
 def list_metrics(view: View, now: float, query: ListMetrics) -> Answer:
     """The list of all switches with their metrics, or the part of it that the query chooses; maybe empty.
 
-    Labels are in it where ``metric`` names them.
+    Labels are in it where ``metric`` names them. JSON puts sources together, the other formats have a row of each.
 
-    Raises QueryError 404 (source) or 503.
+    Raises QueryError 400 (a cursor, a condition, a pattern), 404 (source), 410 or 503.
     """
-    standing = standing_for(view, now, query)
+    cursor = decode_cursor(query)
+    standing = standing_for(view, now, query) if cursor is None else _standing_of(cursor, view, now, query)
     snapshots = [live.loaded.snapshot for live in standing.live]
     choice = _choice(snapshots, query)
-    pieces = _pieces(snapshots, choice)
+    form = query.format or "json"
+    headers: Headers = []
+    if cursor is None and query.limit is None:
+        pieces = _pieces(standing.live, choice, form)
+    else:
+        selectors = [Selector(snapshot, choice) for snapshot in snapshots]
+        start = Position() if cursor is None else _start(cursor, selectors, query)
+        limit = query.limit or DEFAULT_LIMIT
+        end = list_end(selectors, choice, start, limit) if form == "json" else page_end(selectors, start, limit)
+        if end is not None:
+            following = encode_cursor(standing, query, end)
+            link = f'<{next_link(query, following)}>; rel="next"'
+            headers = [(b"link", link.encode()), (b"x-next-cursor", following.encode())]
+        pieces = _render(form, standing.live, selectors, choice, Page(start, end))
     answer = _list(standing, query, pieces)
-    answer.shared &= not query.switch_id
+    answer.headers += headers
+    answer.content_type = CONTENT_TYPES[form]
+    # Others are not likely to ask for just these switches, or just this page.
+    answer.shared &= not query.switch_id and cursor is None and query.limit is None
     return answer
 
 
@@ -64,9 +87,44 @@ def list_switches(view: View, now: float, query: ListSwitches) -> Answer:
     return _list(standing, query, _switch_pieces(standing.live))
 
 
-def _pieces(snapshots: Sequence[Snapshot], choice: Choice) -> Iterator[bytes]:
-    selectors = [Selector(snapshot, choice) for snapshot in snapshots]
-    yield from render_list(selectors, choice)
+def _pieces(lives: Sequence[Live], choice: Choice, form: Format) -> Iterator[bytes]:
+    """A whole list; nothing is done before the first piece is asked for, because most bodies are there already."""
+    selectors = [Selector(live.loaded.snapshot, choice) for live in lives]
+    yield from _render(form, lives, selectors, choice, WHOLE)
+
+
+def _render(
+    form: Format, lives: Sequence[Live], selectors: Sequence[Selector], choice: Choice, page: Page
+) -> Iterator[bytes]:
+    if form == "json":
+        return render_list(selectors, choice, page)
+    sources = [Source(live.source.name, selector) for live, selector in zip(lives, selectors, strict=True)]
+    return _TABLES[form](sources, page)
+
+
+_TABLES: dict[Format, Callable[[Sequence[Source], Page], Iterator[bytes]]] = {
+    "ndjson": render_ndjson,
+    "csv": render_csv,
+    "arrow": render_arrow,
+}
+
+
+def _standing_of(cursor: Cursor, view: View, now: float, query: ListMetrics) -> Standing:
+    """The snapshots of a cursor, in the order that they had. Raises QueryError 404, 410 or 503."""
+    standing = standing_for(view, now, msgspec.structs.replace(query, snapshot=cursor.snapshots))
+    order = [source for source, _ in parse_pins(cursor.snapshots)]
+    live = sorted(standing.live, key=lambda each: order.index(each.source.header_name))
+    return Standing(live, standing.missing, standing.until)
+
+
+def _start(cursor: Cursor, selectors: Sequence[Selector], query: ListMetrics) -> Position:
+    """Where the page of a cursor begins. Raises QueryError 400 if its list has no such place."""
+    start = cursor.position
+    if 0 <= start.source < len(selectors) and start.skip >= 0:
+        order = selectors[start.source].order
+        if 0 <= start.row <= order.rows:
+            return start
+    raise malformed("cursor", query.cursor or "", "is no place in the list")
 
 
 def _choice(snapshots: Sequence[Snapshot], query: ListMetrics) -> Choice:

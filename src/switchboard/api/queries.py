@@ -34,6 +34,9 @@ FormatName = Annotated[
 ]
 
 
+MOST_LIMIT = 10_000
+DEFAULT_LIMIT = 1_000
+"""Rows of a page that is asked for by a cursor alone."""
 _PATTERNS = "* is any text, ? any character, and a name that exists as it is written is that name"
 
 
@@ -86,6 +89,22 @@ class ListMetrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         ),
     ] = None
     """In microseconds since the epoch."""
+    limit: Annotated[
+        int | None,
+        Meta(
+            ge=1,
+            le=MOST_LIMIT,
+            description="rows of a page, switches or their ports; Link and X-Next-Cursor say how the list goes on",
+        ),
+    ] = None
+    cursor: Annotated[
+        str | None,
+        Meta(
+            min_length=1,
+            description="go on where an earlier page of the same query ended, by its X-Next-Cursor: in the same "
+            f"snapshot, or 410 once that is gone; {DEFAULT_LIMIT} rows unless limit says otherwise",
+        ),
+    ] = None
     format: FormatName = None
 
 

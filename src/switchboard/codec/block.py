@@ -16,7 +16,7 @@ after BLOCK_ROWS rows: on 100,000 one-row switches that is 50 bytes a row instea
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -285,7 +285,7 @@ class Snapshot:
         self.blocks = blocks
         self.part_table = np.ascontiguousarray(parts)
         """Switch, block, first row and rows of every part, switch by switch."""
-        self.memo: dict[str, Any] = {}
+        self.memo: dict[Hashable, Any] = {}
         """What readers have worked out of it and share with each other."""
         self._numbers = numbers
         # Plain ints from a memoryview: indexing a numpy array costs five times as much a cell.

@@ -15,7 +15,7 @@ from switchboard.codec.block import PORT
 from switchboard.codec.choose import Choice, Selector
 from switchboard.codec.duplicates import IntArray
 from switchboard.codec.order import slice_or_take
-from switchboard.codec.pages import WHOLE, Page, Position
+from switchboard.codec.pages import MOST_LOOKED, WHOLE, Page, Position
 from switchboard.codec.where import MET, MISSING
 
 
@@ -65,9 +65,7 @@ def merged_steps(selectors: Sequence[Selector], choice: Choice, page: Page = WHO
                 break
 
 
-def merged_end(
-    selectors: Sequence[Selector], choice: Choice, start: Position, limit: int, most_rows: int
-) -> Position | None:
+def merged_end(selectors: Sequence[Selector], choice: Choice, start: Position, limit: int) -> Position | None:
     """What ``page_end`` is for the rows of one snapshot after the other, for rows that are put together."""
     left, looked = limit, 0
     for merged in merged_steps(selectors, choice, Page(start, None)):
@@ -81,7 +79,7 @@ def merged_end(
             return Position(merged.source, int(starts[switch]), skip)
         left -= len(merged.switches)
         looked += merged.looked
-        if looked >= most_rows:
+        if looked >= MOST_LOOKED:
             return Position(merged.source, int(starts[merged.after]))
     return None
 

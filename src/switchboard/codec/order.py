@@ -139,7 +139,9 @@ def is_range(numbers: IntArray) -> bool:
 
 def slice_or_take(values: pa.Array | pa.RecordBatch, rows: IntArray) -> pa.Array | pa.RecordBatch:
     """The rows at these positions, at least one; without a copy where they follow each other."""
-    return values.slice(int(rows[0]), len(rows)) if is_range(rows) else values.take(pa.array(rows))
+    if len(rows) == 1 or is_range(rows):
+        return values if len(rows) == len(values) else values.slice(int(rows[0]), len(rows))
+    return values.take(pa.array(rows))
 
 
 def _texts(ports: pa.Array) -> pa.Array:

@@ -10,6 +10,9 @@ import numpy as np
 from switchboard.codec.choose import Selector
 from switchboard.codec.duplicates import IntArray
 
+MOST_LOOKED = 1 << 17
+"""Rows among which the end of a page is looked for: up to 10 ms."""
+
 
 class Position(NamedTuple):
     """A place in a list: the row with this ordinal of the snapshot with this number.
@@ -39,10 +42,11 @@ class Page(NamedTuple):
 WHOLE = Page(Position(), None)
 
 
-def page_end(selectors: Sequence[Selector], start: Position, limit: int, most_rows: int) -> Position | None:
+def page_end(selectors: Sequence[Selector], start: Position, limit: int) -> Position | None:
     """Where the page ends that begins at ``start`` and has ``limit`` rows; None: it is the last one.
 
-    It ends earlier, and may even be empty, when about ``most_rows`` have been looked at.
+    It ends earlier, and may even be empty, when about MOST_LOOKED rows have been looked at: the
+    event loop waits meanwhile.
     """
     left, looked = limit, 0
     for number, selector in enumerate(selectors[start.source :], start.source):
@@ -52,7 +56,7 @@ def page_end(selectors: Sequence[Selector], start: Position, limit: int, most_ro
                 return Position(number, int(step.taken[left]))
             left -= len(step.taken)
             looked += step.looked
-            if looked >= most_rows:
+            if looked >= MOST_LOOKED:
                 return Position(number, step.after)
     return None
 

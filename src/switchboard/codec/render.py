@@ -22,17 +22,15 @@ import numpy as np
 
 from switchboard.codec.block import Snapshot
 from switchboard.codec.choose import Choice, Selector
-from switchboard.codec.merge import merged_steps
-from switchboard.codec.pages import WHOLE, Page, page_steps
-from switchboard.codec.windows import Window, read_windows
+from switchboard.codec.merge import merged_end, merged_steps
+from switchboard.codec.pages import WHOLE, Page, Position, page_end, page_steps
+from switchboard.codec.windows import ROW_WORK, Window, read_windows
 
 PIECE_WORK = 5_000
 """Work after which a piece ends, in cells of 0.1 µs: 0.5 ms on an idle machine, several times that on a busy one."""
-_ROW_WORK = 20
-"""What a row costs beside its cells, in cells."""
-_STEP_WORK = 1_000
+STEP_WORK = 1_000
 """What it costs to find the rows of a step, in cells."""
-_CELLS = 2
+CELLS = 2
 """Position of the first cell in a window."""
 
 Cell = int | float | str
@@ -80,13 +78,20 @@ def render_list(selectors: Sequence[Selector], choice: Choice, page: Page = WHOL
     yield writer.end()
 
 
+def list_end(selectors: Sequence[Selector], choice: Choice, start: Position, limit: int) -> Position | None:
+    """Where the page ends that begins at ``start``, as ``page_end`` says; None: it is the last one."""
+    if sum(not selector.hopeless for selector in selectors) == 1:
+        return page_end(selectors, start, limit)
+    return merged_end(selectors, choice, start, limit)
+
+
 def read_cells(window: Window) -> Iterator[Cells]:
     """The cells of every row of a window; those that are missing are left out."""
     names, positions, labels = window.columns
     if not positions:
         return iter([{}] * window.rows.num_rows)
     columns, complete = [], True
-    for place, column in enumerate(window.rows.columns[_CELLS:]):
+    for place, column in enumerate(window.rows.columns[CELLS:]):
         values = column.to_pylist()
         if place < labels:
             values = [text or None for text in values]
@@ -110,25 +115,25 @@ def _single(writer: _Writer, selector: Selector, page: Page, number: int) -> Ite
                 if switch != writer.switch:
                     writer.open(switch, selector.order.names[switch])
                 writer.row(port, cells)
-            if writer.worked(len(switches) * (_ROW_WORK + len(window.columns.names))):
+            if writer.worked(window.work):
                 yield writer.take()
-        if writer.worked(_STEP_WORK):
+        if writer.worked(STEP_WORK):
             yield writer.take()
 
 
 def _merged(writer: _Writer, selectors: Sequence[Selector], choice: Choice, page: Page) -> Iterator[bytes]:
     for step in merged_steps(selectors, choice, page):
         names = selectors[step.source].order.names
-        most = max(1, PIECE_WORK // (1 + sum(selector.widest for selector in selectors)))
+        most = max(1, PIECE_WORK // (ROW_WORK + sum(selector.widest for selector in selectors)))
         for start in range(0, len(step.ports), most):
             part = step.part(start, start + most)
             rows: list[Cells | None] = [None] * len(part.ports)
-            width = 0
+            work = len(rows) * ROW_WORK
             for selector, ordinals in zip(selectors, part.ordinals, strict=True):
                 places = np.flatnonzero(ordinals >= 0)
                 at = places.tolist()
                 for window in read_windows(selector, ordinals[places], PIECE_WORK):
-                    width += len(window.columns.names)
+                    work += window.work
                     for place, cells in zip(at[window.at :], read_cells(window), strict=False):
                         known = rows[place]
                         rows[place] = cells if known is None else known | (cells | known)
@@ -136,9 +141,9 @@ def _merged(writer: _Writer, selectors: Sequence[Selector], choice: Choice, page
                 if (step.source, switch) != writer.switch:
                     writer.open((step.source, switch), names[switch])
                 writer.row(port, merged or {})
-            if writer.worked(len(rows) * (_ROW_WORK + width)):
+            if writer.worked(work):
                 yield writer.take()
-        if writer.worked(_STEP_WORK + step.looked):
+        if writer.worked(STEP_WORK + step.looked):
             yield writer.take()
 
 

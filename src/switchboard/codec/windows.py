@@ -12,20 +12,25 @@ from switchboard.codec.choose import Columns, Selector
 from switchboard.codec.duplicates import IntArray
 from switchboard.codec.order import slice_or_take
 
-_MOST_PUT_TOGETHER = 4_000
-"""Columns of blocks that are put together in one window; each costs 0.1 µs."""
+ROW_WORK = 10
+"""What a row costs beside its cells, in cells of 0.1 µs."""
+_PART_WORK, _GATHER_WORK = 1, 15
+"""What each column costs of a block that is part of a window, and of one whose rows there are not neighbours."""
+_MOST_PART_WORK = 4_000
 
 
 class Window(NamedTuple):
     """Rows with time, port and then the chosen columns; all are of blocks with one schema.
 
-    ``at`` is the place of the first row among the ordinals that were asked for.
+    ``at`` is the place of the first row among the ordinals that were asked for, ``work`` what it costs to read them, in
+    cells.
     """
 
     block: Block
     rows: pa.RecordBatch
     columns: Columns
     at: int
+    work: int
 
     @property
     def ports(self) -> list[str] | None:
@@ -33,33 +38,61 @@ class Window(NamedTuple):
         return self.rows.column(PORT).to_pylist() if self.block.has_ports else None
 
 
-def read_windows(selector: Selector, ordinals: IntArray, most_cells: int) -> Iterator[Window]:
-    """The rows in the order of ``ordinals``, in windows of about ``most_cells`` cells and of at least a row."""
-    pending: list[pa.RecordBatch] = []
-    held = selector.snapshot.blocks[0] if selector.snapshot.blocks else None
-    projected: pa.RecordBatch | None = None
-    last: Block | None = None
-    rows = at = 0
+def read_windows(selector: Selector, ordinals: IntArray, most_work: int) -> Iterator[Window]:
+    """The rows in the order of ``ordinals``, in windows that cost about ``most_work`` and have at least a row."""
+    gathered = _Gathered(selector)
+    at = 0
     for block, places, _ in selector.order.segments(ordinals):
-        columns = selector.columns(block)
-        most = max(1, most_cells // (len(columns.positions) + 1))
-        most_parts = _MOST_PUT_TOGETHER // (len(columns.positions) + 2)
-        assert held is not None
-        if pending and (block.metrics is not held.metrics or rows + len(places) > most or len(pending) >= most_parts):
-            yield Window(held, _joined(pending), selector.columns(held), at)
-            at, rows, pending = at + rows, 0, []
-        if block is not last:
-            projected, last = block.rows.select([TIME, PORT, *columns.positions]), block
-        held = block
+        row_work = len(selector.columns(block).names) + ROW_WORK
+        most = max(1, most_work // row_work)
+        if not gathered.fits(block, len(places), most):
+            yield gathered.take(at)
+            at += gathered.rows
         done = 0
         while len(places) - done > most:
-            yield Window(block, slice_or_take(projected, places[done : done + most]), columns, at)
+            gathered.add(block, places[done : done + most])
+            yield gathered.take(at)
             done, at = done + most, at + most
-        pending.append(slice_or_take(projected, places[done:]))
-        rows += len(places) - done
-    if pending and held is not None:
-        yield Window(held, _joined(pending), selector.columns(held), at)
+        gathered.add(block, places[done:])
+    if gathered.parts:
+        yield gathered.take(at)
 
 
-def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
-    return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
+class _Gathered:
+    """Rows of blocks with one schema, until they are a window."""
+
+    def __init__(self, selector: Selector) -> None:
+        self.parts: list[pa.RecordBatch] = []
+        self.rows = 0
+        """Rows of the parts, or of the window that was taken last."""
+        self._selector = selector
+        self._work = 0
+        self._block: Block | None = None
+        self._projected: pa.RecordBatch | None = None
+
+    def fits(self, block: Block, rows: int, most: int) -> bool:
+        """Whether more rows can go into this window."""
+        if not self.parts or self._block is None:
+            return True
+        return block.metrics is self._block.metrics and self.rows + rows <= most and self._work < _MOST_PART_WORK
+
+    def add(self, block: Block, places: IntArray) -> None:
+        """Add rows of a block."""
+        columns = self._selector.columns(block)
+        if block is not self._block or self._projected is None:
+            self._block, self._projected = block, block.rows.select([TIME, PORT, *columns.positions])
+        part = slice_or_take(self._projected, places)
+        if not self.parts:
+            self.rows = self._work = 0
+        self.parts.append(part)
+        self.rows += len(places)
+        neighbours = int(places[-1]) - int(places[0]) == len(places) - 1
+        self._work += (2 + len(columns.names)) * (_PART_WORK if neighbours else _GATHER_WORK)
+
+    def take(self, at: int) -> Window:
+        """The window of what was added."""
+        assert self._block is not None
+        rows = self.parts[0] if len(self.parts) == 1 else pa.concat_batches(self.parts)
+        self.parts = []
+        columns = self._selector.columns(self._block)
+        return Window(self._block, rows, columns, at, self._work + self.rows * (len(columns.names) + ROW_WORK))
