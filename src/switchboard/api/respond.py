@@ -31,7 +31,8 @@ def respond(endpoint: Endpoint, view: View, now: float, request: Request) -> Ans
         answer = endpoint.answer(view, now, query)
         if answer.etag is not None:
             _compare(answer, request, view.bodies, Recipe(endpoint.answer, query))
-            answer.settled = getattr(query, "snapshot", None) is None  # a replaced snapshot has deadlines of its own
+            pins = (getattr(query, name, None) for name in ("snapshot", "cursor"))
+            answer.settled = not any(pins)  # a replaced snapshot has deadlines of its own
     except QueryError as error:
         more = [] if error.retry_after_seconds is None else [(b"retry-after", b"%d" % error.retry_after_seconds)]
         return error_answer(error.status, str(error), request.accept, *more)
