@@ -259,10 +259,19 @@ def _converter(name: str, hint: Any) -> Callable[[str, str], Any] | None:
     if plain is bool:
         return partial(_one_of, {"true": True, "false": False})
     if plain is int:
-        return partial(_whole_number, hint)
+        return partial(_whole_number, _bounded(hint))
     if get_origin(plain) is Literal:
         return partial(_one_of, {word: word for word in get_args(plain)})
     return None
+
+
+def _bounded(hint: Any) -> Any:
+    """An int with the bounds of a type that may be None as well."""
+    bounds = {}
+    while get_origin(hint) is Annotated:
+        hint, *metas = get_args(hint)
+        bounds |= {name: getattr(meta, name) for meta in metas for name in ("ge", "le")}
+    return Annotated[int, Meta(**bounds)]
 
 
 def _one_of(words: dict[str, Any], name: str, text: str) -> Any:

@@ -1,4 +1,4 @@
-"""Lists as tables: a line per row of each snapshot, as NDJSON or CSV, in pieces that are short enough for an event loop.
+"""Lists as tables: a line per row of each snapshot, as NDJSON or CSV, in pieces short enough for an event loop.
 
 The columns are ``source, switch_id, port, timestamp``, then the labels that are named, then the metrics. They are those
 of all blocks, whatever rows are taken, so that all pages of a list have the same. A column of the body that is called

@@ -25,7 +25,9 @@ import pyarrow.compute as pc
 
 MOST_CONDITIONS = 16
 """Conditions in one query."""
-PATTERN = r"^[^<>=!]*[^<>=! ][^<>=!]*(>=?|<=?|=|!=) *[^= ]"
+# Few digits of exponent: an integer is made of it.
+_DECIMAL = r"[-+]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][-+]?[0-9]{1,3})?"
+PATTERN = rf"^[^<>=!]*[^<>=! ][^<>=!]*((>=?|<=?) *{_DECIMAL} *|!?= *[^= ][\s\S]*)$"
 """What the text of a condition looks like, as a regular expression for clients."""
 MISSING, UNMET, MET = 0, 1, 2
 """What a row has to say about a condition."""
@@ -33,8 +35,7 @@ MISSING, UNMET, MET = 0, 1, 2
 Verdicts = npt.NDArray[np.uint8]
 
 _CONDITION = re.compile(r"([^<>=!]+)(>=|<=|!=|>|<|=)(.*)", re.DOTALL)
-# Few digits of exponent: an integer is made of it.
-_NUMBER = re.compile(r"[-+]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][-+]?[0-9]{1,3})?")
+_NUMBER = re.compile(_DECIMAL)
 _OPERATORS = {
     ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le, "=": operator.eq, "!=": operator.ne,
 }  # fmt: skip
