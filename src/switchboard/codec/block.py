@@ -246,18 +246,15 @@ class BlockBuilder:
 class Block:
     """A block in memory. ``metrics`` and ``labels`` map a name to the position of its column."""
 
-    __slots__ = ("_ports", "labels", "metrics", "rows")
+    __slots__ = ("_ports", "has_ports", "labels", "metrics", "rows")
 
     def __init__(self, rows: pa.RecordBatch, labels: dict[str, int], metrics: dict[str, int]) -> None:
         self.rows = rows
         self.labels = labels
         self.metrics = metrics
-        self._ports: list[str] | None = None
-
-    @property
-    def has_ports(self) -> bool:
+        self.has_ports = not pa.types.is_null(rows.schema.field(PORT).type)
         """Whether rows are ports of a switch, or whole switches."""
-        return not pa.types.is_null(self.rows.schema.field(PORT).type)
+        self._ports: list[str] | None = None
 
     @property
     def ports(self) -> list[str]:
