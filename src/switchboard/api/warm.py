@@ -13,6 +13,7 @@ from switchboard.api.bodies import VALUE_BYTES, BodyTable, Recipe, SharedBody, g
 from switchboard.api.lists import list_metrics
 from switchboard.api.queries import ListMetrics
 from switchboard.api.view import View
+from switchboard.errors import QueryError
 
 FIRST_ASKED = (Recipe(list_metrics, ListMetrics()),)
 """What is rendered before anybody has asked for anything."""
@@ -48,6 +49,9 @@ _EXPECTED_GAIN = 2
 async def warm(view: View, now: float, recipes: Sequence[Recipe]) -> None:
     """Render bodies into ``view.bodies``, piece by piece, without holding the event loop."""
     for recipe in recipes:
-        answer: Answer = recipe.answer(view, now, recipe.query)
+        try:
+            answer: Answer = recipe.answer(view, now, recipe.query)
+        except QueryError:
+            continue  # what was asked for is no longer there
         if answer.etag is not None and answer.shared:
             await shared_body(answer, view.bodies, recipe, asked=False).complete()
