@@ -79,6 +79,7 @@ def test_marked_block_prints_what_the_readme_shows(
 def row(case: Case) -> str:
     """A case of the API's tests as a line of the README's table."""
     sent = "".join(f"<br>`{name}: {value}`" for name, value in case.sent.items())
+    sent += f"<br>`{case.posted}`" if case.posted else ""
     when = "" if case.world == "live" else f"<br>({case.world})"
     headers = [f"`{name}: {case.headers[name]}`" for name in ("allow", "retry-after", "etag") if name in case.headers]
     body = f"`{case.body}`".replace("\n", "⏎") if case.body else "(none)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from switchboard.api.view import View
 from switchboard.model import Outcome, Reject
@@ -83,7 +84,7 @@ WORLDS: dict[str, View] = {
 
 @dataclass(frozen=True)
 class Case:
-    """A request and what comes back. ``world`` names the state of the service."""
+    """A request and what comes back. ``world`` names the state of the service, ``posted`` is the body of a POST."""
 
     target: str
     status: int
@@ -92,20 +93,41 @@ class Case:
     method: str = "GET"
     sent: Mapping[str, str] = field(default_factory=dict)
     world: str = "live"
+    posted: str = ""
 
     def __str__(self) -> str:
         sent = "".join(f" {name}: {value}" for name, value in self.sent.items())
-        return f"{self.method} {self.target}{sent} ({self.world})"
+        posted = f" {self.posted[:200]}" if self.posted else ""
+        return f"{self.method} {self.target}{sent}{posted} ({self.world})"
 
 
 GET = "/telemetry/GetMetric"
 LIST = "/telemetry/ListMetrics"
+TOP = "/telemetry/TopMetrics"
+BATCH = "/telemetry/GetMetrics"
 _SW1 = '{"sw1":{"bandwidth_mbps":3704.32,"latency_ms":3432.29,"packet_errors":20}}'
 _SW2 = '{"sw2":{"bandwidth_mbps":9485.01,"packet_errors":7}}'
 _SW3 = '{"sw3":{"bandwidth_mbps":12.5,"latency_ms":0.1,"packet_errors":18446744073709551615}}'
-_KNOWN = "GetMetric takes switch_id, metric, port, source, snapshot"
+_VERBOSE = (
+    '{"value":%d,"unit":null,"timestamp":"2026-11-23T18:53:25.000000Z","age_seconds":1.0,"state":"fresh",'
+    f'"snapshot":"{SNAPSHOT}","source":"fabric","switch_id":"a","port":"%s","metric":"errors",'
+    '"labels":{"state":"%s"}}'
+)
+_N = "Malformed n parameter: %s is out of range: Expected `int` %s\n"
+_KNOWN = "GetMetric takes switch_id, metric, port, source, snapshot, verbose"
 _SINCE = "Malformed since parameter:"
 _NEITHER = "is neither Unix seconds or milliseconds nor RFC 3339 (2026-11-24T06:00:00Z)"
+
+
+def _top(switch: str, port: str, value: object, second: int = 20) -> str:
+    return (
+        f'{{"switch_id":"{switch}","port":{port},"value":{value},"timestamp":"2026-11-23T18:53:{second}.000000Z",'
+        '"source":"fabric"}'
+    )
+
+
+def _batch(posted: str, status: int, body: str, headers: Mapping[str, str], **more: Any) -> Case:
+    return Case(BATCH, status, body, headers, method="POST", posted=posted, **more)
 
 
 def _problem(status: int, title: str, detail: str) -> str:
@@ -123,6 +145,29 @@ CASES = [
     Case(f"{GET}?switch_id=a&metric=errors", 200, '{"1":5,"2":7}', JSON | CURRENT, world="ports"),
     Case(f"{GET}?switch_id=a&metric=state&port=2", 200, '"Polling"', JSON | CURRENT, world="ports"),
     Case(f"{GET}?switch_id=a&metric=state", 200, '{"1":"Active","2":"Polling"}', JSON, world="ports"),
+    Case(f"{GET}?switch_id=sw1&metric=bandwidth_mbps&verbose=false", 200, "3704.32", JSON | CURRENT),
+    Case(
+        f"{GET}?switch_id=sw1&metric=bandwidth_mbps&verbose=true",
+        200,
+        '{"value":3704.32,"unit":"Mbit/s","timestamp":"2026-11-23T18:53:20.000000Z","age_seconds":1.0,"state":"fresh",'
+        f'"snapshot":"{SNAPSHOT}","source":"fabric","switch_id":"sw1","port":null,"metric":"bandwidth_mbps",'
+        '"labels":{}}',
+        JSON | CURRENT | {"cache-control": "no-store"},
+    ),
+    Case(
+        f"{GET}?switch_id=a&metric=errors&verbose=true",
+        200,
+        f'{{"1":{_VERBOSE % (5, "1", "Active")},"2":{_VERBOSE % (7, "2", "Polling")}}}',
+        JSON | CURRENT | {"cache-control": "no-store"},
+        world="ports",
+    ),
+    Case(
+        f"{GET}?switch_id=a&metric=errors&verbose=true&port=2",
+        200,
+        _VERBOSE % (7, "2", "Polling"),
+        JSON | {"cache-control": "no-store"},
+        world="ports",
+    ),
     Case(LIST, 200, f"[{_SW1},{_SW2},{_SW3}]\n", JSON),
     Case(f"{LIST}?switch_id=sw3&switch_id=sw1", 200, f"[{_SW1},{_SW3}]\n", JSON),
     Case(f"{LIST}?metric=latency_ms", 200, '[{"sw1":{"latency_ms":3432.29}},{"sw3":{"latency_ms":0.1}}]\n', JSON),
@@ -203,6 +248,46 @@ CASES = [
         f'"state":"fresh","snapshot":"{SNAPSHOT}","trouble":null}}}}}}\n',
         JSON | {"cache-control": "no-store"},
     ),
+    Case(f"{TOP}?metric=bandwidth_mbps&n=1", 200, f"[{_top('sw2', 'null', 9485.01)}]\n", JSON | CURRENT),
+    Case(
+        f"{TOP}?metric=packet_errors",
+        200,
+        f"[{_top('sw3', 'null', 2**64 - 1, 25)},{_top('sw1', 'null', 20)},{_top('sw2', 'null', 7)}]\n",
+        JSON | CURRENT,
+    ),
+    Case(
+        f"{TOP}?metric=latency_ms&order=asc&switch_id=sw2&switch_id=sw1&switch_id=sw9",
+        200,
+        f"[{_top('sw1', 'null', 3432.29)}]\n",
+        JSON | CURRENT,
+    ),
+    Case(
+        f"{TOP}?metric=errors",
+        200,
+        f"""[{_top("a", '"2"', 7, 25)},{_top("a", '"1"', 5, 25)}]\n""",
+        JSON | CURRENT,
+        world="ports",
+    ),
+    Case(f"{TOP}?metric=errors&port=1&port=9", 200, f"""[{_top("a", '"1"', 5, 25)}]\n""", JSON, world="ports"),
+    _batch(
+        '{"cells":[{"switch_id":"sw1","metric":"packet_errors"},{"switch_id":"sw9","metric":"latency_ms"},'
+        '{"switch_id":"sw2","metric":"latency_ms"},{"switch_id":"sw1","metric":"latency_ms","port":"1"},'
+        '{"switch_id":"sw3","metric":"packet_errors","source":"fabric"},'
+        '{"switch_id":"sw1","metric":"packet_errors","source":"x"}]}',
+        200,
+        '[{"value":20},{"error":"switch_id does not exist","status":404},'
+        '{"error":"metric does not exist","status":404},{"error":"port does not exist","status":404},'
+        '{"value":18446744073709551615},{"error":"source does not exist","status":404}]\n',
+        JSON | CURRENT | {"cache-control": "no-store"},
+    ),
+    _batch(
+        '{"cells":[{"switch_id":"a","metric":"errors"},{"switch_id":"a","metric":"state","port":"2"}],'
+        f'"source":"fabric","snapshot":"{SNAPSHOT}"}}',
+        200,
+        '[{"value":{"1":5,"2":7}},{"value":"Polling"}]\n',
+        JSON | CURRENT | {"cache-control": "no-store"},
+        world="ports",
+    ),
     # 304
     Case(
         f"{GET}?switch_id=sw1&metric=bandwidth_mbps",
@@ -260,6 +345,10 @@ CASES = [
         "Malformed query string: % must be followed by two hexadecimal digits\n",
         TEXT,
     ),
+    Case(f"{GET}?nothing=%zz", 400, "Malformed query string: % must be followed by two hexadecimal digits\n", TEXT),
+    Case(f"{GET}?switch_id=a&metric=b&verbose=1", 400, "Malformed verbose parameter: 1 is none of true, false\n", TEXT),
+    Case(f"{GET}?switch_id=a&metric=b&verbose=", 400, "Missing verbose parameter\n", TEXT),
+    Case(f"{GET}?switch_id=sw9&metric=b&verbose=true", 404, "switch_id does not exist\n", TEXT),
     Case(f"{GET}?switch_id=%ff&metric=latency_ms", 400, "Malformed query string: it is not UTF-8\n", TEXT),
     Case(
         GET,
@@ -268,7 +357,53 @@ CASES = [
         PROBLEM,
         sent=ACCEPT_JSON,
     ),
+    Case(TOP, 400, "Missing metric parameter\n", TEXT),
+    Case(f"{TOP}?metric=a&n=0", 400, _N % ("0", ">= 1"), TEXT),
+    Case(f"{TOP}?metric=a&n=1001", 400, _N % ("1001", "<= 1000"), TEXT),
+    Case(f"{TOP}?metric=a&n=ten", 400, "Malformed n parameter: ten is no whole number\n", TEXT),
+    Case(f"{TOP}?metric=a&order=up", 400, "Malformed order parameter: up is none of desc, asc\n", TEXT),
+    Case(
+        f"{TOP}?metric=state",
+        400,
+        "Malformed metric parameter: state is a label: only numbers can be ranked\n",
+        TEXT,
+        world="ports",
+    ),
+    _batch("{}", 400, "Malformed body: Object missing required field `cells`\n", TEXT),
+    _batch('{"cells":[]}', 400, "Malformed body: Expected `array` of length >= 1 - at `$.cells`\n", TEXT),
+    _batch(
+        f"""{{"cells":[{",".join(['{"switch_id":"a","metric":"b"}'] * 10_001)}]}}""",
+        400,
+        "Malformed body: Expected `array` of length <= 10000 - at `$.cells`\n",
+        TEXT,
+    ),
+    _batch(
+        '{"cells":[{"switch_id":"sw1","metric":"a","switch":"b"}]}',
+        400,
+        "Malformed body: Object contains unknown field `switch` - at `$.cells[0]`\n",
+        TEXT,
+    ),
+    _batch(
+        '{"cells":[{"switch_id":"","metric":"a"}]}',
+        400,
+        "Malformed body: Expected `str` of length >= 1 - at `$.cells[0].switch_id`\n",
+        TEXT,
+    ),
     # 404
+    Case(f"{TOP}?metric=nothing", 404, "metric does not exist\n", TEXT),
+    Case(f"{TOP}?metric=latency_ms&switch_id=sw2", 404, "metric does not exist\n", TEXT),
+    Case(f"{TOP}?metric=latency_ms&switch_id=sw9", 404, "switch_id does not exist\n", TEXT),
+    Case(f"{TOP}?metric=latency_ms&port=1", 404, "port does not exist\n", TEXT),
+    Case(f"{TOP}?metric=errors&port=9", 404, "port does not exist\n", TEXT, world="ports"),
+    Case(f"{TOP}?metric=latency_ms&source=x", 404, "source does not exist\n", TEXT),
+    Case(f"{TOP}?metric=latency_ms", 404, "metric does not exist\n", TEXT, world="no rows"),
+    _batch('{"cells":[{"switch_id":"a","metric":"b"}],"source":"x"}', 404, "source does not exist\n", TEXT),
+    _batch(
+        '{"cells":[{"switch_id":"a","metric":"b"}],"snapshot":"1595460000500-old"}',
+        410,
+        "snapshot is gone: ask without snapshot= for the current one\n",
+        TEXT,
+    ),
     Case(f"{GET}?switch_id=sw9&metric=latency_ms", 404, "switch_id does not exist\n", TEXT),
     Case(f"{GET}?switch_id=sw1&metric=nothing", 404, "switch_id does not exist\n", TEXT, world="no rows"),
     Case(f"{GET}?switch_id=sw9&metric=nothing", 404, "switch_id does not exist\n", TEXT),
@@ -292,6 +427,7 @@ CASES = [
     Case("/telemetry/GetMetric/", 404, "path does not exist\n", TEXT),
     Case("/nothing", 404, _problem(404, "Not Found", "path does not exist"), PROBLEM, sent=ACCEPT_JSON),
     # 405
+    Case(BATCH, 405, "Method PUT is not allowed: use POST\n", TEXT | {"allow": "POST"}, method="PUT"),
     Case(GET, 405, "Method POST is not allowed: use GET or HEAD\n", TEXT | {"allow": "GET, HEAD"}, method="POST"),
     Case(
         LIST,
@@ -303,6 +439,20 @@ CASES = [
     ),
     Case(LIST, 204, "", {"allow": "GET, HEAD"}, method="OPTIONS"),
     # 503
+    Case(
+        f"{TOP}?metric=latency_ms",
+        503,
+        "No snapshot yet: no source is known; is an ETL process running?\n",
+        TEXT | {"retry-after": "2"},
+        world="empty",
+    ),
+    _batch(
+        '{"cells":[{"switch_id":"sw1","metric":"a"}]}',
+        503,
+        "No snapshot yet: no source is known; is an ETL process running?\n",
+        TEXT | {"retry-after": "2"},
+        world="empty",
+    ),
     Case(
         LIST,
         503,

@@ -16,17 +16,24 @@ from switchboard.serving import serve
 from tests.processes import Reply
 
 
-def ask(port: int, target: str, method: str = "GET", headers: Sequence[tuple[str, str]] = ()) -> Reply:
-    """One request on a connection of its own, with these headers and no other but Host; ``target`` is sent as it is."""
+def ask(
+    port: int, target: str, method: str = "GET", headers: Sequence[tuple[str, str]] = (), body: bytes = b""
+) -> Reply:
+    """One request on a connection of its own, with these headers and no other but Host; ``target`` is sent as it is.
+
+    With a body, its length is a header too.
+    """
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     with contextlib.closing(connection):
         connection.putrequest(method, target, skip_accept_encoding=True)
         for name, value in headers:
             connection.putheader(name, value)
-        connection.endheaders()
+        if body:
+            connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body or None)
         response = connection.getresponse()
-        body = response.read()
-        return Reply(response.status, {name.lower(): value for name, value in response.getheaders()}, body)
+        content = response.read()
+        return Reply(response.status, {name.lower(): value for name, value in response.getheaders()}, content)
 
 
 @contextlib.contextmanager

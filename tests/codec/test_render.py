@@ -15,10 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchboard.codec.block import Snapshot
+from switchboard.codec.cells import find_cells
 from switchboard.codec.choose import Choice, Selector
 from switchboard.codec.globs import Names
 from switchboard.codec.pages import WHOLE, Page
-from switchboard.codec.render import PIECE_WORK, encode_json, find_cells, render_list
+from switchboard.codec.render import PIECE_WORK, encode_json, render_list
 from switchboard.codec.where import Condition, parse_condition
 from tests.api.fabric import Row, Value, row, snapshot
 from tests.fuzz import fuzz

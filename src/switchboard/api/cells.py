@@ -6,47 +6,97 @@ The order of checks is the same everywhere: parameters (400, before these functi
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 
-from switchboard.api.answer import Answer
+from switchboard.api.answer import NO_STORE, VARY, Answer
 from switchboard.api.outage import uncertain_miss
-from switchboard.api.provenance import data_headers, entity_tag, standing_for
-from switchboard.api.queries import GetMetric
+from switchboard.api.provenance import data_headers, entity_tag, snapshot_headers, standing_for
+from switchboard.api.queries import BatchCell, GetMetric
 from switchboard.api.view import Live, Standing, View
+from switchboard.codec.cells import find_cells, find_rows
 from switchboard.codec.guid import canonical_guid
-from switchboard.codec.render import Cell, encode_json, find_cells
+from switchboard.codec.render import Cell, encode_json
+from switchboard.codec.times import rfc3339
+from switchboard.codec.units import unit_of
 from switchboard.errors import QueryError
+from switchboard.model import State
+
+
+class CellReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A cell with all that is known about it."""
+
+    value: Cell
+    """The same as without ``verbose``."""
+    unit: str | None
+    """A code of UCUM, as far as the name of the metric says it for certain: ``By``, ``Mbit/s``, ``{packet}``."""
+    timestamp: str
+    """The row's own time, RFC 3339 with microseconds."""
+    age_seconds: float
+    """Since a scrape last confirmed the snapshot, on the clock of the service."""
+    state: State
+    """How current that snapshot is: fresh, late or stale."""
+    snapshot: str
+    source: str
+    switch_id: str
+    """As the source spells it."""
+    port: str | None
+    metric: str
+    labels: dict[str, str]
+    """The texts of the same row."""
+
+
+class Found(NamedTuple):
+    """What answers a query, and the sources that had any of it, those that count first first."""
+
+    value: Cell | dict[str, Cell]
+    used: list[Live]
+    switch_id: str
+    """As the sources spell it."""
 
 
 def get_metric(view: View, now: float, query: GetMetric) -> Answer:
     """One value, a number or the text of a label; for a switch with ports and no port asked for, an object by port.
 
-    Raises QueryError 404 or 503.
+    With ``verbose`` each value is a CellReport. Raises QueryError 404 or 503.
     """
     standing = standing_for(view, now, query)
+    found = find(view, now, standing, query)
+    if query.verbose:
+        headers = [NO_STORE, VARY, *snapshot_headers(found.used)]
+        return Answer(200, headers, encode_json(_report(now, query, found)))
+    return Answer(200, data_headers(standing, found.used), encode_json(found.value), etag=entity_tag(standing, query))
+
+
+def find(view: View, now: float, standing: Standing, asked: GetMetric | BatchCell) -> Found:
+    """The cells of one metric or label: one value, or values by port. Raises QueryError 404 or 503.
+
+    Where two sources have the same cell, that of the first one in ``standing`` counts.
+    """
+    switch, port = asked.switch_id, asked.port
     by_port: dict[str, Cell] = {}
     used: list[Live] = []
     switch_exists = port_exists = False
     for live in standing.live:
         snapshot = live.loaded.snapshot
-        if query.switch_id not in snapshot.switches:
+        if switch not in snapshot.switches:
             continue
         switch_exists = True
-        cells, matched = find_cells(snapshot, query.switch_id, query.metric, query.port)
+        cells, matched = find_cells(snapshot, switch, asked.metric, port)
         port_exists |= matched
-        key = query.port
-        if key in cells and not by_port:
-            return _cell(standing, [live], query, cells[key])
-        new = {port: value for port, value in cells.items() if port is not None and port not in by_port}
+        if port in cells and not by_port:
+            return Found(cells[port], [live], switch)
+        new = {each: value for each, value in cells.items() if each is not None and each not in by_port}
         if new:
             by_port |= new
             used.append(live)
     if by_port:
-        return _cell(standing, used, query, by_port)
+        return Found(by_port, used, switch)
     if not switch_exists:
-        guid = canonical_guid(query.switch_id)
-        if guid is not None and guid != query.switch_id:
-            return get_metric(view, now, msgspec.structs.replace(query, switch_id=guid))
+        guid = canonical_guid(switch)
+        if guid is not None and guid != switch:
+            return find(view, now, standing, msgspec.structs.replace(asked, switch_id=guid))
         sentence = "switch_id does not exist"
     elif not port_exists:
         sentence = "port does not exist"
@@ -57,10 +107,25 @@ def get_metric(view: View, now: float, query: GetMetric) -> Answer:
     raise QueryError(404, sentence)
 
 
-def _cell(standing: Standing, used: list[Live], query: GetMetric, value: Cell | dict[str, Cell]) -> Answer:
-    return Answer(
-        200,
-        data_headers(standing, used),
-        encode_json(value),
-        etag=entity_tag(standing, query),
-    )
+def _report(now: float, query: GetMetric, found: Found) -> CellReport | dict[str, CellReport]:
+    reports: dict[str | None, CellReport] = {}
+    for live in found.used:
+        for port, row in find_rows(live.loaded.snapshot, found.switch_id, query.port).items():
+            value = row.cell(query.metric)
+            if value is not None and port not in reports:
+                reports[port] = CellReport(
+                    value=value,
+                    unit=None if isinstance(value, str) else unit_of(query.metric),
+                    timestamp=rfc3339(row.time_us),
+                    age_seconds=round(now - live.source.confirmed_at, 3),
+                    state=live.state,
+                    snapshot=live.loaded.id,
+                    source=live.source.name,
+                    switch_id=found.switch_id,
+                    port=port,
+                    metric=query.metric,
+                    labels=row.labels(),
+                )
+    if isinstance(found.value, dict):
+        return {port: report for port, report in reports.items() if port is not None}
+    return reports[query.port]

@@ -14,13 +14,24 @@ import msgspec
 
 from switchboard.api import metrics
 from switchboard.api.answer import JSON, NO_STORE, TEXT, Answer
-from switchboard.api.cells import get_metric
+from switchboard.api.batch import BatchEntry, get_metrics
+from switchboard.api.cells import CellReport, get_metric
 from switchboard.api.docs import PAGE, SCRIPT, STYLE, Document, StaticFile
 from switchboard.api.formats import FORMATS, Format
 from switchboard.api.lists import SourceSwitches, list_metrics, list_switches
-from switchboard.api.queries import GetMetric, ListMetrics, ListSources, ListSwitches, Parser, Rejects
+from switchboard.api.queries import (
+    GetMetric,
+    GetMetrics,
+    ListMetrics,
+    ListSources,
+    ListSwitches,
+    Parser,
+    Rejects,
+    TopMetrics,
+)
 from switchboard.api.rejects import RejectReport, list_rejects
 from switchboard.api.sources import Readiness, SourceReport, list_sources, ready
+from switchboard.api.top import TopEntry, top_metrics
 from switchboard.api.view import View
 from switchboard.codec.render import Cell
 
@@ -30,7 +41,8 @@ class Endpoint:
     """One path. ``answer`` is a function of the view, the moment (monotonic) and the query.
 
     ``query`` None: the query string is not looked at. ``posted``: the query is the JSON body of a POST, of this type.
-    ``content``: the type of a 200's body, and ``other``: that of another status which is an answer too.
+    ``content``: the type of a 200's body, ``variants``: other types that it may have by what is asked for (msgspec has
+    no union of two kinds of object), and ``other``: that of another status which is an answer too.
     ``formats``: what a client may choose from, the default first; none: the body always has the ``media_type``.
     ``static``: the answer stays the same while the process lives. ``threaded``: the answer takes longer than an event
     loop may be held. ``hot``: asked so often that the fast door answers it. ``tells_snapshots``: its headers say which
@@ -43,6 +55,7 @@ class Endpoint:
     answer: Callable[[View, float, Any], Answer]
     content: Any
     posted: type[msgspec.Struct] | None = None
+    variants: tuple[Any, ...] = ()
     other: Mapping[int, Any] = field(default_factory=dict)
     media_type: bytes = JSON
     formats: tuple[Format, ...] = ()
@@ -101,6 +114,7 @@ ENDPOINTS = (
         query=GetMetric,
         answer=get_metric,
         content=Cell | dict[str, Cell],
+        variants=(CellReport, dict[str, CellReport]),
         formats=("json",),
         hot=True,
     ),
@@ -112,6 +126,23 @@ ENDPOINTS = (
         content=list[dict[str, dict[str, Cell | dict[str, Cell]]]],
         formats=FORMATS,
         hot=True,
+    ),
+    Endpoint(
+        path="/telemetry/GetMetrics",
+        summary="Many metrics and labels at once, from one snapshot of each source: an array in the order of the body",
+        query=None,
+        posted=GetMetrics,
+        answer=get_metrics,
+        content=list[BatchEntry],
+        formats=("json",),
+    ),
+    Endpoint(
+        path="/telemetry/TopMetrics",
+        summary="The switches or ports with the highest or lowest values of a metric, in order",
+        query=TopMetrics,
+        answer=top_metrics,
+        content=list[TopEntry],
+        formats=("json",),
     ),
     Endpoint(
         path="/telemetry/ListSwitches",

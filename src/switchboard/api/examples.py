@@ -30,6 +30,15 @@ class Example(NamedTuple):
 
 EXAMPLES = {
     "/telemetry/GetMetric": Example("switch_id=sw1&metric=bandwidth_mbps", "3704.32"),
+    "/telemetry/GetMetrics": Example(
+        '{"cells":[{"switch_id":"sw1","metric":"bandwidth_mbps"},{"switch_id":"sw2","metric":"latency_ms"}]}',
+        '[{"value":3704.32},{"error":"metric does not exist","status":404}]',
+    ),
+    "/telemetry/TopMetrics": Example(
+        "metric=bandwidth_mbps&n=2",
+        '[{"switch_id":"sw2","port":null,"value":9485.01,"timestamp":"2026-11-23T18:53:20.000000Z","source":"fabric"},'
+        '{"switch_id":"sw1","port":null,"value":3704.32,"timestamp":"2026-11-23T18:53:20.000000Z","source":"fabric"}]',
+    ),
     "/telemetry/ListMetrics": Example(
         "switch_id=sw1&switch_id=sw2&metric=bandwidth_mbps&metric=packet_errors",
         '[{"sw1":{"bandwidth_mbps":3704.32,"packet_errors":20}},{"sw2":{"bandwidth_mbps":9485.01,"packet_errors":7}}]',

@@ -7,7 +7,7 @@ its bodies, its statuses and headers follow from what it takes.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -55,12 +55,12 @@ def describe(endpoints: Sequence[Endpoint] = ENDPOINTS) -> dict[str, Any]:
     """The document, as a value that JSON can write."""
     types = [
         Problem,
-        *(each for endpoint in endpoints for each in (endpoint.content, *endpoint.other.values())),
+        *(each for endpoint in endpoints for each in _bodies(endpoint)),
         *(endpoint.posted for endpoint in endpoints if endpoint.posted is not None),
     ]
     (problem, *schemas), components = schemas_of(types)
     known = iter(schemas)
-    bodies = [{status: next(known) for status in (200, *endpoint.other)} for endpoint in endpoints]
+    bodies = [_by_status(endpoint, known) for endpoint in endpoints]
     posted = [next(known) if endpoint.posted is not None else None for endpoint in endpoints]
     operations = [
         _operation(endpoint, answers, body) for endpoint, answers, body in zip(endpoints, bodies, posted, strict=True)
@@ -90,6 +90,17 @@ def describe(endpoints: Sequence[Endpoint] = ENDPOINTS) -> dict[str, Any]:
 def encoded_document() -> bytes:
     """The document as JSON."""
     return msgspec.json.encode(describe()) + b"\n"
+
+
+def _bodies(endpoint: Endpoint) -> tuple[Any, ...]:
+    return (endpoint.content, *endpoint.variants, *endpoint.other.values())
+
+
+def _by_status(endpoint: Endpoint, schemas: Iterator[Any]) -> dict[int, Any]:
+    """Takes the schemas of ``_bodies``, in that order."""
+    usual, *variants = (next(schemas) for _ in (endpoint.content, *endpoint.variants))
+    bodies = {200: {"anyOf": [*usual.get("anyOf", [usual]), *variants]} if variants else usual}
+    return bodies | {status: next(schemas) for status in endpoint.other}
 
 
 def _operation(endpoint: Endpoint, schemas: dict[int, Any], posted: Any) -> dict[str, Any]:

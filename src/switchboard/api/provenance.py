@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from binascii import hexlify
 from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Protocol
@@ -61,7 +62,10 @@ def snapshot_headers(lives: Sequence[Live], missing: Sequence[str] = ()) -> Head
 def data_headers(standing: Standing, used: Sequence[Live] | None = None) -> Headers:
     """All headers of an answer that may be cached until the next snapshot; ``used`` None: it is drawn from all."""
     lives = standing.live if used is None else used
-    key = "all" if used is None else ",".join(str(live.number) for live in used)
+    if used is None:
+        key = "all"
+    else:
+        key = str(used[0].number) if len(used) == 1 else ",".join(str(live.number) for live in used)
     headers: Headers | None = standing.memo.get(key)
     if headers is None:
         missing = [source.header_name for source in standing.missing] if used is None else []
@@ -78,4 +82,4 @@ def entity_tag(standing: Standing, query: msgspec.Struct) -> bytes:
         drawn = encode_json((snapshots, [source.name for source in standing.missing]))
         standing.memo["drawn"] = drawn
     content = b"%s%s%s" % (type(query).__name__.encode(), drawn, encode_json(query))
-    return b'"%s"' % blake2b(content, digest_size=_TAG_BYTES).hexdigest().encode()
+    return b'"%s"' % hexlify(blake2b(content, digest_size=_TAG_BYTES).digest())

@@ -22,16 +22,25 @@ from switchboard.codec.where import MOST_CONDITIONS, PATTERN, BadCondition, pars
 from switchboard.errors import QueryError
 
 Source = Annotated[str | None, Meta(description="ask this source only")]
+_SNAPSHOT = "^([^,=]+|[^,=]+=[^,=]+(,[^,=]+=[^,=]+)*)$"
 Snapshot = Annotated[
     str | None,
     Meta(
         description="answer from exactly this snapshot, the X-Snapshot-Id of an earlier answer; 410 once it is gone",
-        extra_json_schema={"type": "string", "pattern": "^([^,=]+|[^,=]+=[^,=]+(,[^,=]+=[^,=]+)*)$"},
+        extra_json_schema={"type": "string", "pattern": _SNAPSHOT},
     ),
 ]
 FormatName = Annotated[
     Format | None, Meta(description="form of the answer; goes before the Accept header, and is json without either")
 ]
+
+Order = Literal["desc", "asc"]
+_Text = Annotated[str, Meta(min_length=1)]
+
+MOST_CELLS = 10_000
+"""Cells of one batch."""
+MOST_RANKED = 1_000
+"""Rows of one ranking."""
 
 
 MOST_LIMIT = 10_000
@@ -48,6 +57,9 @@ class GetMetric(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     port: Annotated[str | None, Meta(description="the port; without it, a switch with ports answers for all")] = None
     source: Source = None
     snapshot: Snapshot = None
+    verbose: Annotated[
+        bool, Meta(description="value, unit, time, age, state, source and labels, in place of the value")
+    ] = False
 
 
 class ListMetrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -108,6 +120,49 @@ class ListMetrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     format: FormatName = None
 
 
+class BatchCell(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One cell of a batch, asked for as GetMetric is."""
+
+    switch_id: Annotated[_Text, Meta(description="the switch; a GUID in any spelling")]
+    metric: Annotated[_Text, Meta(description="a metric or a label")]
+    port: Annotated[_Text | None, Meta(description="the port; without it, a switch with ports answers for all")] = None
+    source: Annotated[_Text | None, Meta(description="ask this source only, whatever the batch says")] = None
+
+
+class GetMetrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Many cells at once, all from one snapshot of each source.
+
+    A cell that cannot be answered says why, with the status that GetMetric would have; the others are answered.
+    """
+
+    cells: Annotated[
+        tuple[BatchCell, ...],
+        Meta(description="the cells, answered in this order", min_length=1, max_length=MOST_CELLS),
+    ]
+    source: Source = None
+    snapshot: Annotated[
+        Annotated[str, Meta(pattern=_SNAPSHOT)] | None,
+        Meta(description="answer from exactly these snapshots, the X-Snapshot-Id of an earlier answer"),
+    ] = None
+
+
+class TopMetrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The rows of the fabric with the highest or lowest values of a metric.
+
+    Rows without a value are left out; equal values stand in the order in which the sources list their rows.
+    """
+
+    metric: Annotated[str, Meta(description="a metric (labels cannot be ranked)")]
+    n: Annotated[int, Meta(description="how many rows at most", ge=1, le=MOST_RANKED)] = 10
+    order: Annotated[Order, Meta(description="desc: the highest values first; asc: the lowest")] = "desc"
+    switch_id: Annotated[
+        tuple[str, ...], Meta(description="rank only these switches; a GUID in any spelling; may be repeated")
+    ] = ()
+    port: Annotated[tuple[str, ...], Meta(description="rank only these ports; may be repeated")] = ()
+    source: Source = None
+    snapshot: Snapshot = None
+
+
 class ListSwitches(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The switches that can be asked for."""
 
@@ -141,24 +196,29 @@ class Parser:
         self.parameters = {parameter.name: parameter for parameter in _parameters(query)}
         self._query = query
         self._endpoint = endpoint
+        self._as_bytes = {name.encode(): parameter for name, parameter in self.parameters.items()}
+        self._required = {name for name, parameter in self.parameters.items() if parameter.required}
 
     def parse(self, raw: bytes) -> msgspec.Struct:
         """Read what follows the ``?``. Raises QueryError 400 with a sentence that names the parameter."""
         values: dict[str, Any] = {}
+        as_they_are = True  # every value is the text that was given
         for pair in raw.split(b"&"):
             if not pair:
                 continue
             raw_name, _, raw_value = pair.partition(b"=")
-            name, value = _unquote(raw_name), _unquote(raw_value)
-            parameter = self.parameters.get(name)
-            if parameter is None:
-                raise QueryError(400, self._unknown(name))
+            parameter = self._as_bytes.get(raw_name) or self._named(raw_name, raw_value)
+            name, value = parameter.name, _unquote(raw_value)
+            if not value or parameter.repeats or parameter.convert is not None:
+                as_they_are = False
             if parameter.repeats:
                 values.setdefault(name, []).append(value)
             elif name in values:
                 raise QueryError(400, f"Repeated {name} parameter: it may be given once")
             else:
                 values[name] = value
+        if as_they_are and self._required <= values.keys():
+            return self._query(**values)
         for name, parameter in self.parameters.items():
             if name not in values:
                 if parameter.required:
@@ -175,9 +235,13 @@ class Parser:
                 values[name] = parameter.convert(name, value)
         return self._query(**values)
 
-    def _unknown(self, name: str) -> str:
-        known = f"takes {', '.join(self.parameters)}" if self.parameters else "takes none"
-        return f"Unknown parameter {_shown(name)}: {self._endpoint} {known}"
+    def _named(self, raw_name: bytes, raw_value: bytes) -> Parameter:
+        name, _ = _unquote(raw_name), _unquote(raw_value)  # what cannot be read at all is said first
+        parameter = self.parameters.get(name)
+        if parameter is None:
+            known = f"takes {', '.join(self.parameters)}" if self.parameters else "takes none"
+            raise QueryError(400, f"Unknown parameter {_shown(name)}: {self._endpoint} {known}")
+        return parameter
 
 
 def parse_since(name: str, text: str) -> int:

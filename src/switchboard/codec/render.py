@@ -1,4 +1,4 @@
-"""Snapshots as JSON text: single cells, and the list of all switches in pieces that are short enough for an event loop.
+"""Snapshots as JSON text: the list of all switches, in pieces that are short enough for an event loop.
 
 The list is ``[{"sw1":{"bandwidth_mbps":9485.01,…}},…]``, with ports ``[{"sw1":{"1":{…},"2":{…}}},…]``: switches, ports
 and columns in the order of the body, a switch once even if its rows are far apart in it. Integers are exact, floats the
@@ -20,7 +20,6 @@ from itertools import repeat
 import msgspec
 import numpy as np
 
-from switchboard.codec.block import Snapshot
 from switchboard.codec.choose import Choice, Selector
 from switchboard.codec.merge import merged_end, merged_steps
 from switchboard.codec.pages import WHOLE, Page, Position, page_end, page_steps
@@ -38,30 +37,6 @@ Cell = int | float | str
 Cells = dict[str, Cell]
 
 encode_json = msgspec.json.Encoder().encode
-
-
-def find_cells(snapshot: Snapshot, switch: str, metric: str, port: str | None) -> tuple[dict[str | None, Cell], bool]:
-    """The cells of one metric or label of a switch by port (None: of the switch itself), and whether any row matched.
-
-    ``port`` None asks for all rows of the switch.
-    """
-    cells: dict[str | None, Cell] = {}
-    seen: set[str | None] = set()
-    for block, first, rows in snapshot.parts(switch):
-        ports = block.ports if block.has_ports else None
-        column = block.metrics.get(metric)
-        if column is None:
-            column = block.labels.get(metric)
-        for row in range(first, first + rows):
-            name = None if ports is None else ports[row]
-            if name in seen or (port is not None and name != port):
-                continue
-            seen.add(name)
-            if column is not None:
-                value = block.rows.column(column)[row].as_py()
-                if value or value == 0:  # else there is none: null, or a label without text
-                    cells[name] = value
-    return cells, bool(seen)
 
 
 def render_list(selectors: Sequence[Selector], choice: Choice, page: Page = WHOLE) -> Iterator[bytes]:
