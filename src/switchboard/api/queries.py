@@ -331,7 +331,7 @@ def _converter(name: str, hint: Any) -> Callable[[str, str], Any] | None:
 
 def _bounded(hint: Any) -> Any:
     """An int with the bounds of a type that may be None as well."""
-    bounds = {}
+    bounds: dict[str, Any] = {}
     while get_origin(hint) is Annotated:
         hint, *metas = get_args(hint)
         bounds |= {name: getattr(meta, name) for meta in metas for name in ("ge", "le")}
