@@ -21,7 +21,8 @@ _Places = npt.NDArray[np.signedinteger[Any]]
 _Values = npt.NDArray[Any]
 _STEP_RUNS = 128
 """Runs of rows after which a step ends: well below 1 ms."""
-_LEAST_PAGE = 256
+_LEAST_PAGE, _MOST_PAGE = 256, 8192
+"""Rows that are made at once after the first ones. Every time, all values that are left are looked at."""
 
 
 class Ranked(NamedTuple):
@@ -165,7 +166,7 @@ class Selection:
             left = np.ones(len(values), np.bool_)
             left[best] = False
             values, positions, places = values[left], positions[left], places[left]
-            page = max(page, _LEAST_PAGE)
+            page = min(max(2 * page, _LEAST_PAGE), _MOST_PAGE)
 
 
 def _best(values: _Values, count: int, places: _Places | None, *, descending: bool) -> _Places:
