@@ -63,18 +63,16 @@ class Endpoint:
     threaded: bool = False
     hot: bool = False
     tells_snapshots: bool = False
+    methods: tuple[str, ...] = field(init=False)
+    """The methods it answers."""
     parser: Parser | None = field(init=False)
     body_decoder: msgspec.json.Decoder[Any] | None = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "methods", ("GET", "HEAD") if self.posted is None else ("POST",))
         parser = None if self.query is None else Parser(self.query, self.path.rpartition("/")[2])
         object.__setattr__(self, "parser", parser)
         object.__setattr__(self, "body_decoder", None if self.posted is None else msgspec.json.Decoder(self.posted))
-
-    @property
-    def methods(self) -> tuple[str, ...]:
-        """The methods it answers."""
-        return ("GET", "HEAD") if self.posted is None else ("POST",)
 
     @property
     def query_fields(self) -> tuple[str, ...]:

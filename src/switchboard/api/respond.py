@@ -30,9 +30,11 @@ def respond(endpoint: Endpoint, view: View, now: float, request: Request) -> Ans
         query = _query(endpoint, request)
         answer = endpoint.answer(view, now, query)
         if answer.etag is not None:
-            _compare(answer, request, view.bodies, Recipe(endpoint.answer, query))
-            pins = (getattr(query, name, None) for name in ("snapshot", "cursor"))
-            answer.settled = not any(pins)  # a replaced snapshot has deadlines of its own
+            gzip = answer.compressible and accepts_gzip(request.accept_encoding)
+            if not _is_known(answer, request, gzip=gzip) and not isinstance(answer.body, bytes):
+                _begin_body(answer, view.bodies, Recipe(endpoint.answer, query, gzip))
+            # A replaced snapshot has deadlines of its own.
+            answer.settled = getattr(query, "snapshot", None) is None and getattr(query, "cursor", None) is None
     except QueryError as error:
         more = [] if error.retry_after_seconds is None else [(b"retry-after", b"%d" % error.retry_after_seconds)]
         return error_answer(error.status, str(error), request.accept, *more)
@@ -85,25 +87,23 @@ def _posted(decoder: msgspec.json.Decoder[Any], request: Request) -> Any:
         raise QueryError(400, f"Malformed body: {error}") from None
 
 
-def _compare(answer: Answer, request: Request, bodies: BodyTable, recipe: Recipe) -> None:
-    """Make 304 of an answer whose content the client has; else begin its body, as gzip where that is worth it."""
+def _is_known(answer: Answer, request: Request, *, gzip: bool) -> bool:
+    """Name the form of the content that is to be sent, and make 304 of the answer if the client has that."""
     assert answer.etag is not None
-    if answer.compressible and accepts_gzip(request.accept_encoding):
-        recipe = recipe._replace(gzip=True)
+    if gzip:
         answer.headers.append(GZIP)
-    etag = tag_of(answer.etag, gzip=recipe.gzip)
+    etag = tag_of(answer.etag, gzip=gzip)
     answer.headers.append((b"etag", etag))
-    if request.if_none_match and matches(request.if_none_match, etag):
-        answer.status, answer.body = 304, b""
-    else:
-        _begin_body(answer, bodies, recipe)
+    if not request.if_none_match or not matches(request.if_none_match, etag):
+        return False
+    answer.status, answer.body = 304, b""
+    return True
 
 
 def _begin_body(answer: Answer, bodies: BodyTable, recipe: Recipe) -> None:
     """Render what takes one piece, and take from the table what others have asked for."""
     pieces = answer.body
-    if isinstance(pieces, bytes | SharedBody):
-        return
+    assert not isinstance(pieces, bytes | SharedBody)
     if not answer.shared:
         first, second = next(pieces), next(pieces, None)
         answer.body = first if second is None else chain((first, second), pieces)
