@@ -22,10 +22,11 @@ import pyarrow.compute as pc
 from switchboard.codec.block import PORT, TIME, Block, Snapshot
 from switchboard.codec.pages import WHOLE, Page
 from switchboard.codec.render import CELLS
-from switchboard.codec.tables import FIXED, Rows, Source, schemas, table_columns, table_rows
+from switchboard.codec.tables import FIXED, Rows, Source, joined, schemas, table_columns, table_rows
 
 BATCH_WORK = 1 << 17
-"""Cells of a batch: 1 MiB, which takes 0.3 ms."""
+"""Cells of a batch: 1 MiB, which takes 0.4 ms."""
+_STEP_WORK = BATCH_WORK // 4
 _BLOCKS_A_STEP = 64
 _EXACT = 2**53
 _TIMESTAMP = pa.timestamp("us", "UTC")
@@ -53,15 +54,17 @@ def render_arrow(sources: Sequence[Source], page: Page = WHOLE) -> Iterator[byte
                     yield b""
                 extremes += source.selector.snapshot.memo["extremes", name]
         fields.append(_field(other, types, min(extremes), max(extremes)))
-    schema = pa.schema(fields)
-    begin = schema.serialize().to_pybytes()
+    yield from joined(_stream(sources, page, list(shown), pa.schema(fields)), BATCH_WORK)
+
+
+def _stream(sources: Sequence[Source], page: Page, names: list[str], schema: pa.Schema) -> Iterator[tuple[bytes, int]]:
+    yield schema.serialize().to_pybytes(), 0
     for rows in table_rows(sources, page, BATCH_WORK):
         if rows is None:
-            yield begin
+            yield b"", _STEP_WORK
         else:
-            yield begin + _batch(rows, list(shown), schema).serialize().to_pybytes()
-        begin = b""
-    yield begin + _END
+            yield _batch(rows, names, schema).serialize().to_pybytes(), rows.window.work
+    yield _END, 0
 
 
 def _position(source: Source, block: Block, name: str) -> int | None:

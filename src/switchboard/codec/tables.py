@@ -14,7 +14,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import repeat
+from itertools import chain, repeat
 from typing import Any, NamedTuple
 
 import msgspec
@@ -84,15 +84,30 @@ def render_ndjson(sources: Sequence[Source], page: Page = WHOLE) -> Iterator[byt
     """A JSON object a line."""
     shown = table_columns(sources)
     renamed = {name: other for name, other in shown.items() if name != other}
-    return _joined(_ndjson(rows, renamed) for rows in table_rows(sources, page, PIECE_WORK))
+    return joined((_ndjson(rows, renamed) for rows in table_rows(sources, page, PIECE_WORK)), PIECE_WORK)
 
 
 def render_csv(sources: Sequence[Source], page: Page = WHOLE) -> Iterator[bytes]:
     """A header, and a line a row."""
     shown = table_columns(sources)
-    yield _lines([[safe(name) for name in (*FIXED, *shown.values())]])
+    header = _lines([[safe(name) for name in (*FIXED, *shown.values())]])
     # Floats take three times as long as in JSON.
-    yield from _joined(_csv(rows, shown) for rows in table_rows(sources, page, PIECE_WORK // 2))
+    rows = (_csv(rows, shown) for rows in table_rows(sources, page, PIECE_WORK // 2))
+    return joined(chain([(header, 0)], rows), PIECE_WORK)
+
+
+def joined(parts: Iterable[tuple[bytes, int]], most_work: int) -> Iterator[bytes]:
+    """Parts of an answer, with the work that each was, as pieces of about ``most_work``; a piece may be empty."""
+    out: list[bytes] = []
+    done = 0
+    for text, work in parts:
+        out.append(text)
+        done += work
+        if done >= most_work:
+            yield b"".join(out)
+            out.clear()
+            done = 0
+    yield b"".join(out)
 
 
 def safe(text: str | None) -> str | None:
@@ -145,17 +160,3 @@ def _lines(rows: Iterable[Iterable[Any]]) -> bytes:
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\r\n").writerows(rows)
     return text.getvalue().encode()
-
-
-def _joined(parts: Iterable[tuple[bytes, int]]) -> Iterator[bytes]:
-    """Parts put together to pieces of about PIECE_WORK."""
-    out: list[bytes] = []
-    done = 0
-    for text, work in parts:
-        out.append(text)
-        done += work
-        if done >= PIECE_WORK:
-            yield b"".join(out)
-            out.clear()
-            done = 0
-    yield b"".join(out)
