@@ -147,7 +147,9 @@ def alike(lines: list[Line], found: list[Line]) -> bool:
         cells = {name: value for name, value in got.items() if value is not None}
         for name, value in line.items():
             kind = str if isinstance(cells[name], str) else float if isinstance(cells[name], float) else Decimal
-            if cells[name] != (encode_json(value).decode() if kind is str and not isinstance(value, str) else kind(value)):
+            if cells[name] != (
+                encode_json(value).decode() if kind is str and not isinstance(value, str) else kind(value)
+            ):
                 return False
         if cells.keys() != line.keys():
             return False

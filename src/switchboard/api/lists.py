@@ -17,7 +17,7 @@ from switchboard.api.view import Live, Standing, View
 from switchboard.codec.arrow import render_arrow
 from switchboard.codec.block import Block, Snapshot
 from switchboard.codec.choose import Choice, Selector
-from switchboard.codec.globs import LONGEST_GLOB, MOST_GLOBS, Names, is_glob
+from switchboard.codec.globs import MOST_GLOB_CHARACTERS, MOST_GLOBS, Names, is_glob
 from switchboard.codec.guid import canonical_guid
 from switchboard.codec.pages import WHOLE, Page, Position, page_end
 from switchboard.codec.render import encode_json, list_end, render_list
@@ -131,15 +131,13 @@ def _choice(snapshots: Sequence[Snapshot], query: ListMetrics) -> Choice:
     """What a query means for these snapshots. Raises QueryError 400."""
     for name in ("switch_id", "metric", "port"):
         globs = [text for text in getattr(query, name) if is_glob(text)]
-        if len(globs) > MOST_GLOBS:
-            raise QueryError(400, f"Too many patterns in {name}: at most {MOST_GLOBS} with * or ? are taken")
-        for text in globs:
-            if len(text) > LONGEST_GLOB:
-                raise malformed(name, text, f"is a pattern of more than {LONGEST_GLOB} characters")
+        if len(globs) > MOST_GLOBS or sum(map(len, globs)) > MOST_GLOB_CHARACTERS:
+            limits = f"at most {MOST_GLOBS} with * or ? are taken, of {MOST_GLOB_CHARACTERS} characters altogether"
+            raise QueryError(400, f"Too many patterns in the {name} parameter: {limits}")
     schemas = {id(block.metrics): block for snapshot in snapshots for block in snapshot.blocks}.values()
     columns = {name for block in schemas for name in (*block.labels, *block.metrics)} if query.metric else set()
     if len(query.where) > MOST_CONDITIONS:
-        raise QueryError(400, f"Too many conditions in where: at most {MOST_CONDITIONS} are taken")
+        raise QueryError(400, f"Too many conditions in the where parameter: at most {MOST_CONDITIONS} are taken")
     where = tuple(parse_condition(text) for text in query.where)
     for condition in where:
         _refuse_order_of_texts(condition, schemas)

@@ -17,7 +17,7 @@ from switchboard.codec.globs import Mask, Names
 from switchboard.codec.order import STEP_ROWS, order_of
 from switchboard.codec.where import MET, Condition, Verdicts
 
-_NAMES_A_STEP = 8192
+_NAMES_A_STEP = 2048
 
 
 @dataclass(frozen=True, slots=True)
