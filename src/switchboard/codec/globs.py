@@ -85,7 +85,7 @@ def _match_all(characters: npt.NDArray[np.uint32], lengths: npt.NDArray[np.int64
     for character in glob:
         if character == "*":
             for before, after in pairwise(matched):  # numpy's accumulate takes ten times as long
-                after |= before
+                np.logical_or(before, after, out=after)
         else:
             matched[1:] = matched[:-1]
             matched[0] = False
