@@ -115,6 +115,8 @@ _VERBOSE = (
 )
 _N = "Malformed n parameter: %s is out of range: Expected `int` %s\n"
 _KNOWN = "GetMetric takes switch_id, metric, port, source, snapshot, verbose"
+_WHERE, _LIMIT, _CURSOR = (f"Malformed {name} parameter:" for name in ("where", "limit", "cursor"))
+_OPS = "> >= < <= = !="
 _SINCE = "Malformed since parameter:"
 _NEITHER = "is neither Unix seconds or milliseconds nor RFC 3339 (2026-11-24T06:00:00Z)"
 
@@ -189,6 +191,56 @@ CASES = [
     Case(f"{LIST}?since=2026-11-23T18:53:20Z", 200, f"[{_SW3}]\n", JSON),
     Case(f"{LIST}?since=2026-11-23T19:53:20%2B01:00", 200, f"[{_SW3}]\n", JSON),
     Case(f"{LIST}?since=2100-01-01T00:00:00Z", 200, "[]\n", JSON),
+    Case(
+        f"{LIST}?switch_id=sw*&metric=*_ms", 200, '[{"sw1":{"latency_ms":3432.29}},{"sw3":{"latency_ms":0.1}}]\n', JSON
+    ),
+    Case(f"{LIST}?switch_id=?w1", 200, f"[{_SW1}]\n", JSON),
+    Case(f"{LIST}?switch_id=SW*", 200, "[]\n", JSON),
+    Case(f"{LIST}?port=%3F&metric=err*", 200, '[{"a":{"1":{"errors":5},"2":{"errors":7}}}]\n', JSON, world="ports"),
+    Case(f"{LIST}?metric=*&port=3", 200, "[]\n", JSON, world="ports"),
+    Case(f"{LIST}?where=packet_errors>7", 200, f"[{_SW1},{_SW3}]\n", JSON),
+    Case(f"{LIST}?where=packet_errors<18446744073709551615", 200, f"[{_SW1},{_SW2}]\n", JSON),
+    Case(f"{LIST}?where=packet_errors%3D18446744073709551615", 200, f"[{_SW3}]\n", JSON),
+    Case(
+        f"{LIST}?where=latency_ms>=0&where=bandwidth_mbps+<+1e3&metric=latency_ms",
+        200,
+        '[{"sw3":{"latency_ms":0.1}}]\n',
+        JSON,
+    ),
+    Case(f"{LIST}?where=latency_ms!=1", 200, f"[{_SW1},{_SW3}]\n", JSON),
+    Case(f"{LIST}?where=nothing!=1", 200, "[]\n", JSON),
+    Case(f"{LIST}?where=state=Active", 200, '[{"a":{"1":{"errors":5}}}]\n', JSON, world="ports"),
+    Case(f"{LIST}?where=state!=Active&metric=state", 200, '[{"a":{"2":{"state":"Polling"}}}]\n', JSON, world="ports"),
+    Case(f"{LIST}?limit=3", 200, f"[{_SW1},{_SW2},{_SW3}]\n", JSON),
+    Case(f"{LIST}?limit=2&where=packet_errors>7", 200, f"[{_SW1},{_SW3}]\n", JSON),
+    Case(
+        f"{LIST}?format=ndjson&switch_id=sw2",
+        200,
+        '{"source":"fabric","switch_id":"sw2","timestamp":"2026-11-23T18:53:20.000000Z","bandwidth_mbps":9485.01,'
+        '"packet_errors":7}\n',
+        CURRENT | {"content-type": "application/x-ndjson"},
+    ),
+    Case(
+        f"{LIST}?metric=packet_errors",
+        200,
+        "source,switch_id,port,timestamp,packet_errors\r\n"
+        "fabric,sw1,,2026-11-23T18:53:20.000000Z,20\r\n"
+        "fabric,sw2,,2026-11-23T18:53:20.000000Z,7\r\n"
+        "fabric,sw3,,2026-11-23T18:53:25.000000Z,18446744073709551615\r\n",
+        CURRENT | {"content-type": "text/csv; charset=utf-8"},
+        sent={"Accept": "text/csv"},
+    ),
+    Case(
+        f"{LIST}?format=csv&metric=state&metric=errors",
+        200,
+        "source,switch_id,port,timestamp,state,errors\r\n"
+        "fabric,a,1,2026-11-23T18:53:25.000000Z,Active,5\r\n"
+        "fabric,a,2,2026-11-23T18:53:25.000000Z,Polling,7\r\n",
+        {"content-type": "text/csv; charset=utf-8"},
+        world="ports",
+    ),
+    Case(f"{LIST}?format=ndjson", 200, "", {"content-type": "application/x-ndjson"}, world="no rows"),
+    Case(f"{LIST}?format=json&switch_id=sw1", 200, f"[{_SW1}]\n", JSON, sent={"Accept": "text/csv"}),
     Case(
         "/telemetry/ListSwitches",
         200,
@@ -312,6 +364,50 @@ CASES = [
     Case(f"{LIST}?port=", 400, "Missing port parameter\n", TEXT),
     Case(f"{LIST}?source=", 400, "Missing source parameter\n", TEXT),
     Case(f"{LIST}?since=", 400, "Missing since parameter\n", TEXT),
+    Case(f"{LIST}?where=", 400, "Missing where parameter\n", TEXT),
+    Case(
+        f"{LIST}?where=packet_errors",
+        400,
+        f"{_WHERE} packet_errors is not METRIC OP VALUE, where OP is one of {_OPS}\n",
+        TEXT,
+    ),
+    Case(
+        f"{LIST}?where=packet_errors==7",
+        400,
+        f"{_WHERE} packet_errors==7 has an operator that does not exist: use one of {_OPS}\n",
+        TEXT,
+    ),
+    Case(
+        f"{LIST}?where=packet_errors>many",
+        400,
+        f"{_WHERE} packet_errors>many needs a decimal number after >: text is compared by = and != only\n",
+        TEXT,
+    ),
+    Case(
+        f"{LIST}?where=state>5",
+        400,
+        f"{_WHERE} state>5 compares a label: state takes = and != only\n",
+        TEXT,
+        world="ports",
+    ),
+    Case(
+        LIST + "?" + "&".join(f"where=a{number}>1" for number in range(17)),
+        400,
+        "Too many conditions in the where parameter: at most 16 are taken\n",
+        TEXT,
+    ),
+    Case(
+        LIST + "?" + "&".join(f"port=*{number}" for number in range(17)),
+        400,
+        "Too many patterns in the port parameter: at most 16 with * or ? are taken, of 256 characters altogether\n",
+        TEXT,
+    ),
+    Case(f"{LIST}?limit=0", 400, f"{_LIMIT} 0 is out of range: Expected `int` >= 1\n", TEXT),
+    Case(f"{LIST}?limit=10001", 400, f"{_LIMIT} 10001 is out of range: Expected `int` <= 10000\n", TEXT),
+    Case(f"{LIST}?limit=many", 400, f"{_LIMIT} many is no whole number\n", TEXT),
+    Case(f"{LIST}?cursor=x", 400, f"{_CURSOR} x is no X-Next-Cursor of an earlier page\n", TEXT),
+    Case(f"{LIST}?cursor=", 400, "Missing cursor parameter\n", TEXT),
+    Case(f"{LIST}?format=xml", 400, "Malformed format parameter: xml is none of json, ndjson, csv, arrow\n", TEXT),
     Case(f"{LIST}?since=yesterday", 400, f"{_SINCE} yesterday {_NEITHER}\n", TEXT),
     Case(f"{LIST}?since=-5", 400, f"{_SINCE} -5 {_NEITHER}\n", TEXT),
     Case(f"{LIST}?since=1e9", 400, f"{_SINCE} 1e9 {_NEITHER}\n", TEXT),

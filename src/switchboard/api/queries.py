@@ -112,7 +112,6 @@ class ListMetrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     cursor: Annotated[
         str | None,
         Meta(
-            min_length=1,
             description="go on where an earlier page of the same query ended, by its X-Next-Cursor: in the same "
             f"snapshot, or 410 once that is gone; {DEFAULT_LIMIT} rows unless limit says otherwise",
         ),
