@@ -212,7 +212,7 @@ def test_a_snapshot_beside_a_cursor_is_the_same_one(api: tuple[Holder, int]) -> 
 
 
 def test_the_order_of_sources_stays_though_their_states_change(api: tuple[Holder, int]) -> None:
-    """Precedence goes by freshness; from page to page it is that of the first one, so that no row is lost or told twice."""
+    """Precedence goes by freshness; from page to page it is that of the first one, so no row is lost or there twice."""
     holder, port = api
     one = source("one", [Row(f"sw{number}", {"rx": number}) for number in range(10)], snapshot="100-o")
     two = source("two", [Row(f"sw{number}", {"rx": -number, "tx": 1}) for number in range(15)], snapshot="100-t")
@@ -282,4 +282,4 @@ def test_large_tables_stream_and_small_ones_have_a_length(api: tuple[Holder, int
         table = pa.ipc.open_stream(io.BytesIO(large.body)).read_all()
         assert (table.num_rows, sum(table.column("m299").to_pylist())) == (2_000, sum(range(299, 2_299)))
     else:
-        assert large.body.count(b"sw") == 2_000
+        assert len(re.findall(rb"\bsw[0-9]", large.body)) == 2_000
