@@ -18,7 +18,7 @@ from switchboard.codec.arrow import render_arrow
 from switchboard.codec.block import Block, Snapshot
 from switchboard.codec.choose import Choice, Selector
 from switchboard.codec.globs import MOST_GLOB_CHARACTERS, MOST_GLOBS, Names, is_glob
-from switchboard.codec.guid import canonical_guid
+from switchboard.codec.guid import known_spelling
 from switchboard.codec.pages import WHOLE, Page, Position, page_end
 from switchboard.codec.render import encode_json, list_end, render_list
 from switchboard.codec.tables import Source, render_csv, render_ndjson
@@ -141,7 +141,7 @@ def _choice(snapshots: Sequence[Snapshot], query: ListMetrics) -> Choice:
     where = tuple(parse_condition(text) for text in query.where)
     for condition in where:
         _refuse_order_of_texts(condition, schemas)
-    switches = [_known_spelling(snapshots, switch) for switch in query.switch_id]
+    switches = [known_spelling(switch, *(each.switches for each in snapshots)) for switch in query.switch_id]
     known = {switch for switch in switches if is_glob(switch) and any(switch in each.switches for each in snapshots)}
     return Choice(
         switches=Names.of(switches, known),
@@ -157,13 +157,6 @@ def _refuse_order_of_texts(condition: Condition, schemas: Iterable[Block]) -> No
     is_label = any(condition.metric in block.labels for block in schemas)
     if condition.orders and is_label and not any(condition.metric in block.metrics for block in schemas):
         raise malformed("where", spelled(condition), f"compares a label: {condition.metric} takes = and != only")
-
-
-def _known_spelling(snapshots: Sequence[Snapshot], switch: str) -> str:
-    """The switch as the sources name it: as it was asked for if any of them has that, else as GUIDs are spelled."""
-    if any(switch in snapshot.switches for snapshot in snapshots):
-        return switch
-    return canonical_guid(switch) or switch
 
 
 def _list(standing: Standing, query: ListMetrics | ListSwitches, pieces: Iterator[bytes]) -> Answer:

@@ -14,7 +14,7 @@ from switchboard.api.provenance import data_headers, entity_tag, standing_for
 from switchboard.api.queries import TopMetrics, malformed
 from switchboard.api.view import Live, Standing, View
 from switchboard.codec.cells import Row, find_row
-from switchboard.codec.guid import canonical_guid
+from switchboard.codec.guid import known_spelling
 from switchboard.codec.rank import Ranked, Selection
 from switchboard.codec.render import encode_json
 from switchboard.codec.times import rfc3339
@@ -61,19 +61,14 @@ def top_metrics(view: View, now: float, query: TopMetrics) -> Answer:
 def _selections(lives: Sequence[Live], query: TopMetrics) -> dict[int, Selection]:
     """By place in ``lives``, what is to be ranked; sources that have none of the switches are left out."""
     selections: dict[int, Selection] = {}
-    wanted = {_known_spelling(lives, switch) for switch in query.switch_id}
+    known = [live.loaded.snapshot.switches for live in lives]
+    wanted = {known_spelling(switch, *known) for switch in query.switch_id}
     for at, live in enumerate(lives):
         snapshot = live.loaded.snapshot
         switches: Collection[str] | None = wanted & snapshot.switches.keys() if wanted else None
         if switches is None or switches:
             selections[at] = Selection(snapshot, switches, query.port or None)
     return selections
-
-
-def _known_spelling(lives: Sequence[Live], switch: str) -> str:
-    if any(switch in live.loaded.snapshot.switches for live in lives):
-        return switch
-    return canonical_guid(switch) or switch
 
 
 def _miss(selections: Sequence[Selection], query: TopMetrics) -> QueryError | None:

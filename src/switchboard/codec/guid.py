@@ -7,6 +7,7 @@ Prometheus output, in capitals by some tools, and `b83f:d203:00a1:b2c4` by `ibst
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,6 +26,13 @@ def canonical_guid(text: str) -> str | None:
         return None
     digits = spelling[spelling.lastindex or 0].replace(":", "")
     return f"0x{digits.lower().zfill(_DIGITS)}"
+
+
+def known_spelling(switch: str, *known: Container[str]) -> str:
+    """A switch as it is named: as it was asked for if any of ``known`` has that, else as GUIDs are spelled."""
+    if any(switch in names for names in known):
+        return switch
+    return canonical_guid(switch) or switch
 
 
 def fold_guids(texts: pa.Array) -> pa.Array:
