@@ -72,6 +72,7 @@ class Selector:
         names = choice.switches
         self._by_pattern = names if names is not None and names.globs else None
         self._matches: dict[int, Mask] = {}
+        self._remembered: dict[int, list[Step]] = {}
         self._switches: IntArray | None = None
         if names is not None and not names.globs:
             known = snapshot.switches
@@ -102,8 +103,18 @@ class Selector:
         """Number of the switch of a row; of no switch, one more than the last, after the last row."""
         return int(np.searchsorted(self.order.switch_starts, row, side="right")) - 1
 
-    def steps(self, start: int = 0) -> Iterator[Step]:
-        """The rows that are taken, from ordinal ``start`` on."""
+    def steps(self, start: int = 0, *, remember: bool = False) -> Iterator[Step]:
+        """The rows that are taken, from ordinal ``start`` on.
+
+        ``remember``: the same steps will be asked for again, and are not to be looked for again then.
+        """
+        if start in self._remembered:
+            for step in self._remembered[start]:
+                yield step
+                start = step.after
+        found: list[Step] = []
+        if remember:
+            self._remembered[start] = found
         for step in () if self.hopeless else self._candidates(start):
             ordinals = step.taken
             taken = self._mask(ordinals)
@@ -112,7 +123,10 @@ class Selector:
                 ordinals = ordinals[(self.verdicts(ordinals) == MET).all(axis=0)]
             if self._choice.metrics is not None:
                 ordinals = ordinals[self.has(ordinals)]
-            yield step._replace(taken=ordinals)
+            found_step = step._replace(taken=ordinals)
+            if remember:
+                found.append(found_step)
+            yield found_step
 
     def switch_steps(self, start: int = 0) -> Iterator[Step]:
         """The switches that are taken, from number ``start`` on; those of a step have about STEP_ROWS rows."""

@@ -51,7 +51,7 @@ def page_end(selectors: Sequence[Selector], start: Position, limit: int) -> Posi
     left, looked = limit, 0
     for number, selector in enumerate(selectors[start.source :], start.source):
         first = start.row if number == start.source else 0
-        for step in selector.steps(first):
+        for step in selector.steps(first, remember=True):
             if len(step.taken) > left:
                 return Position(number, int(step.taken[left]))
             left -= len(step.taken)

@@ -75,8 +75,8 @@ class Condition:
         else:
             there = column.is_valid()
             met = self._double(column) if pa.types.is_floating(column.type) else self._integer(column)
-        result: Verdicts = _bytes(there)
-        return result if met is None else result + (result & _bytes(met))
+        result: Verdicts = _truths(there).view(np.uint8)
+        return result if met is None else result + (result & _truths(met).view(np.uint8))
 
     def _label(self, column: pa.Array) -> pa.Array | None:
         return None if self.orders else _KERNELS[self.op](column, self.value)
@@ -124,8 +124,9 @@ def spelled(condition: Condition) -> str:
     return f"{condition.metric}{condition.op}{condition.value}"
 
 
-def _bytes(values: pa.Array) -> Any:
-    return values.fill_null(False).cast(pa.uint8()).to_numpy()
+def _truths(values: pa.Array) -> Any:
+    """Truth values, a null being false."""
+    return (values.fill_null(False) if values.null_count else values).to_numpy(zero_copy_only=False)
 
 
 def _always(column: pa.Array, met: bool) -> pa.Array | None:
