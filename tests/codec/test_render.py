@@ -22,6 +22,7 @@ from switchboard.codec.pages import WHOLE, Page
 from switchboard.codec.render import PIECE_WORK, encode_json, render_list
 from switchboard.codec.where import Condition, parse_condition
 from tests.api.fabric import Row, Value, row, snapshot
+from tests.codec.steps import steps_of
 from tests.fuzz import fuzz
 
 SWITCHES = ["sw1", "sw2", 'é"\\\n', ""]
@@ -69,6 +70,7 @@ def conditions(draw: st.DrawFn) -> Condition:
     return parse_condition(f"{metric}{draw(st.sampled_from(operators[4:]))}{draw(st.sampled_from(['NA', 'a,b']))}")
 
 
+STEPS = st.sampled_from([1, 2, 3, 5, 100])
 CHOICES = st.builds(
     Choice,
     switches=chosen(SWITCHES),
@@ -163,20 +165,22 @@ def exactly(value: Any) -> Any:
     return type(value).__name__, repr(value)
 
 
-@given(bodies(), CHOICES, st.integers(1, 12))
-@fuzz()
-def test_a_list_is_what_its_rows_say(body: list[Row], choice: Choice, chunk: int) -> None:
+@given(bodies(), CHOICES, st.integers(1, 12), STEPS)
+@fuzz(2)
+def test_a_list_is_what_its_rows_say(body: list[Row], choice: Choice, chunk: int, step: int) -> None:
     """Any rows in any order, cut anywhere: the text reads back as the same switches, ports, integers and floats."""
-    text = listed([snapshot(body, chunk=chunk)], choice)
+    with steps_of(step):
+        text = listed([snapshot(body, chunk=chunk)], choice)
     assert text.endswith(b"]\n")
     assert exactly(json.loads(text)) == exactly(reference([body], choice))
 
 
-@given(bodies(), bodies(), CHOICES)
-@fuzz(0.5)
-def test_of_two_snapshots_the_first_counts(first: list[Row], second: list[Row], choice: Choice) -> None:
+@given(bodies(), bodies(), CHOICES, STEPS)
+@fuzz()
+def test_of_two_snapshots_the_first_counts(first: list[Row], second: list[Row], choice: Choice, step: int) -> None:
     """Cells of both are there, a switch once, and where both have a cell it is the first one's."""
-    text = listed([snapshot(first), snapshot(second)], choice)
+    with steps_of(step):
+        text = listed([snapshot(first), snapshot(second)], choice)
     found = {switch: inner for each in json.loads(text) for switch, inner in each.items()}
     expected = {switch: inner for each in reference([first, second], choice) for switch, inner in each.items()}
     # Inside a switch the order is not defined where only one source has ports.

@@ -1,0 +1,38 @@
+"""Lists in steps and pieces so small that a few rows cross all their borders."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from switchboard.codec import choose, merge, order, pages, render, tables
+
+NAMES = {
+    "STEP_ROWS": (order, choose),
+    "_NAMES_A_STEP": (choose,),
+    "PIECE_WORK": (render, tables),
+}
+
+
+@contextlib.contextmanager
+def steps_of(rows: int) -> Iterator[None]:
+    """Steps of so many rows or names, and pieces of about that many."""
+    known = {(module, name): getattr(module, name) for name, modules in NAMES.items() for module in modules}
+    for module, name in known:
+        setattr(module, name, rows * 16 if name == "PIECE_WORK" else rows)
+    try:
+        yield
+    finally:
+        for (module, name), value in known.items():
+            setattr(module, name, value)
+
+
+@contextlib.contextmanager
+def pages_look_at(rows: int) -> Iterator[None]:
+    """The end of a page is looked for among so many rows."""
+    known = pages.MOST_LOOKED, merge._MOST_LOOKED
+    pages.MOST_LOOKED = merge._MOST_LOOKED = rows
+    try:
+        yield
+    finally:
+        pages.MOST_LOOKED, merge._MOST_LOOKED = known
