@@ -18,6 +18,7 @@ from switchboard.codec.block import (
     BLOCK_ROWS,
     MOST_BLOCK_ROWS,
     SMALL_ROWS,
+    Block,
     Index,
     RowBatch,
     decode_index,
@@ -242,3 +243,27 @@ def test_payloads_are_arrow_batches_without_schema() -> None:
     batch = pa.ipc.read_record_batch(pa.py_buffer(PACKED.payloads[0]), schema)
     assert batch.schema.names[:2] == ["time_us", "port"]
     assert batch.column(0).type == pa.int64()
+
+
+COLUMNS = st.one_of(
+    st.tuples(st.just(pa.int32()), st.lists(st.none() | st.integers(-(2**31), 2**31 - 1), min_size=1, max_size=9)),
+    st.tuples(st.just(pa.int64()), st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=9)),
+    st.tuples(st.just(pa.uint64()), st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=9)),
+    st.tuples(st.just(pa.float64()), st.lists(st.none() | st.floats(allow_nan=False), min_size=1, max_size=9)),
+    st.tuples(st.just(pa.string()), st.lists(st.none() | st.text(max_size=5), min_size=1, max_size=9)),
+)
+
+
+@given(COLUMNS, st.integers(0, 4), st.booleans())
+@fuzz()
+def test_a_cell_is_what_arrow_says(column: tuple[pa.DataType, list[object]], cut: int, stored: bool) -> None:
+    """Cells of any type, missing ones too, in slices and in what was read from the store, are read exactly."""
+    kind, values = column
+    start = min(cut, len(values) - 1)
+    times = pa.array(range(len(values)), pa.int64())
+    rows = pa.record_batch([times, pa.nulls(len(values)), pa.array(values, kind)], names=["t", "p", "m"]).slice(start)
+    if stored:
+        rows = pa.ipc.read_record_batch(rows.serialize(), rows.schema)
+    block = Block(rows, {}, {"m": 2})
+    assert [block.cell(2, row) for row in range(rows.num_rows)] == values[start:]
+    assert [block.cell(0, row) for row in range(rows.num_rows)] == list(range(start, len(values)))

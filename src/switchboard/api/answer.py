@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import NamedTuple
 
 from switchboard.api.bodies import SharedBody
 from switchboard.api.formats import qualities
@@ -48,8 +49,7 @@ class Answer:
         return self.shared and self.values >= LEAST_VALUES_COMPRESSED
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What an answer depends on beside the path; the headers are empty where the client sent none."""
 
     method: str = "GET"

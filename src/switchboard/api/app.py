@@ -12,7 +12,6 @@ import logging
 import socket
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import structlog
 from starlette.applications import Starlette
@@ -132,7 +131,7 @@ class _Door:
         request = _request(scope)
         if self._endpoint is not None and self._endpoint.posted is not None and request.method == "POST":
             try:
-                request = replace(request, body=await _posted(receive))
+                request = request._replace(body=await _posted(receive))
             except QueryError as error:
                 answer = error_answer(error.status, str(error), request.accept, _CLOSE)
             except _ClientGone:

@@ -202,12 +202,13 @@ class Parser:
         """Read what follows the ``?``. Raises QueryError 400 with a sentence that names the parameter."""
         values: dict[str, Any] = {}
         as_they_are = True  # every value is the text that was given
+        plain = raw.isascii() and b"%" not in raw and b"+" not in raw
         for pair in raw.split(b"&"):
             if not pair:
                 continue
             raw_name, _, raw_value = pair.partition(b"=")
             parameter = self._as_bytes.get(raw_name) or self._named(raw_name, raw_value)
-            name, value = parameter.name, _unquote(raw_value)
+            name, value = parameter.name, raw_value.decode() if plain else _unquote(raw_value)
             if not value or parameter.repeats or parameter.convert is not None:
                 as_they_are = False
             if parameter.repeats:

@@ -21,17 +21,17 @@ class Row(NamedTuple):
     @property
     def time_us(self) -> int:
         """Its own time, in microseconds since the epoch."""
-        time_us: int = self.block.rows.column(TIME)[self.at].as_py()
+        time_us: int = self.block.cell(TIME, self.at)
         return time_us
 
     def cell(self, name: str) -> Cell | None:
         """Its cell of a metric or label; None if it has none: the column or the value is missing, or a text empty."""
         column = column_of(self.block, name)
-        return None if column is None else _value(self.block.rows.column(column)[self.at].as_py())
+        return None if column is None else _value(self.block.cell(column, self.at))
 
     def labels(self) -> dict[str, str]:
         """All its labels that have a text."""
-        texts = {name: self.block.rows.column(column)[self.at].as_py() for name, column in self.block.labels.items()}
+        texts = {name: self.block.cell(column, self.at) for name, column in self.block.labels.items()}
         return {name: text for name, text in texts.items() if text}
 
 
@@ -47,7 +47,7 @@ def find_cells(snapshot: Snapshot, switch: str, name: str, port: str | None) -> 
         if not block.has_ports:
             if port is None and None not in seen:
                 seen.add(None)
-                if column is not None and (value := _value(block.rows.column(column)[first].as_py())) is not None:
+                if column is not None and (value := _value(block.cell(column, first))) is not None:
                     cells[None] = value
         elif port is None:
             ports = block.ports[first : first + rows]
@@ -60,7 +60,7 @@ def find_cells(snapshot: Snapshot, switch: str, name: str, port: str | None) -> 
             else:
                 seen.update(ports)
         elif (at := row_of(block, port, first, rows)) is not None:
-            if column is not None and (value := _value(block.rows.column(column)[at].as_py())) is not None:
+            if column is not None and (value := _value(block.cell(column, at))) is not None:
                 cells[port] = value
             return cells, True
     return cells, bool(seen)
