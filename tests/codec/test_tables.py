@@ -22,6 +22,7 @@ from switchboard.codec.globs import Names
 from switchboard.codec.pages import WHOLE, Page, Position, page_end
 from switchboard.codec.render import encode_json, list_end, render_list
 from switchboard.codec.tables import FIXED, Source, render_csv, render_ndjson, safe
+from switchboard.codec.where import parse_condition
 from tests.api.fabric import DATA_SECONDS, Row, Value, row, snapshot
 from tests.codec.steps import pages_look_at, steps_of
 from tests.codec.test_render import CHOICES, STEPS, bodies, listed
@@ -281,3 +282,34 @@ def test_an_empty_snapshot_is_an_empty_table() -> None:
     assert ndjson_lines([held], ALL) == []
     assert csv_table([held], ALL) == [list(FIXED)]
     assert arrow_table([held], ALL).num_rows == 0
+
+
+RARE = [
+    Choice(switches=Names(globs=(f"*{'*s' * 120}",))),
+    Choice(ports=Names(globs=("*z*",) * 16)),
+    Choice(where=(parse_condition("n<0"),) * 16),
+]
+
+
+@pytest.mark.parametrize("choice", RARE)
+@pytest.mark.parametrize("both", [False, True])
+def test_a_page_looks_at_fewer_rows_where_each_costs_more(choice: Choice, both: bool) -> None:
+    """The event loop waits for the end of a page, however long the patterns, the conditions or the list."""
+    body = [row(f"sw{number}", "1", n=number) for number in range(12_000)]
+    held = [snapshot(body)] * (1 + both)
+    start, end, pages = Position(), list_end([Selector(each, choice) for each in held], choice, Position(), 10), 0
+    while end is not None:
+        assert 0 < (end.row - start.row if end.source == start.source else end.row) <= 8192
+        start, end, pages = end, list_end([Selector(each, choice) for each in held], choice, end, 10), pages + 1
+    assert pages > 0
+    costs_nothing = Choice(switches=Names(frozenset({"sw11999"})))
+    assert list_end([Selector(each, costs_nothing) for each in held], costs_nothing, Position(), 10) is None
+
+
+@pytest.mark.parametrize("choice", RARE)
+@pytest.mark.parametrize("render", [render_ndjson, render_csv, render_arrow])
+def test_a_piece_is_one_step_where_that_costs_much(render: Any, choice: Choice) -> None:
+    """Others have their turn between two steps, though nothing was found."""
+    held = snapshot([row(f"sw{number}", "1", n=number) for number in range(10_000)])
+    assert len(list(render(sources([held], choice)))) >= 4
+    assert len(list(render_list([Selector(held, choice)], choice))) >= 4

@@ -10,8 +10,8 @@ import numpy as np
 from switchboard.codec.choose import Selector
 from switchboard.codec.duplicates import IntArray
 
-MOST_LOOKED = 1 << 17
-"""Rows among which the end of a page is looked for: up to 10 ms."""
+MOST_IDLE_WORK = 100_000
+"""Spent on rows that are not taken while the end of a page is looked for, in cells of 0.1 µs: up to 10 ms."""
 
 
 class Position(NamedTuple):
@@ -45,18 +45,18 @@ WHOLE = Page(Position(), None)
 def page_end(selectors: Sequence[Selector], start: Position, limit: int) -> Position | None:
     """Where the page ends that begins at ``start`` and has ``limit`` rows; None: it is the last one.
 
-    It ends earlier, and may even be empty, when about MOST_LOOKED rows have been looked at: the
-    event loop waits meanwhile.
+    It ends earlier, and may even be empty, when rows that are not taken have cost about MOST_IDLE_WORK: the event loop
+    waits meanwhile. How much that is depends on the query alone, never on a clock, so a page is always the same.
     """
-    left, looked = limit, 0
+    left, idle = limit, 0
     for number, selector in enumerate(selectors[start.source :], start.source):
         first = start.row if number == start.source else 0
         for step in selector.steps(first, remember=True):
             if len(step.taken) > left:
                 return Position(number, int(step.taken[left]))
             left -= len(step.taken)
-            looked += step.looked
-            if looked >= MOST_LOOKED:
+            idle += (step.looked - len(step.taken)) * selector.row_work
+            if idle >= MOST_IDLE_WORK:
                 return Position(number, step.after)
     return None
 

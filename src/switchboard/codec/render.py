@@ -21,14 +21,12 @@ import msgspec
 import numpy as np
 
 from switchboard.codec.choose import Choice, Selector
-from switchboard.codec.merge import merged_end, merged_steps
+from switchboard.codec.merge import MERGE_WORK, merged_end, merged_steps
 from switchboard.codec.pages import WHOLE, Page, Position, page_end, page_steps
 from switchboard.codec.windows import ROW_WORK, Window, read_windows
 
 PIECE_WORK = 5_000
 """Work after which a piece ends, in cells of 0.1 µs: 0.5 ms on an idle machine, several times that on a busy one."""
-STEP_WORK = 1_000
-"""What it costs to find the rows of a step, in cells."""
 CELLS = 2
 """Position of the first cell in a window."""
 
@@ -92,7 +90,7 @@ def _single(writer: _Writer, selector: Selector, page: Page, number: int) -> Ite
                 writer.row(port, cells)
             if writer.worked(window.work):
                 yield writer.take()
-        if writer.worked(STEP_WORK):
+        if writer.worked(selector.step_work):
             yield writer.take()
 
 
@@ -118,7 +116,7 @@ def _merged(writer: _Writer, selectors: Sequence[Selector], choice: Choice, page
                 writer.row(port, merged or {})
             if writer.worked(work):
                 yield writer.take()
-        if writer.worked(STEP_WORK + step.looked):
+        if writer.worked(selectors[step.source].step_work + MERGE_WORK * step.looked):
             yield writer.take()
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from switchboard.codec.block import TIME, Block
 from switchboard.codec.choose import Selector
 from switchboard.codec.pages import WHOLE, Page, page_steps
-from switchboard.codec.render import CELLS, PIECE_WORK, STEP_WORK, Cells, read_cells
+from switchboard.codec.render import CELLS, PIECE_WORK, Cells, read_cells
 from switchboard.codec.windows import Window, read_windows
 
 FIXED = ("source", "switch_id", "port", "timestamp")
@@ -69,15 +69,15 @@ def schemas(source: Source) -> Iterable[Block]:
     return {id(block.metrics): block for block in source.selector.snapshot.blocks}.values()
 
 
-def table_rows(sources: Sequence[Source], page: Page, most_work: int) -> Iterator[Rows | None]:
-    """The rows of a page, source by source; None where a step has found none."""
+def table_rows(sources: Sequence[Source], page: Page, most_work: int) -> Iterator[Rows | int]:
+    """The rows of a page, source by source; after those of each step what it cost to find them, in cells."""
     for number, source in enumerate(sources):
         order = source.selector.order
         for ordinals in page_steps(source.selector, page, number):
             switches = [order.names[switch] for switch in order.switches[ordinals].tolist()]
             for window in read_windows(source.selector, ordinals, most_work):
                 yield Rows(source, window, switches[window.at : window.at + window.rows.num_rows])
-            yield None
+            yield source.selector.step_work
 
 
 def render_ndjson(sources: Sequence[Source], page: Page = WHOLE) -> Iterator[bytes]:
@@ -115,9 +115,9 @@ def safe(text: str | None) -> str | None:
     return f"'{text}" if text is not None and text.startswith(_FORMULA) else text
 
 
-def _ndjson(rows: Rows | None, renamed: dict[str, str]) -> tuple[bytes, int]:
-    if rows is None:
-        return b"", STEP_WORK
+def _ndjson(rows: Rows | int, renamed: dict[str, str]) -> tuple[bytes, int]:
+    if isinstance(rows, int):
+        return b"", rows
     name = rows.source.name
     lines = []
     for switch, port, time, cells in zip(
@@ -131,9 +131,9 @@ def _ndjson(rows: Rows | None, renamed: dict[str, str]) -> tuple[bytes, int]:
     return _encode_lines(lines), rows.window.work
 
 
-def _csv(rows: Rows | None, shown: dict[str, str]) -> tuple[bytes, int]:
-    if rows is None:
-        return b"", STEP_WORK
+def _csv(rows: Rows | int, shown: dict[str, str]) -> tuple[bytes, int]:
+    if isinstance(rows, int):
+        return b"", rows
     window = rows.window
     cells: dict[str, Iterable[Any]] = {}
     for place, (name, column) in enumerate(zip(window.columns.names, window.rows.columns[CELLS:], strict=True)):
