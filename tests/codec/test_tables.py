@@ -217,7 +217,7 @@ def test_arrow_has_one_type_a_column(values: tuple[Value, Value], kind: pa.DataT
     assert exact == [None if value == "" else value for value in values]
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@a", "\tx", "\rx"])
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@a", "\tx", "\rx", "\nx", "  =1+1", "\xa0@a", "\uff1d1+1"])
 def test_no_text_is_a_formula_in_csv(text: str) -> None:
     """Whatever a spreadsheet would run has a ' before it, wherever it stands; numbers are as they are."""
     name = f"{text}!"

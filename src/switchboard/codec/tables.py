@@ -5,8 +5,8 @@ of all blocks, whatever rows are taken, so that all pages of a list have the sam
 like one of the first four gets a ``_`` after its name.
 
 NDJSON leaves missing cells out, and the port where a source has none; CSV (RFC 4180) has nothing between their commas.
-A spreadsheet takes text for a formula that begins with one of ``= + - @``, a tab or a carriage return: in CSV, such a
-text has a ``'`` before it. Numbers are as they are.
+A spreadsheet takes text for a formula that begins with one of ``= + - @``, in full width too and behind blanks, or with
+a tab or the end of a line: in CSV, such a text has a ``'`` before it. Numbers are as they are.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ from switchboard.codec.windows import Window, read_windows
 
 FIXED = ("source", "switch_id", "port", "timestamp")
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\N{FULLWIDTH EQUALS SIGN}", "\N{FULLWIDTH PLUS SIGN}",
+            "\N{FULLWIDTH HYPHEN-MINUS}", "\N{FULLWIDTH COMMERCIAL AT}")  # fmt: skip
+_CONTROLS = ("\t", "\r", "\n")
 _encode_lines = msgspec.json.Encoder().encode_lines
 
 
@@ -112,7 +114,9 @@ def joined(parts: Iterable[tuple[bytes, int]], most_work: int) -> Iterator[bytes
 
 def safe(text: str | None) -> str | None:
     """A text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text is not None and text.startswith(_FORMULA) else text
+    if text is None:
+        return None
+    return f"'{text}" if text.startswith(_CONTROLS) or text.lstrip().startswith(_FORMULA) else text
 
 
 def _ndjson(rows: Rows | int, renamed: dict[str, str]) -> tuple[bytes, int]:
