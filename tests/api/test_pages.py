@@ -244,6 +244,18 @@ def test_names_with_any_character_survive_cursor_and_link(api: tuple[Holder, int
     assert [each for page in pages for each in page.json()] == [{f"{odd}{number}": {odd: odd}} for number in range(5)]
 
 
+def test_the_link_of_a_long_query_can_be_followed(api: tuple[Holder, int]) -> None:
+    """Names with colons and patterns stand in it as they were asked for: escaped it would be refused as too long."""
+    holder, port = api
+    holder.view = view(source("fabric", [row("sw1", str(number), n=number) for number in range(20)]))
+    ports = "".join(f"&port={number}:::::::::::::::::::" for number in range(200))
+    pages = follow(port, f"{LIST}?limit=10{ports}&port=*")
+    assert [page.json()[0]["sw1"].keys() for page in pages] == [
+        {str(number) for number in range(10)},
+        {str(number) for number in range(10, 20)},
+    ]
+
+
 def test_a_cursor_says_no_more_than_it_has_to() -> None:
     """Snapshots and place, after eight bytes of checksum."""
     text = encode_cursor(listed().standing(NOW), ListMetrics(), Position(0, 10))

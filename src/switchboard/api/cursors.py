@@ -21,6 +21,8 @@ from switchboard.codec.pages import Position
 from switchboard.codec.render import encode_json
 
 _CHECKSUM_BYTES = 8
+_AS_THEY_ARE = "/:*?@!$()"
+"""What a query string may have unescaped, and a link as well: it must not be too long to be followed."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -68,7 +70,7 @@ def next_link(query: ListMetrics, cursor: str) -> str:
         if name == "since":
             value = _since(value)
         pairs += [(name, str(each)) for each in (value if isinstance(value, tuple) else (value,))]
-    return f"?{urlencode([*pairs, ('cursor', cursor)], quote_via=quote)}"
+    return f"?{urlencode([*pairs, ('cursor', cursor)], safe=_AS_THEY_ARE, quote_via=quote)}"
 
 
 def _since(microseconds: int) -> str:
