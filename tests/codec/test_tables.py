@@ -313,3 +313,16 @@ def test_a_piece_is_one_step_where_that_costs_much(render: Any, choice: Choice) 
     held = snapshot([row(f"sw{number}", "1", n=number) for number in range(10_000)])
     assert len(list(render(sources([held], choice)))) >= 4
     assert len(list(render_list([Selector(held, choice)], choice))) >= 4
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_rows_that_are_far_apart_cost_more(both: bool) -> None:
+    """A body may name all switches once for each port: then pages and pieces have fewer rows."""
+    held = [snapshot([row(f"sw{at % 2000}", str(at // 2000), a=at, b=at, c=at) for at in range(16_000)])] * (1 + both)
+    choice = Choice(where=(parse_condition("a<0"),))
+    end = list_end([Selector(each, choice) for each in held], choice, Position(), 10)
+    assert end is not None
+    assert end.row <= 6144
+    pieces = list(render_arrow(sources(held, ALL)))
+    assert len(pieces) >= 12
+    assert arrow_table(held, ALL).num_rows == 16_000 * len(held)

@@ -66,7 +66,8 @@ def _stream(sources: Sequence[Source], page: Page, names: list[str], schema: pa.
         if isinstance(rows, int):
             yield b"", rows * _CELLS_A_CELL
         else:
-            yield _batch(rows, names, schema).serialize().to_pybytes(), rows.window.work
+            work = rows.window.work + rows.window.gathering * _CELLS_A_CELL
+            yield _batch(rows, names, schema).serialize().to_pybytes(), work
     yield _END, 0
 
 

@@ -21,6 +21,8 @@ _NAMES_A_STEP = 2048
 _STEP_WORK = 1_000
 _CONDITION_WORK, _PATTERN_WORK, _CHARACTERS_A_WORK = 2, 8, 10
 """What a row costs for each condition, for having a name matched at all, and for so many characters of patterns."""
+_RUN_WORK = 20
+"""What it costs to go to another place of the body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Choice:
 
     @property
     def row_work(self) -> int:
-        """What it costs at most to tell whether a row is taken, in cells of 0.1 µs."""
+        """What a row costs by what is asked of it, in cells of 0.1 µs."""
         work = 1 + _CONDITION_WORK * len(self.where)
         for names in (self.switches, self.ports):
             if names is not None and names.globs:
@@ -76,8 +78,9 @@ class Selector:
         self.hopeless = since_us is not None and manifest.data_max_us <= since_us
         """No row is late enough: there is no need to look."""
         self._since_us = None if since_us is None or manifest.data_min_us > since_us else since_us
-        self.row_work = choice.row_work
-        self.step_work = _STEP_WORK + STEP_ROWS * (self.row_work - 1)
+        self.row_work = choice.row_work + round(_RUN_WORK * self.order.scatter)
+        """What it costs to tell whether a row is taken, in cells of 0.1 µs."""
+        self.step_work = _STEP_WORK + STEP_ROWS * (choice.row_work - 1)
         """What it costs to find the rows of a step, in cells of 0.1 µs."""
         self._choice = choice
         self._columns: dict[int, Columns] = {}
@@ -144,14 +147,18 @@ class Selector:
             yield found_step
 
     def switch_steps(self, start: int = 0) -> Iterator[Step]:
-        """The switches that are taken, from number ``start`` on; those of a step have about STEP_ROWS rows."""
+        """The switches that are taken, from number ``start`` on.
+
+        Those of a step have about STEP_ROWS rows, or a quarter of that where each row stands elsewhere.
+        """
+        most_rows = round(STEP_ROWS / (1 + 3 * self.order.scatter))
         starts = self.order.switch_starts
         numbers = np.arange(len(starts) - 1, dtype=np.int32) if self._switches is None else self._switches
         at = int(np.searchsorted(numbers, start))
         rows = np.cumsum(starts[numbers + 1] - starts[numbers])
         while not self.hopeless and at < len(numbers):
             before = int(rows[at - 1]) if at else 0
-            end = max(at + 1, int(np.searchsorted(rows, before + STEP_ROWS, side="right")))
+            end = max(at + 1, int(np.searchsorted(rows, before + most_rows, side="right")))
             some = numbers[at:end]
             looked, after = int(rows[end - 1]) - before, int(some[-1]) + 1
             yield Step(some if self._by_pattern is None else some[self._match(some)], looked, after)

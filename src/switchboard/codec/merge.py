@@ -71,7 +71,7 @@ def merged_steps(selectors: Sequence[Selector], choice: Choice, page: Page = WHO
 def merged_end(selectors: Sequence[Selector], choice: Choice, start: Position, limit: int) -> Position | None:
     """What ``page_end`` is for the rows of one snapshot after the other, for rows that are put together."""
     left, idle = limit, 0
-    row_work = MERGE_WORK + choice.row_work
+    row_work = MERGE_WORK + sum(selector.row_work for selector in selectors)
     for merged in merged_steps(selectors, choice, Page(start, None)):
         selector = selectors[merged.source]
         starts = selector.order.switch_starts

@@ -51,6 +51,11 @@ class Order:
         self._steps = self._cuts()
         self._repeated: dict[int, Mask | None] = {}
 
+    @property
+    def scatter(self) -> float:
+        """Runs a row: near 0 where the rows of a switch stand together, 1 where no two of them do."""
+        return len(self._run_starts) / max(1, self.rows)
+
     def span_end(self, start: int, end: int) -> int:
         """Where to end a step from ``start``: after STEP_ROWS or before, at the end of a run if there is one."""
         most = start + STEP_ROWS

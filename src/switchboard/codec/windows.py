@@ -23,7 +23,7 @@ class Window(NamedTuple):
     """Rows with time, port and then the chosen columns; all are of blocks with one schema.
 
     ``at`` is the place of the first row among the ordinals that were asked for, ``work`` what it costs to read them, in
-    cells.
+    cells; ``gathering`` is the share of it that depends on how far apart they are, not on how many.
     """
 
     block: Block
@@ -31,6 +31,7 @@ class Window(NamedTuple):
     columns: Columns
     at: int
     work: int
+    gathering: int
 
     @property
     def ports(self) -> list[str] | None:
@@ -95,4 +96,5 @@ class _Gathered:
         rows = self.parts[0] if len(self.parts) == 1 else pa.concat_batches(self.parts)
         self.parts = []
         columns = self._selector.columns(self._block)
-        return Window(self._block, rows, columns, at, self._work + self.rows * (len(columns.names) + ROW_WORK))
+        work = self._work + self.rows * (len(columns.names) + ROW_WORK)
+        return Window(self._block, rows, columns, at, work, self._work)
