@@ -14,6 +14,7 @@ import msgspec
 import pyarrow as pa
 import pytest
 
+from switchboard.api import cursors
 from switchboard.api.cursors import Cursor, decode_cursor, encode_cursor
 from switchboard.api.queries import ListMetrics
 from switchboard.api.view import Kept, View
@@ -295,3 +296,11 @@ def test_large_tables_stream_and_small_ones_have_a_length(api: tuple[Holder, int
         assert (table.num_rows, sum(table.column("m299").to_pylist())) == (2_000, sum(range(299, 2_299)))
     else:
         assert len(re.findall(rb"\bsw[0-9]", large.body)) == 2_000
+
+
+def test_a_cursor_that_was_made_up_is_refused() -> None:
+    """One that says a snapshot without a source has a right checksum, but no order of precedence."""
+    content = msgspec.msgpack.encode(Cursor("100-a", Position()))
+    text = base64.urlsafe_b64encode(cursors._checksum(content, ListMetrics()) + content).rstrip(b"=").decode()
+    with pytest.raises(QueryError, match="names a snapshot without its source"):
+        decode_cursor(ListMetrics(cursor=text))

@@ -53,6 +53,8 @@ def decode_cursor(query: ListMetrics) -> Cursor | None:
         raise malformed("cursor", text, "is no X-Next-Cursor of an earlier page") from None
     if checksum != _checksum(content, query) or text != _text(data):
         raise malformed("cursor", text, "goes on with another query, or is damaged")
+    if any(source is None for source, _ in parse_pins(cursor.snapshots)):
+        raise malformed("cursor", text, "names a snapshot without its source")
     if query.snapshot is not None:
         asked = {snapshot for _, snapshot in parse_pins(query.snapshot)}
         if asked != {snapshot for _, snapshot in parse_pins(cursor.snapshots)}:
