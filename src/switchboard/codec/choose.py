@@ -80,7 +80,7 @@ class Selector:
         self._since_us = None if since_us is None or manifest.data_min_us > since_us else since_us
         self.row_work = choice.row_work + round(_RUN_WORK * self.order.scatter)
         """What it costs to tell whether a row is taken, in cells of 0.1 µs."""
-        self.step_work = _STEP_WORK + STEP_ROWS * (choice.row_work - 1)
+        self.step_work = _STEP_WORK + min(STEP_ROWS, self.order.rows) * (choice.row_work - 1)
         """What it costs to find the rows of a step, in cells of 0.1 µs."""
         self._choice = choice
         self._columns: dict[int, Columns] = {}
