@@ -29,10 +29,12 @@ def steps_of(rows: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def pages_look_at(rows: int) -> Iterator[None]:
-    """The end of a page is looked for among so many rows."""
-    known = pages.MOST_LOOKED, merge._MOST_LOOKED
-    pages.MOST_LOOKED = merge._MOST_LOOKED = rows
+    """The end of a page is looked for among about so many rows, fewer where a row costs more than a cell."""
+    known = pages.MOST_IDLE_WORK
+    for module in (pages, merge):
+        setattr(module, "MOST_IDLE_WORK", rows)  # noqa: B010 - merge has it from pages
     try:
         yield
     finally:
-        pages.MOST_LOOKED, merge._MOST_LOOKED = known
+        for module in (pages, merge):
+            setattr(module, "MOST_IDLE_WORK", known)  # noqa: B010
