@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -185,3 +186,22 @@ def test_a_client_that_floods_is_answered_in_turn() -> None:
         sock.settimeout(10)
         sock.shutdown(socket.SHUT_WR)
         await_condition(lambda: len(server.seen) > most, "the pipeline is answered")
+
+
+def test_a_flood_of_bodies_is_answered_in_turn() -> None:
+    """An app that receives its body lets in no more of the requests that wait behind it."""
+    post = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"
+    requests, most = 15_000, (512 << 10) // len(post)
+    with running_server() as server, server.connect() as sock:
+        sock.sendall(post)
+        answer = read_answer(sock)
+        (connection,) = server.connections
+        flood = threading.Thread(target=sock.sendall, args=(post * requests,))
+        flood.start()
+        waiting = []
+        left = requests * len(answer)
+        while left:
+            left -= len(sock.recv(min(left, 1 << 16)))
+            waiting.append(len(connection.pipeline))
+        flood.join()
+    assert 0 < max(waiting) < most

@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import re
 from asyncio import Transport
+from collections.abc import Sized
 from typing import Any, ClassVar, Final, cast
 
 import httptools
 import structlog
 from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
@@ -83,6 +85,11 @@ class GuardedProtocol(HttpToolsProtocol):
         self._hosts = 0
         self._lingering = False
         self._pending: Refusal | None = None  # until the answers to earlier requests are sent
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
+        """Begin a connection."""
+        super().connection_made(transport)
+        self.flow = _Flow(transport, self.pipeline)
 
     # What arrives
 
@@ -235,8 +242,6 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.pipeline:
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
-            if self.pipeline:
-                return  # uvicorn reads on here, and so takes in requests faster than they are answered
         elif self._pending is not None:
             self._send_refusal(self._pending)
         self.flow.resume_reading()
@@ -382,6 +387,22 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.close()
         else:
             super().shutdown()
+
+
+class _Flow(FlowControl):
+    """Reads nothing behind requests that wait for their turn.
+
+    uvicorn reads on after each answer, and whenever an app receives, and so takes in requests faster than they are
+    answered.
+    """
+
+    def __init__(self, transport: Transport, waiting: Sized) -> None:
+        super().__init__(transport)
+        self._waiting = waiting
+
+    def resume_reading(self) -> None:
+        if not self._waiting:
+            super().resume_reading()
 
 
 class _LastAnswer:
