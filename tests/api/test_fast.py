@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,6 +17,7 @@ from prometheus_client import REGISTRY
 from switchboard.api import fast, metrics
 from switchboard.api.answer import Answer
 from switchboard.api.endpoints import ENDPOINTS, Endpoint
+from switchboard.api.queries import GetMetric
 from switchboard.api.view import View
 from switchboard.serving.guard import GuardedProtocol
 from tests.api.fabric import NOW, Holder, Row, row, source, view
@@ -123,6 +125,34 @@ def test_a_client_that_does_not_read_is_not_read_from() -> None:
         assert all(client.read()[2] == expected for _ in range(whole))
         client.socket.sendall(LIST[rest:] if rest else LIST)
         assert client.read()[2] == expected
+
+
+def test_slow_answers_take_turns_with_other_connections(holder: Holder) -> None:
+    """Answers that are long to make do not follow each other in one turn: another client's comes between."""
+    other_has_asked = threading.Event()
+    asked: list[str] = []
+
+    def slow(seen: View, now: float, query: GetMetric) -> Answer:
+        asked.append(query.switch_id)
+        other_has_asked.wait(10)
+        until = time.perf_counter() + 2 * fast.TURN_SECONDS
+        while time.perf_counter() < until:
+            pass
+        return Answer(200, [], b"0")
+
+    hot = Endpoint(path="/telemetry/GetMetric", summary="", query=GetMetric, answer=slow, content=str, hot=True)
+    with running_api(holder, [hot]) as port:
+        one, other = Client(port), Client(port)
+        one.socket.sendall(GET % 1 * fast.MOST_A_TURN)
+        wait_for(lambda: asked, "the first is being answered")
+        other.socket.sendall(GET % 2)
+        other_has_asked.set()
+        assert other.read()[0] == 200
+        assert all(one.read()[0] == 200 for _ in range(fast.MOST_A_TURN))
+        for client in (one, other):
+            client.file.close()
+            client.socket.close()
+    assert asked.index("sw2") < fast.MOST_A_TURN // 2
 
 
 def test_a_kept_answer_has_the_date_and_state_of_now(holder: Holder) -> None:

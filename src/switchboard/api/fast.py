@@ -27,6 +27,8 @@ LARGEST_BODY_BYTES = 256 << 10
 """A larger body is left to the ordinary door, which hands it to the socket in parts."""
 MOST_A_TURN = 64
 """Answers to pipelined requests after which other connections have their turn."""
+TURN_SECONDS = 0.002
+"""No further answer is begun in a turn that has lasted this long: a list may take milliseconds by itself."""
 MOST_UNSENT_BYTES = 64 << 10
 
 
@@ -135,11 +137,12 @@ class FastProtocol(OrdinaryProtocol):
             if ready is None:
                 break
             out += (door.beginning(ready.status, state.default_headers), ready.rest)
-            metrics.TALLY.count(ready.path, ready.status, time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            metrics.TALLY.count(ready.path, ready.status, seconds)
             at = end
             answered += 1
             unsent += len(ready.rest)
-            full = answered == MOST_A_TURN or unsent > MOST_UNSENT_BYTES
+            full = answered == MOST_A_TURN or unsent > MOST_UNSENT_BYTES or seconds > TURN_SECONDS
         if answered:
             self.active_at = self.loop.time()
             state.total_requests += answered
