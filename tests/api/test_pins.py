@@ -20,7 +20,7 @@ def test_what_a_header_says_can_be_asked_for() -> None:
     assert parse_pins("a=100-a,b%2Cc=200-b") == (("a", "100-a"), ("b%2Cc", "200-b"))
 
 
-@pytest.mark.parametrize("text", ["100-a,200-b", "a=1,a=2", ","])
+@pytest.mark.parametrize("text", ["100-a,200-b", "a=1,a=2", "1,a=1", "a=1,2", ","])
 def test_a_source_is_pinned_once(text: str) -> None:
     """Two snapshots of one source, or of sources that are not named, are refused."""
     with pytest.raises(QueryError, match="Malformed snapshot parameter") as caught:

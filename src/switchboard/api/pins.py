@@ -27,12 +27,13 @@ class UnknownSnapshot(QueryError):
 
 
 def parse_pins(text: str) -> Pins:
-    """Read the value of ``snapshot=``. Raises QueryError 400 where a source is named twice."""
+    """Read the value of ``snapshot=``. Raises QueryError 400 where a source is, or may be, named twice."""
     pins = []
     for part in text.split(","):
         source, named, snapshot = part.rpartition("=")
         pins.append((source if named else None, snapshot))
-    if len({source for source, _ in pins}) < len(pins):
+    sources = {source for source, _ in pins}
+    if len(sources) < len(pins) or (None in sources and len(pins) > 1):
         raise QueryError(400, "Malformed snapshot parameter: write ID, or SOURCE=ID,SOURCE=ID with each source once")
     return tuple(pins)
 
