@@ -46,6 +46,36 @@ def test_who_keeps_a_connection() -> None:
             assert parse(server.talk(request + GET)).headers["connection"] == "close"
 
 
+@pytest.mark.parametrize(
+    ("behind", "expected"),
+    [(b"", [200]), (GET * 50, [200] * 51), (GET[:-2], [200]), (b"\0", [200, 400])],
+    ids=["one", "many", "a part of one", "no request"],
+)
+def test_a_client_that_has_asked_all_is_answered(behind: bytes, expected: list[int]) -> None:
+    """Who ends its own side still reads: what it has asked is answered, and then our side ends too."""
+    with running_server() as server, server.connect() as sock:
+        sock.sendall(get("/slow") + behind)
+        sock.shutdown(socket.SHUT_WR)
+        await_condition(lambda: b"/slow" in server.seen, "the slow one is asked for")
+        (connection,) = server.connections
+        if behind != GET * 50:  # behind which nothing is read
+            await_condition(lambda: connection.deaf, "the end is seen")
+        server.open_gate()
+        assert statuses(read_to_end(sock)) == expected
+        await_condition(lambda: not server.connections, "the connection is gone")
+
+
+def test_who_ends_within_a_body_or_between_requests_is_gone() -> None:
+    """There is nothing to answer."""
+    post = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc"
+    with running_server() as server:
+        for begin, expected in ((post, b""), (b"", b""), (GET[:-2], b"")):
+            with server.connect() as sock:
+                sock.sendall(begin)
+                sock.shutdown(socket.SHUT_WR)
+                assert read_to_end(sock) == expected
+
+
 def test_a_stop_finishes_what_was_asked() -> None:
     """Idle connections end at once; requests in flight, and those in the pipeline behind, are answered."""
     with running_server() as server, server.connect() as idle, server.connect() as busy, server.connect() as half:

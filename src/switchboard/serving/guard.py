@@ -114,6 +114,18 @@ class GuardedProtocol(HttpToolsProtocol):
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
             self.refuse(_verdict(error, data))
 
+    def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn never keeps the connection
+        """The client asks no more, but may still read: what it has asked is answered before the connection ends."""
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None or cycle.response_complete or self._lingering:
+            return False
+        if not self.deaf:
+            if self.phase == BODY:
+                return False  # its body will never be whole
+            self.deaf = True
+            cycle.keep_alive = False
+        return True
+
     def _parse(self, data: bytes) -> None:
         while data and not self.deaf:
             try:
