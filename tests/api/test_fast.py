@@ -221,6 +221,33 @@ def test_while_stopping_a_connection_ends(holder: Holder) -> None:
         assert client.file.read() == b""
 
 
+def test_requests_that_wait_are_not_dropped_by_a_stop() -> None:
+    """A client that reads late gets what was ready, and with the last answer hears that it is the last."""
+    rows = [row(f"sw{number}", errors=number) for number in range(4000)]
+    holder = Holder(view(source("fabric", rows)))
+    with contextlib.ExitStack() as server:
+        port = server.enter_context(running_api(holder))
+        late, other = Client(port), Client(port)
+        late.socket.sendall(LIST)
+        late.read()  # the list is rendered now, and the fast door has it
+        late.socket.sendall(LIST * 300)
+        for _ in range(300):  # as many turns of the event loop, and more answers than the socket has room for
+            other.socket.sendall(GET % 1)
+            assert other.read()[0] == 200
+        holder.view = replace(holder.view, stopping=True)
+        stopping = threading.Thread(target=server.close)
+        stopping.start()
+        assert other.file.read() == b""  # the server has told its connections
+        answered = 1
+        while late.read()[1].get("connection") != "close":
+            answered += 1
+        assert answered < 300
+        for client in (late, other):
+            client.file.close()
+            client.socket.close()
+        stopping.join(10)
+
+
 def test_large_answers_are_left_to_the_ordinary_door() -> None:
     """A body that is more than the socket should be handed at once comes whole."""
     rows = [Row(f"sw{number}", {f"metric_{m}": number for m in range(10)}) for number in range(4000)]

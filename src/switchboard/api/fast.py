@@ -113,6 +113,11 @@ class FastProtocol(OrdinaryProtocol):
         elif self._quiet:
             self.flow.resume_reading()
 
+    def shutdown(self) -> None:
+        """The server stops: requests that wait go to the ordinary door, whose next answer is the last."""
+        if not self._waiting:
+            super().shutdown()
+
     @property
     def _quiet(self) -> bool:
         """Whether no request is in the hands of the parser or the app, and the connection goes on."""
