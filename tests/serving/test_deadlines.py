@@ -142,6 +142,19 @@ def test_a_client_that_reads_in_time_gets_all(server: Server) -> None:
     assert len(parse(answer).body) == LARGE_BYTES
 
 
+@pytest.mark.skipif(not hasattr(socket, "TCP_NOTSENT_LOWAT"), reason="the kernel has no such limit")
+def test_what_a_slow_client_takes_is_noticed(server: Server) -> None:
+    """The kernel does not take so much for it in advance that its reading is not seen for long."""
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 10)
+        sock.settimeout(10)
+        sock.connect(("127.0.0.1", server.port))
+        sock.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+        sock.recv(1)
+        (connection,) = (each for each in server.connections if each.url == b"/large")
+        assert connection.transport.get_write_buffer_size() > LARGE_BYTES - (1 << 20)
+
+
 def test_a_refused_client_that_keeps_sending_is_cut_off(server: Server) -> None:
     """It has a moment to read its refusal, no longer."""
     with server.connect() as sock:

@@ -15,6 +15,9 @@ from switchboard.serving.fits import uvicorn_fits
 from switchboard.serving.guard import GuardedProtocol
 from switchboard.serving.sweep import Deadlines, GuardedState, sweep
 
+UNSENT_BYTES = 256 << 10
+"""What the kernel holds of answers for which a client has no room yet."""
+
 log = structlog.get_logger()
 
 
@@ -36,8 +39,12 @@ async def serve(
     """
     if sock.family != socket.AF_UNIX:
         # uvicorn writes head and body apart: without this the body of a kept-alive answer waits 40 ms for an ACK.
-        # Linux hands it on to accepted connections.
+        # Linux hands on to accepted connections what is set here.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # By itself the kernel takes up to 4 MiB, and says that there is room again once a third of that is gone: a slow
+        # client looks like one that takes nothing.
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
     missing = uvicorn_fits()
     if missing:
         log.warning("uvicorn has changed: served without limits and deadlines for requests", missing=missing)
