@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from switchboard.api import batch
 from switchboard.api.answer import Answer, Request
+from switchboard.api.app import MOST_POSTED_BYTES
 from switchboard.api.bodies import SharedBody
 from switchboard.api.endpoints import ENDPOINTS
 from switchboard.api.respond import respond
@@ -121,6 +122,13 @@ def test_an_answer_has_a_bounded_number_of_values(monkeypatch: pytest.MonkeyPatc
     assert entries[2]["status"] == 413
     assert "the answer is too large" in entries[2]["error"]
     assert entries[3] == {"value": 7}
+
+
+def test_a_body_that_is_too_large_is_answered_though_its_client_is_still_sending() -> None:
+    """A connection that is closed at once is reset, and takes the answer with it."""
+    with running_api(Holder(BOTH)) as port:
+        reply = ask_http(port, "/telemetry/GetMetrics", "POST", body=bytes(10 * MOST_POSTED_BYTES))
+        assert reply.status == 413
 
 
 def test_a_verbose_cell_says_where_each_value_is_from() -> None:

@@ -173,6 +173,8 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         self.phase = BODY
         self._framing_bytes = self._body_bytes = 0
+        if self.framed:
+            self.cycle.transport = cast("Transport", _LastAnswer(self))  # in case that the app does not want it all
         if self.framed and self.scope["method"] in {"GET", "HEAD"} and self._length() > MOST_UNREAD_BYTES:
             self._end_after_answer()
 
@@ -426,7 +428,10 @@ class _LastAnswer:
         self.is_closing = protocol.transport.is_closing
 
     def close(self) -> None:
-        self._protocol.linger()
+        if self._protocol.deaf or self._protocol.phase == BODY:
+            self._protocol.linger()
+        else:
+            self._protocol.transport.close()
 
 
 def _verdict(error: BaseException | None, data: bytes) -> Refusal:
