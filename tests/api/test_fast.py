@@ -17,6 +17,7 @@ from prometheus_client import REGISTRY
 from switchboard.api import fast, metrics
 from switchboard.api.answer import Answer
 from switchboard.api.endpoints import ENDPOINTS, Endpoint
+from switchboard.api.head import HeadReader
 from switchboard.api.queries import GetMetric
 from switchboard.api.view import View
 from switchboard.serving.guard import GuardedProtocol
@@ -190,6 +191,19 @@ def test_a_failure_of_the_door_is_500(holder: Holder) -> None:
         assert headers["cache-control"] == "no-store"
         assert client.read()[0] == 200
     assert [line["event"] for line in logs if line["log_level"] == "error"] == ["answer failed"]
+
+
+def test_without_the_fast_door_the_ordinary_one_answers(holder: Holder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails before an endpoint is known is logged, and costs the client nothing."""
+
+    def broken(self: object, head: bytes) -> None:
+        raise LookupError("broken")
+
+    monkeypatch.setattr(HeadReader, "read", broken)
+    with structlog.testing.capture_logs() as logs, connected(holder) as client:
+        client.socket.sendall(GET % 7)
+        assert client.read()[2] == b"7"
+    assert [line["event"] for line in logs if line["log_level"] == "error"] == ["fast door failed"]
 
 
 def test_fast_answers_are_counted(holder: Holder) -> None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from switchboard.api import metrics
@@ -30,6 +31,8 @@ MOST_A_TURN = 64
 TURN_SECONDS = 0.002
 """No further answer is begun in a turn that has lasted this long: a list may take milliseconds by itself."""
 MOST_UNSENT_BYTES = 64 << 10
+
+log = structlog.get_logger()
 
 
 class FastDoor:
@@ -59,10 +62,14 @@ class FastDoor:
         view, now = self._holder.view, self._holder.clock()
         if view.stopping:
             return None  # the ordinary door says that the connection will close
-        ready = self.hot.get(head, view, now)
-        if ready is not None:
-            return ready
-        read = self._heads.read(head)
+        try:
+            ready = self.hot.get(head, view, now)
+            if ready is not None:
+                return ready
+            read = self._heads.read(head)
+        except Exception as error:
+            log.error("fast door failed", exc_info=error)
+            return None
         endpoint = None if read is None else self._endpoints.get(read.path)
         if read is None or endpoint is None:
             return None
@@ -73,11 +80,11 @@ class FastDoor:
             if not isinstance(answer.body, bytes) or len(answer.body) > LARGEST_BODY_BYTES:
                 return None
             ready = Ready(endpoint.path, answer.status, _wire(answer, bodiless=bodiless))
+            if answer.settled:
+                self.hot.keep(head, ready)
         except Exception as error:  # noqa: BLE001 - a failure of ours is a 500; uvicorn would blame the client
             answer = failure(endpoint, request, error)
             ready = Ready(endpoint.path, answer.status, _wire(answer, bodiless=bodiless))
-        if answer.settled:
-            self.hot.keep(head, ready)
         return ready
 
 
