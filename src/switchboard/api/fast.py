@@ -145,7 +145,7 @@ class FastProtocol(OrdinaryProtocol):
         at = unsent = answered = 0
         full = False
         while not full and (end := data.find(b"\r\n\r\n", at) + 4) > 3:
-            ready = door.reply(data[at:end])
+            ready = door.reply(data if end - at == len(data) else data[at:end])
             if ready is None:
                 break
             out += (door.beginning(ready.status, state.default_headers), ready.rest)
@@ -173,6 +173,4 @@ class FastProtocol(OrdinaryProtocol):
 def _wire(answer: Answer, *, bodiless: bool) -> bytes:
     """An answer as it is sent, from its own headers on; the body is bytes."""
     assert isinstance(answer.body, bytes)
-    lines = [b"%s: %s\r\n" % header for header in wire_headers(answer)]
-    lines += (b"\r\n", b"" if bodiless else answer.body)
-    return b"".join(lines)
+    return b"\r\n".join([*map(b": ".join, wire_headers(answer)), b"", b"" if bodiless else answer.body])

@@ -76,10 +76,10 @@ def data_headers(standing: Standing, used: Sequence[Live] | None = None) -> Head
 
 def entity_tag(standing: Standing, query: msgspec.Struct) -> bytes:
     """A strong tag of all that a body depends on: the snapshots in order of precedence, what is missing, the query."""
-    drawn: bytes | None = standing.memo.get("drawn")
+    kind = type(query).__name__
+    drawn: bytes | None = standing.memo.get(kind)
     if drawn is None:
         snapshots = [(live.source.name, live.loaded.id) for live in standing.live]
-        drawn = encode_json((snapshots, [source.name for source in standing.missing]))
-        standing.memo["drawn"] = drawn
-    content = b"%s%s%s" % (type(query).__name__.encode(), drawn, encode_json(query))
-    return b'"%s"' % hexlify(blake2b(content, digest_size=_TAG_BYTES).digest())
+        drawn = kind.encode() + encode_json((snapshots, [source.name for source in standing.missing]))
+        standing.memo[kind] = drawn
+    return b'"%s"' % hexlify(blake2b(drawn + encode_json(query), digest_size=_TAG_BYTES).digest())

@@ -68,7 +68,7 @@ def _query(endpoint: Endpoint, request: Request) -> Any:
         query = _posted(endpoint.body_decoder, request)
     else:
         query = None if endpoint.parser is None else endpoint.parser.parse(request.query)
-    if endpoint.formats and getattr(query, "format", None) is None:
+    if endpoint.formats and request.accept and getattr(query, "format", None) is None:
         chosen = negotiate(request.accept, endpoint.formats)
         if chosen != endpoint.formats[0]:
             query = msgspec.structs.replace(query, format=chosen)
