@@ -178,12 +178,13 @@ class Settings(_Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True)
     keep_mib: Annotated[
         int,
         _setting(
-            "memory of an API process for replaced snapshots, which `snapshot=` can ask for while they live",
+            "memory of an API process for replaced snapshots, which `snapshot=` can ask for while they live, and "
+            "for the one that is being loaded",
             "MiB",
             panel="API",
             ge=0,
         ),
-    ] = 1024
+    ] = 400
     interval: Annotated[float, _setting("time between two scrapes of a source", "s", panel="Sources", gt=0)] = 10
     timeout: Annotated[
         float, _setting("longest time for one scrape; 0: 80 % of the interval", "s", panel="Sources", ge=0)

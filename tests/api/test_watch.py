@@ -373,6 +373,21 @@ async def test_a_replaced_snapshot_answers_those_who_ask_for_it(store: Store, pu
         assert seen(watcher).kept == ()
 
 
+async def test_kept_snapshots_make_room_for_the_next(store: Store, publisher: Publisher) -> None:
+    """What is kept and what is loaded share one bound: the oldest goes before the next is loaded, so that a swap of
+    large snapshots takes no more memory than without any kept.
+    """
+    written = [publisher.write([row("sw1", errors=number)], snapshot=f"{number}00-x") for number in (1, 2, 3)]
+    one = written[0].manifest.size_bytes
+    async with watching(store, keep_bytes=one * 3 // 2) as watcher:
+        for number, each in enumerate(written, 1):
+            await publisher.store_blocks(each)
+            await publisher.announce(each)
+            await until(lambda number=number: snapshot_of(watcher) == f"{number}00-x", "the next snapshot")  # type: ignore[misc]
+            statuses = [pinned(watcher, b"%d00-x" % earlier).status for earlier in range(1, number)]
+            assert statuses == [[], [200], [410, 200]][number - 1]
+
+
 def pinned(watcher: Watcher, snapshot: bytes) -> Answer:
     """The list of one snapshot."""
     return respond(LIST, watcher.view, watcher.clock(), Request(query=b"snapshot=" + snapshot))

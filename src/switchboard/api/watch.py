@@ -32,7 +32,8 @@ LISTEN_AGAIN_SECONDS = 1.0
 MOST_RETRY_SECONDS = 10.0
 """A snapshot that could not be loaded is tried again after two polls, then twice as long each time, up to this."""
 MOST_LOAD_SECONDS = 300.0
-KEEP_BYTES = 1 << 30
+KEEP_BYTES = 400 << 20
+"""One snapshot of 200,000 ports × 195 counters, and many of what is smaller."""
 
 _UNSAID = "unsaid"
 
@@ -81,8 +82,9 @@ class _Watched:
 class Watcher:
     """Keeps ``view`` current while ``run`` runs.
 
-    ``clock`` is monotonic, in seconds; ``keep_bytes`` bounds the replaced snapshots that are kept while they live;
-    ``on_first_load`` is called once, when the first snapshot is in the view.
+    ``clock`` is monotonic, in seconds; ``keep_bytes`` bounds the replaced snapshots that are kept while they live, and
+    with them the one that is being loaded: keeping them costs no more memory than a swap does. ``on_first_load`` is
+    called once, when the first snapshot is in the view.
     """
 
     def __init__(
@@ -129,9 +131,7 @@ class Watcher:
     async def _poll(self) -> None:
         while True:
             await self._ask_store()
-            for retired in list(self._retired):
-                if await retired.free():
-                    self._retired.remove(retired)
+            await self._free_retired()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._poll_seconds):
                     await self._hinted.wait()
@@ -236,6 +236,7 @@ class Watcher:
 
     async def _load_one(self, watched: _Watched, pointer: _Pointer) -> None:
         manifest = pointer.manifest
+        await self._make_room(manifest.size_bytes)
         began = time.perf_counter()
         try:
             async with asyncio.timeout(min(max(1.0, manifest.ttl_ms / 1000), MOST_LOAD_SECONDS)):
@@ -295,13 +296,27 @@ class Watcher:
             self._retired.append(Retired(kept.loaded.snapshot))
         watched.view = replace(watched.view, loaded=None, kept=())
 
-    def _retire_outlived(self, now: float) -> None:
-        gone = outlived((watched.view for watched in self._watched.values()), now, self._keep_bytes)
+    async def _make_room(self, size_bytes: int) -> None:
+        """Let go of kept snapshots for one that is about to be loaded, the oldest first."""
+        if self._retire_outlived(self.clock(), size_bytes):
+            self._publish()
+            await self._free_retired()
+
+    async def _free_retired(self) -> None:
+        for retired in list(self._retired):
+            if await retired.free() and retired in self._retired:
+                self._retired.remove(retired)
+
+    def _retire_outlived(self, now: float, reserved_bytes: int = 0) -> bool:
+        """Take kept snapshots that have to go out of the views; whether there were any."""
+        sources = (watched.view for watched in self._watched.values())
+        gone = outlived(sources, now, self._keep_bytes - reserved_bytes)
         for name, snapshots in gone.items():
             watched = self._watched[name]
             kept = tuple(each for each in watched.view.kept if each.loaded not in snapshots)
             watched.view = replace(watched.view, kept=kept)
             self._retired += (Retired(loaded.snapshot) for loaded in snapshots)
+        return bool(gone)
 
     def _publish(self, **changes: Any) -> None:
         """Put a new view in the place of the old one, without the snapshots that have expired."""
