@@ -108,7 +108,7 @@ def test_both_doors_give_the_same_bytes(seen: View, each: int, least: int) -> No
     assert differences == []
     assert min(Counter(case.kind for case in cases).values()) >= 100
     assert sum(len(case.methods) for case in cases) >= least
-    assert fast_answers() - before > 1000
+    assert fast_answers() - before > least / 6
 
 
 def fast_answers() -> float:
