@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from switchboard.api.view import Kept, Loaded, SourceView
+from switchboard.api.view import Loaded, SourceView
 
 MOST_KEPT = 8
 """Snapshots kept of one source; three are alive at a time where the TTL is three intervals."""
-
-
-def replaced(source: SourceView) -> tuple[Kept, ...]:
-    """What is kept of a source once its snapshot has been replaced, the newest first."""
-    return tuple(source.generations())
 
 
 def outlived(sources: Iterable[SourceView], now: float, most_bytes: int) -> dict[str, list[Loaded]]:

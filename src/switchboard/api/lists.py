@@ -134,7 +134,7 @@ def _choice(snapshots: Sequence[Snapshot], query: ListMetrics) -> Choice:
         if len(globs) > MOST_GLOBS or sum(map(len, globs)) > MOST_GLOB_CHARACTERS:
             limits = f"at most {MOST_GLOBS} with * or ? are taken, of {MOST_GLOB_CHARACTERS} characters altogether"
             raise QueryError(400, f"Too many patterns in the {name} parameter: {limits}")
-    schemas = {id(block.metrics): block for snapshot in snapshots for block in snapshot.blocks}.values()
+    schemas = [block for snapshot in snapshots for block in snapshot.schemas]
     columns = {name for block in schemas for name in (*block.labels, *block.metrics)} if query.metric else set()
     if len(query.where) > MOST_CONDITIONS:
         raise QueryError(400, f"Too many conditions in the where parameter: at most {MOST_CONDITIONS} are taken")
@@ -175,11 +175,10 @@ def _switch_pieces(lives: Sequence[Live]) -> Iterator[bytes]:
     begin = b"["
     for live in sorted(lives, key=lambda live: live.number):
         snapshot = live.loaded.snapshot
-        schemas = {id(block.metrics): block for block in snapshot.blocks}.values()
         head = SourceSwitches(
             live.source.name,
-            list(dict.fromkeys(name for block in schemas for name in block.metrics)),
-            list(dict.fromkeys(name for block in schemas for name in block.labels)),
+            list(dict.fromkeys(name for block in snapshot.schemas for name in block.metrics)),
+            list(dict.fromkeys(name for block in snapshot.schemas for name in block.labels)),
             [],
         )
         yield begin + encode_json(head)[:-2]

@@ -18,7 +18,7 @@ import structlog
 
 from switchboard.api import metrics
 from switchboard.api.bodies import MOST_WARMED, BodyTable
-from switchboard.api.keep import outlived, replaced
+from switchboard.api.keep import outlived
 from switchboard.api.load import BlockStore, Retired, load_snapshot
 from switchboard.api.outage import reason
 from switchboard.api.view import Loaded, SourceView, View
@@ -356,7 +356,7 @@ def _shown(watched: _Watched, pointer: _Pointer, loaded: Loaded) -> SourceView:
         pointer = latest
     return replace(
         watched.view,
-        kept=replaced(watched.view),
+        kept=tuple(watched.view.generations()),
         loaded=loaded,
         confirmed_at=pointer.confirmed_at,
         expires_at=pointer.expires_at,

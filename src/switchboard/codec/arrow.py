@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from switchboard.codec.block import PORT, TIME, Block, Snapshot
 from switchboard.codec.pages import WHOLE, Page
 from switchboard.codec.render import CELLS
-from switchboard.codec.tables import FIXED, Rows, Source, joined, schemas, table_columns, table_rows
+from switchboard.codec.tables import FIXED, Rows, Source, joined, table_columns, table_rows
 
 BATCH_WORK = 1 << 17
 """Cells of a batch: 1 MiB, which takes 0.4 ms."""
@@ -47,7 +47,7 @@ def render_arrow(sources: Sequence[Source], page: Page = WHOLE) -> Iterator[byte
         types = {
             block.rows.schema.field(position).type
             for source in sources
-            for block in schemas(source)
+            for block in source.selector.snapshot.schemas
             if (position := _position(source, block, name)) is not None
         }
         extremes = [0]

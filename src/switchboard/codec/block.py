@@ -257,6 +257,11 @@ class Block:
         self._ports: list[str] | None = None
         self._columns: dict[int, _Cells] = {}
 
+    def column_of(self, name: str) -> int | None:
+        """Position of the column of a metric or, where there is no such metric, of a label."""
+        column = self.metrics.get(name)
+        return self.labels.get(name) if column is None else column
+
     def cell(self, column: int, row: int) -> Any:
         """One cell as a Python value, None where it is missing: 0.1 µs, a fifth of what Arrow's own way takes."""
         cells = self._columns.get(column)
@@ -323,6 +328,8 @@ class Snapshot:
         self.blocks = blocks
         self.part_table = np.ascontiguousarray(parts)
         """Switch, block, first row and rows of every part, switch by switch."""
+        self.schemas = list({id(block.metrics): block for block in blocks}.values())
+        """One block of every schema, in the order of the body."""
         self.memo: dict[Hashable, Any] = {}
         """What readers have worked out of it and share with each other."""
         self._numbers = numbers

@@ -26,7 +26,7 @@ class Row(NamedTuple):
 
     def cell(self, name: str) -> Cell | None:
         """Its cell of a metric or label; None if it has none: the column or the value is missing, or a text empty."""
-        column = column_of(self.block, name)
+        column = self.block.column_of(name)
         return None if column is None else _value(self.block.cell(column, self.at))
 
     def labels(self) -> dict[str, str]:
@@ -43,7 +43,7 @@ def find_cells(snapshot: Snapshot, switch: str, name: str, port: str | None) -> 
     cells: dict[str | None, Cell] = {}
     seen: set[str | None] = set()
     for block, first, rows in snapshot.parts(switch):
-        column = column_of(block, name)
+        column = block.column_of(name)
         if not block.has_ports:
             if port is None and None not in seen:
                 seen.add(None)
@@ -90,12 +90,6 @@ def find_row(snapshot: Snapshot, switch: str, port: str | None) -> Row | None:
         elif port is not None and (at := row_of(block, port, first, rows)) is not None:
             return Row(block, at)
     return None
-
-
-def column_of(block: Block, name: str) -> int | None:
-    """Position of the column of a metric or, where there is no such metric, of a label."""
-    column = block.metrics.get(name)
-    return block.labels.get(name) if column is None else column
 
 
 def row_of(block: Block, port: str, first: int, rows: int) -> int | None:

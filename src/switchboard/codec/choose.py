@@ -114,8 +114,7 @@ class Selector:
     @property
     def widest(self) -> int:
         """The most columns that any block has."""
-        schemas = {id(block.metrics): block for block in self.snapshot.blocks}
-        return max((len(self.columns(block).names) for block in schemas.values()), default=0)
+        return max((len(self.columns(block).names) for block in self.snapshot.schemas), default=0)
 
     def switch_at(self, row: int) -> int:
         """Number of the switch of a row; of no switch, one more than the last, after the last row."""
@@ -291,9 +290,7 @@ def ranges(starts: IntArray, ends: IntArray) -> IntArray:
 
 
 def _verdicts(condition: Condition, block: Block) -> Verdicts:
-    position = block.metrics.get(condition.metric)
-    if position is None:
-        position = block.labels.get(condition.metric)
+    position = block.column_of(condition.metric)
     if position is None:
         return np.zeros(block.rows.num_rows, np.uint8)
     return condition.verdicts(block.rows.column(position))

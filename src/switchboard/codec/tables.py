@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from switchboard.codec.block import TIME, Block
+from switchboard.codec.block import TIME
 from switchboard.codec.choose import Selector
 from switchboard.codec.pages import WHOLE, Page, page_steps
 from switchboard.codec.render import CELLS, PIECE_WORK, Cells, read_cells
@@ -54,7 +54,7 @@ def table_columns(sources: Sequence[Source]) -> dict[str, str]:
     labels: dict[str, None] = {}
     metrics: dict[str, None] = {}
     for source in sources:
-        for block in schemas(source):
+        for block in source.selector.snapshot.schemas:
             columns = source.selector.columns(block)
             labels.update(dict.fromkeys(columns.names[: columns.labels]))
             metrics.update(dict.fromkeys(columns.names[columns.labels :]))
@@ -64,11 +64,6 @@ def table_columns(sources: Sequence[Source]) -> dict[str, str]:
             while shown[name] in FIXED or shown[name] in shown.keys() - {name}:
                 shown[name] += "_"
     return shown
-
-
-def schemas(source: Source) -> Iterable[Block]:
-    """A block of each schema that a snapshot has."""
-    return {id(block.metrics): block for block in source.selector.snapshot.blocks}.values()
 
 
 def table_rows(sources: Sequence[Source], page: Page, most_work: int) -> Iterator[Rows | int]:
