@@ -19,10 +19,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchboard.codec.gunzip import PIECE_BYTES
-from switchboard.config import ColumnSettings, Source
+from switchboard.config import Source
 from switchboard.errors import SourceError
 from switchboard.etl.scrape import MOST_RETRY_AFTER_SECONDS, Validators, _retry_after, new_session, scrape
-from tests.etl.limits import limits
+from tests.etl.limits import source
 from tests.fuzz import fuzz
 from tests.processes import free_port
 from tests.servers import LAST_CHUNK, Step, Steps, Web, chunked, http
@@ -38,15 +38,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 def source_at(url: str) -> Source:
-    return Source(
-        name="lab",
-        url=url,
-        interval=1,
-        timeout=1,
-        ttl=3,
-        columns=ColumnSettings(),
-        limits=limits(max_body_mib=4, max_ratio=10_000),
-    )
+    return source(url, interval=1, timeout=1, max_body_mib=4, max_ratio=10_000)
 
 
 async def fetch(

@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 
 from switchboard.access import tls_context
-from switchboard.config import Access, ColumnSettings, Source
+from switchboard.config import Access
 from switchboard.errors import SourceError
 from switchboard.etl.scrape import Validators, new_session, scrape
 from switchboard.model import Outcome
 from tests.certificates import Certificates, make_certificates
 from tests.etl.conftest import Lab
-from tests.etl.limits import limits
+from tests.etl.limits import source
 from tests.servers import Web, http
 
 CSV = b"switch_id,a\nsw1,5\n"
@@ -34,18 +35,9 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def fetch(session: aiohttp.ClientSession, url: str, validators: Validators | None = None, **access: Any) -> bytes:
-    source = Source(
-        name="lab",
-        url=url,
-        interval=1,
-        timeout=1,
-        ttl=3,
-        columns=ColumnSettings(),
-        limits=limits(),
-        access=Access(**access),
-    )
-    tls = tls_context(source)
-    async with scrape(session, source, validators or Validators(), tls=tls) as response:
+    asked = msgspec.structs.replace(source(url, interval=1, timeout=1), access=Access(**access))
+    tls = tls_context(asked)
+    async with scrape(session, asked, validators or Validators(), tls=tls) as response:
         return b"".join([piece async for piece in response.pieces()])
 
 
