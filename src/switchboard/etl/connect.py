@@ -28,8 +28,12 @@ def new_connector(own_ports: Collection[int]) -> aiohttp.TCPConnector:
     """Connections of all sources; none to link-local addresses, nor to ``own_ports`` of this machine.
 
     Their number has no limit: a source has one at a time, and one that hangs must not take the place of another.
+
+    Each is for one request. What a server sends unasked on an idle connection, or what another source's shard on the
+    same host was late to say, would be taken for the answer to the next request (RFC 9112, 9.2), and that it is quiet
+    is certain only of a new one. No ``Connection: close`` is sent: Apache would leave out the framing of its answer.
     """
-    return aiohttp.TCPConnector(limit=0, socket_factory=_checked(own_ports), resolver=Resolver())
+    return aiohttp.TCPConnector(limit=0, force_close=True, socket_factory=_checked(own_ports), resolver=Resolver())
 
 
 def look_up(host: str, port: int, family: socket.AddressFamily) -> Addresses:
