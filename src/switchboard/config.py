@@ -100,6 +100,9 @@ class SourceSettings(Access, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     interval: Annotated[float, _setting("time between two scrapes", "s", ge=0)] = 0
     timeout: Annotated[float, _setting("longest time for one scrape", "s", ge=0)] = 0
     ttl: Annotated[float, _setting("how long a snapshot may answer without being confirmed", "s", ge=0)] = 0
+    max_data_age: Annotated[
+        str, _setting("age of the newest row beyond which answers are `stale`; empty: as in general", "s")
+    ] = ""
     max_body_mib: Annotated[int, _setting("largest body, decompressed; 0: as in general", "MiB", ge=0)] = 0
     max_rows: Annotated[int, _setting("most rows of a body; 0: as in general", ge=0)] = 0
     max_switches: Annotated[int, _setting("most switches of a body; 0: as in general", ge=0)] = 0
@@ -193,6 +196,15 @@ class Settings(_Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True)
         float,
         _setting("how long a snapshot may answer without being confirmed; 0: 3 intervals", "s", panel="Sources", ge=0),
     ] = 0
+    max_data_age: Annotated[
+        str,
+        _setting(
+            "age of a source's newest row beyond which its answers are `stale`; auto: 3 times the longest period seen "
+            "between two changes of its data, and no less than 900; 0: no limit",
+            "s",
+            panel="Sources",
+        ),
+    ] = "auto"
     max_body_mib: Annotated[
         int, _setting("largest body accepted from a source, decompressed", "MiB", panel="Limits", ge=1)
     ] = 4096
@@ -281,6 +293,8 @@ class Source(_Discreet, frozen=True, kw_only=True):
     interval: float
     timeout: float
     ttl: float
+    max_data_age: float | None = None
+    """Age of the newest row beyond which data is called old; 0: never, None: found by the ETL."""
     columns: ColumnSettings
     limits: Limits
     labels: dict[str, str] = {}
@@ -361,6 +375,7 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 _LABEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _MOST_LABEL_CHARACTERS = 256
+_MOST_SECONDS = 1e10
 _OUR_HEADERS = frozenset(
     "accept-encoding connection content-length if-modified-since if-none-match range transfer-encoding upgrade".split()
 )
@@ -403,11 +418,26 @@ def _resolve(source: SourceSettings, settings: Settings) -> Source:
         interval=interval,
         timeout=timeout,
         ttl=ttl,
+        max_data_age=_max_data_age(name, source.max_data_age or settings.max_data_age),
         columns=source.columns,
         limits=_limits(source, settings),
         labels=source.labels,
         access=Access(**{field: getattr(source, field) for field in Access.__struct_fields__}),
     )
+
+
+def _max_data_age(name: str, text: str) -> float | None:
+    if text.lower() == "auto":
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= _MOST_SECONDS:
+        raise ConfigError(
+            f"source {name!r}, key `max_data_age`: {text!r} is neither auto nor a number of seconds (0: no limit)"
+        )
+    return seconds
 
 
 def _limits(source: SourceSettings, settings: Settings) -> Limits:

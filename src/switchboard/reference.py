@@ -111,6 +111,8 @@ def _source_lines(source: Source, general: Settings) -> Iterator[str]:
     for name in ("name", "url", "interval", "timeout", "ttl"):
         value = source.shown_url if name == "url" else getattr(source, name)
         yield f"{name} = {_toml(value)}"
+    if source.max_data_age is not None:
+        yield f"max_data_age = {_toml(source.max_data_age)}"
     for setting in settings_of(SourceSettings):
         limit = getattr(source.limits, setting.name, None)
         if limit is not None and limit != getattr(general, setting.name, setting.default):
