@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "src" / "switchboard"
 
 VOCABULARY = {"model", "errors", "config", "addresses"}
-LEAVES = VOCABULARY | {"serving", "log", "tasks"}
+LEAVES = VOCABULARY | {"serving", "log", "tasks", "clocks"}
 
 # Part (a module at the top, or a folder) -> the parts that it may import, itself aside.
 ARROWS: dict[str, set[str]] = {
@@ -24,9 +24,10 @@ ARROWS: dict[str, set[str]] = {
     "serving": VOCABULARY,
     "log": VOCABULARY,
     "tasks": set(),
+    "clocks": set(),
     "settings": VOCABULARY,
     "codec": VOCABULARY,
-    "store": VOCABULARY | {"codec"},
+    "store": VOCABULARY | {"codec", "clocks"},
     "generator": LEAVES,
     "etl": LEAVES | {"access", "codec", "store"},
     "api": LEAVES | {"__init__", "codec", "store"},

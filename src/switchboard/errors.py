@@ -8,7 +8,8 @@
     │       └── BodyHeld       ... until a second one says the same
     ├── StoreError             Redis did not do what was asked
     │   ├── StoreUnavailable   it cannot be reached, or did not answer in time
-    │   └── SnapshotGone       a key of a snapshot is missing or not what its index says
+    │   ├── SnapshotGone       a key of a snapshot is missing or not what its index says
+    │   └── FormatTooNew       a newer version of Switchboard has written what is there
     ├── PublishRefused         the pointer stays where it is
     │   ├── LeaseLost          another writer owns the source
     │   └── SnapshotSuperseded the pointer names a newer snapshot already
@@ -59,6 +60,10 @@ class StoreUnavailable(StoreError):
 
 class SnapshotGone(StoreError):
     """A snapshot cannot be read whole: a key is missing, or its content is not what the index says."""
+
+
+class FormatTooNew(StoreError):
+    """A pointer has a format that a newer version of Switchboard has introduced."""
 
 
 class PublishRefused(SwitchboardError):

@@ -42,14 +42,21 @@ class Reject(msgspec.Struct, frozen=True, kw_only=True):
     """The offending text, shortened."""
 
 
+FORMAT = 2
+"""Format of the manifests that this version writes, and the newest that it reads. Format 1 has no ``seq``."""
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     """What a pointer says about the snapshot it names. Stored as JSON, so that ``redis-cli GET`` is readable."""
 
+    format: int = 1
     source: str
     snapshot: str
     """Id: milliseconds at which the scrape started, a dash, a random part."""
     epoch: int
-    """Fencing epoch of the publisher: of two pointers, the one with the higher epoch is newer."""
+    """Fencing epoch of the ETL that published or confirmed the snapshot last."""
+    seq: int = 0
+    """Number of that publication or confirmation within the epoch, from 1; 0 in format 1, which does not count them."""
     scraped_ms: int
     published_ms: int
     last_time_updated: int
@@ -70,6 +77,17 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     etag: str | None = None
     last_modified: str | None = None
     body_hash: str = ""
+    data_age_ms: int | None = None
+    """Age of the newest row when a scrape last confirmed the snapshot, on the source's own clock."""
+    max_data_age_ms: int = 0
+    """A greater age of the newest row makes the snapshot stale; 0: no limit."""
+    longest_period_ms: int = 0
+    """Longest time seen between two changes of the source's data."""
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Grows with every publication and confirmation: epoch, then ``seq`` (in format 1, the scrape's time)."""
+        return self.epoch, self.seq or self.scraped_ms
 
 
 class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +97,10 @@ class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     """With secrets masked."""
     interval_ms: int
+    epoch: int = 0
+    """Fencing epoch of the ETL; 0 from a version that does not count its attempts."""
+    attempt: int = 0
+    """Number of the last attempt within the epoch, from 1."""
     attempted_ms: int
     """When the last attempt began."""
     outcome: Outcome

@@ -109,7 +109,7 @@ _SW1 = '{"sw1":{"bandwidth_mbps":3704.32,"latency_ms":3432.29,"packet_errors":20
 _SW2 = '{"sw2":{"bandwidth_mbps":9485.01,"packet_errors":7}}'
 _SW3 = '{"sw3":{"bandwidth_mbps":12.5,"latency_ms":0.1,"packet_errors":18446744073709551615}}'
 _VERBOSE = (
-    '{"value":%d,"unit":null,"timestamp":"2026-11-23T18:53:25.000000Z","age_seconds":1.0,"state":"fresh",'
+    '{"value":%d,"unit":null,"timestamp":"2026-11-23T18:53:25.000000Z","age_seconds":1.0,"data_age_seconds":6.0,"state":"fresh",'
     f'"snapshot":"{SNAPSHOT}","source":"fabric","switch_id":"a","port":"%s","metric":"errors",'
     '"labels":{"state":"%s"}}'
 )
@@ -151,7 +151,7 @@ CASES = [
     Case(
         f"{GET}?switch_id=sw1&metric=bandwidth_mbps&verbose=true",
         200,
-        '{"value":3704.32,"unit":"Mbit/s","timestamp":"2026-11-23T18:53:20.000000Z","age_seconds":1.0,"state":"fresh",'
+        '{"value":3704.32,"unit":"Mbit/s","timestamp":"2026-11-23T18:53:20.000000Z","age_seconds":1.0,"data_age_seconds":6.0,"state":"fresh",'
         f'"snapshot":"{SNAPSHOT}","source":"fabric","switch_id":"sw1","port":null,"metric":"bandwidth_mbps",'
         '"labels":{}}',
         JSON | CURRENT | {"cache-control": "no-store"},
@@ -253,7 +253,7 @@ CASES = [
         200,
         '[{"name":"fabric","url":"http://127.0.0.1:9001/counters","labels":{"fabric":"lab"},"state":"fresh","interval_seconds":10.0,'
         f'"ttl_seconds":30.0,"snapshot":"{SNAPSHOT}","timestamp":"2026-11-23T18:53:25.000Z","age_seconds":1.0,'
-        '"expires_in_seconds":29.0,"rows":3,"switches":3,"rejects":{},"trouble":null,"last_attempt":'
+        '"data_age_seconds":6.0,"max_data_age_seconds":900.0,"expires_in_seconds":29.0,"rows":3,"switches":3,"rejects":{},"trouble":null,"last_attempt":'
         '{"outcome":"published","duration_seconds":0.013,"seen_seconds_ago":1.0,"reason":"","error":"",'
         '"rejects":{},"examples":[]}}]\n',
         JSON | {"cache-control": "no-store"},

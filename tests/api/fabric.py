@@ -17,7 +17,9 @@ from switchboard.model import Manifest, Outcome, SourceStatus
 DATA_SECONDS = 1_795_460_000
 """2026-11-23T18:53:20Z: the time of all rows that say no other."""
 NOW = 5000.0
-"""The moment, on the monotonic clock, at which views are looked at."""
+"""The moment, on the clock of the service, at which views are looked at."""
+DATA_AGE = 5.0
+"""Age of the newest row when a snapshot was confirmed, in seconds."""
 
 Value = int | float | str | None
 
@@ -126,6 +128,8 @@ def source(
         loaded=Loaded(written.load(), DATA_SECONDS + 10),
         confirmed_at=NOW - age,
         expires_at=NOW - age + ttl_seconds,
+        data_at=NOW - age - DATA_AGE,
+        most_data_age=900.0,
     )
     return replace(view, **more)
 

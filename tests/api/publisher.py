@@ -7,7 +7,9 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from switchboard.model import SourceStatus
+import msgspec
+
+from switchboard.model import FORMAT, SourceStatus
 from switchboard.store.redis import Lease, Store
 from tests.api.fabric import Row, Written, write
 
@@ -35,7 +37,9 @@ class Publisher:
         fields: dict[str, Any] = {
             "source": source,
             "snapshot": f"{self._count}-test",
+            "format": FORMAT,
             "epoch": self._leases[source].epoch,
+            "seq": self._count,
             "scraped_ms": self._count,
         }
         return write(rows, **fields | manifest)
@@ -49,11 +53,20 @@ class Publisher:
     async def announce(self, written: Written) -> None:
         """Move the pointer; the lease is renewed, however slow the test is."""
         source = written.manifest.source
-        if not await self.store.renew_lease(self._leases[source]):
-            lease = await self.store.take_lease(source, "test")
-            assert lease is not None
-            self._leases[source] = lease
-        await self.store.move_pointer(written.manifest, self._leases[source])
+        await self.store.move_pointer(written.manifest, await self._renewed(source))
+
+    async def confirm(self, written: Written, **manifest: Any) -> None:
+        """Confirm the current snapshot with the next number; ``manifest`` replaces fields of its manifest."""
+        lease = await self._renewed(written.manifest.source)
+        self._count += 1
+        fields: dict[str, Any] = {"epoch": lease.epoch, "seq": self._count}
+        await self.store.extend_pointer(msgspec.structs.replace(written.manifest, **fields | manifest), lease)
+
+    async def _renewed(self, source: str) -> Lease:
+        lease = await self.store.renew_lease(self._leases[source]) or await self.store.take_lease(source, "test")
+        assert lease is not None
+        self._leases[source] = lease
+        return lease
 
     async def publish(self, rows: Sequence[Row], source: str = "fabric", **manifest: Any) -> Written:
         """Write a snapshot whole and move the pointer to it."""

@@ -95,7 +95,8 @@ def test_a_source_that_was_never_scraped_is_listed() -> None:
     answer = list_sources(view(SourceView(name="a")), NOW, ListSources())
     assert answer.body == (
         b'[{"name":"a","url":null,"labels":{},"state":"none","interval_seconds":null,"ttl_seconds":null,"snapshot":null,'
-        b'"timestamp":null,"age_seconds":null,"expires_in_seconds":null,"rows":null,"switches":null,"rejects":null,'
+        b'"timestamp":null,"age_seconds":null,"data_age_seconds":null,"max_data_age_seconds":null,'
+        b'"expires_in_seconds":null,"rows":null,"switches":null,"rejects":null,'
         b'"trouble":"No snapshot yet of source a: no scrape of it is known; is an ETL process running?",'
         b'"last_attempt":null}]\n'
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -18,7 +18,8 @@ from switchboard.api.endpoints import ENDPOINTS
 from switchboard.api.respond import respond
 from switchboard.api.view import SourceView
 from switchboard.api.watch import KEEP_BYTES, Watcher
-from switchboard.model import Outcome, State
+from switchboard.clocks import boottime
+from switchboard.model import Manifest, Outcome, State
 from switchboard.store import keys
 from switchboard.store.embedded import EmbeddedRedis
 from switchboard.store.redis import Store
@@ -27,6 +28,7 @@ from tests.api.publisher import Publisher, until, until_true
 from tests.processes import RedisServer, free_port
 
 LIST, GET = ENDPOINTS[1], ENDPOINTS[0]
+READY = next(endpoint for endpoint in ENDPOINTS if endpoint.path == "/ready")
 
 
 @pytest.fixture
@@ -53,13 +55,13 @@ async def publisher(store: Store) -> Publisher:
 
 
 class Clock:
-    """A monotonic clock that the test may put forward."""
+    """The watcher's clock, which the test may put forward."""
 
     def __init__(self) -> None:
         self.ahead = 0.0
 
     def __call__(self) -> float:
-        return time.monotonic() + self.ahead
+        return boottime() + self.ahead
 
 
 @contextlib.asynccontextmanager
@@ -148,25 +150,193 @@ async def test_a_body_that_cannot_be_rendered_ahead_holds_nothing_up(
         assert list_metrics(watcher).status == 200
 
 
-async def test_age_is_what_is_gone_of_the_ttl(store: Store, publisher: Publisher, redis: Redis) -> None:
-    """Confirmation and expiry follow from the pointer's remaining TTL and our own clock, not from times in the data."""
+async def polled(watcher: Watcher, name: str = "fabric") -> None:
+    """Return when the store was asked once more about a source, from now on."""
+    asked_at = watcher.clock()
+    await until(lambda: seen(watcher, name).answered_at > asked_at, "another poll")
+
+
+async def test_only_a_greater_number_confirms(store: Store, publisher: Publisher, redis: Redis) -> None:
+    """The age counts on our own clock from the last confirmation that the ETL has numbered, whatever becomes of the
+    pointer's TTL meanwhile; times in the data count for nothing.
+    """
     clock = Clock()
     async with watching(store, clock=clock) as watcher:
         await publisher.report(status())
-        await publisher.publish([row("sw1", time=5, errors=1)], scraped_ms=7, published_ms=8)
+        written = await publisher.publish([row("sw1", time=5, errors=1)], scraped_ms=7, published_ms=8)
         await until(lambda: snapshot_of(watcher) == "1-test", "the snapshot")
-        assert seen(watcher).state(clock()) is State.FRESH
-        await redis.pexpire(keys.pointer("fabric"), 12_000)
-        await until(lambda: seen(watcher).expires_at < clock() + 12.0, "the TTL is noticed")
-        fabric = seen(watcher)
-        assert 18.0 <= clock() - fabric.confirmed_at < 23.0
-        assert fabric.expires_at - fabric.confirmed_at == pytest.approx(30.0, abs=0.001)
-        assert fabric.state(clock()) is State.LATE
+        before = seen(watcher)
+        assert before.state(clock()) is State.FRESH
+        assert before.expires_at - before.confirmed_at == pytest.approx(30.0, abs=0.001)
+        for ttl_ms in (12_000, 3_600_000):
+            await redis.pexpire(keys.pointer("fabric"), ttl_ms)
+            await polled(watcher)
+            assert (seen(watcher).confirmed_at, seen(watcher).expires_at) == (before.confirmed_at, before.expires_at)
+        clock.ahead = 18.0
+        await until(lambda: seen(watcher).state(clock()) is State.LATE, "it is late")
         await publisher.report(status(outcome=Outcome.FAILED, reason="timeout", error="it took too long"))
         await until(lambda: seen(watcher).state(clock()) is State.STALE, "the failed scrape is noticed")
-        # As after a 304: the same snapshot, its whole TTL again.
-        await redis.pexpire(keys.pointer("fabric"), 30_000)
+        confirmed_after = clock()
+        await publisher.confirm(written)
         await until(lambda: seen(watcher).state(clock()) is State.FRESH, "the confirmation is noticed")
+        assert confirmed_after - 1.0 < seen(watcher).confirmed_at <= clock()
+
+
+async def test_nothing_is_shown_beyond_its_ttl_however_long_the_pointer_lives(
+    store: Store, publisher: Publisher, redis: Redis
+) -> None:
+    """A pointer that somebody lets live for an hour confirms nothing: 503 at the end of the TTL, and from then on."""
+    clock = Clock()
+    async with watching(store, clock=clock) as watcher:
+        written = await publisher.publish([row("sw1", errors=1)])
+        await until(lambda: snapshot_of(watcher) == "1-test", "the snapshot")
+        await redis.pexpire(keys.pointer("fabric"), 3_600_000)
+        for clock.ahead in (30.0, 60.0, 600.0):
+            await polled(watcher)
+            assert snapshot_of(watcher) is None
+            assert list_metrics(watcher).status == 503
+        await publisher.confirm(written)
+        await until(lambda: snapshot_of(watcher) == "1-test", "the snapshot is shown again once it is confirmed")
+        assert seen(watcher).state(clock()) is State.FRESH
+
+
+async def test_at_first_sight_the_age_is_what_is_gone_of_the_ttl(
+    store: Store, publisher: Publisher, redis: Redis
+) -> None:
+    """A process that has just started believes the pointer's remaining TTL, if it is possible."""
+    await publisher.publish([row("sw1", errors=1)])
+    await redis.pexpire(keys.pointer("fabric"), 12_000)
+    clock = Clock()
+    async with watching(store, clock=clock) as watcher:
+        await until(lambda: snapshot_of(watcher) == "1-test", "the snapshot")
+        fabric = seen(watcher)
+        assert clock() - fabric.confirmed_at >= 17.0
+        assert fabric.expires_at - fabric.confirmed_at == pytest.approx(30.0, abs=0.001)
+        assert fabric.state(clock()) is not State.FRESH
+
+
+@pytest.mark.parametrize("ttl_ms", [None, 3_600_000])
+async def test_at_first_sight_an_impossible_ttl_tells_no_age(
+    store: Store, publisher: Publisher, redis: Redis, ttl_ms: int | None
+) -> None:
+    """Without a TTL, or with more than the whole of it, there is no answer until the ETL confirms once more."""
+    written = await publisher.publish([row("sw1", errors=1)])
+    await (redis.persist(keys.pointer("fabric")) if ttl_ms is None else redis.pexpire(keys.pointer("fabric"), ttl_ms))
+    async with watching(store) as watcher:
+        await until(lambda: "is not known yet" in trouble(watcher), "it is said")
+        await polled(watcher)
+        answer = list_metrics(watcher)
+        assert answer.status == 503
+        assert b"the age of snapshot 1-test is not known yet" in bytes(answer.body)  # type: ignore[arg-type]
+        await publisher.confirm(written)
+        await until(lambda: snapshot_of(watcher) == "1-test", "the snapshot")
+        assert seen(watcher).state(watcher.clock()) is State.FRESH
+
+
+async def test_a_pointer_of_an_older_etl_is_followed_by_its_ttl(
+    store: Store, publisher: Publisher, redis: Redis
+) -> None:
+    """Without numbers the remaining TTL tells of each confirmation, never more than the whole; it is said once."""
+    old = publisher.write([row("sw1", errors=1)])
+    await publisher.store_blocks(old)
+    fields = msgspec.json.decode(msgspec.json.encode(old.manifest))
+    text = msgspec.json.encode({name: value for name, value in fields.items() if name not in NEW_IN_FORMAT_2})
+    clock = Clock()
+    with structlog.testing.capture_logs() as logs:
+        async with watching(store, clock=clock) as watcher:
+            await redis.set(keys.pointer("fabric"), text, px=30_000)
+            await until(lambda: snapshot_of(watcher) == "1-test", "the snapshot")
+            assert seen(watcher).state(clock()) is State.FRESH
+            clock.ahead = 18.0
+            await redis.pexpire(keys.pointer("fabric"), 12_000)
+            await until(lambda: seen(watcher).confirmed_at < clock() - 17.0, "the TTL is noticed")
+            await redis.pexpire(keys.pointer("fabric"), 3_600_000)
+            await until(lambda: seen(watcher).state(clock()) is State.FRESH, "the longer life is noticed")
+            assert seen(watcher).expires_at <= clock() + 30.0
+            await publisher.publish([row("sw1", errors=2)], epoch=old.manifest.epoch + 1)
+            await until(lambda: snapshot_of(watcher) == "2-test", "the snapshot of an ETL that was upgraded")
+    assert len([line for line in logs if "older version" in line["event"]]) == 1
+
+
+NEW_IN_FORMAT_2 = {"format", "seq", "data_age_ms", "max_data_age_ms", "longest_period_ms"}
+
+
+async def test_a_pointer_of_a_newer_format_is_left_alone(store: Store, publisher: Publisher, redis: Redis) -> None:
+    """The view keeps its snapshot to the end of its TTL, and says which process has to be upgraded."""
+    clock = Clock()
+    async with watching(store, clock=clock) as watcher:
+        await publisher.publish([row("sw1", errors=1)])
+        await until(lambda: snapshot_of(watcher) == "1-test", "the snapshot")
+        await redis.set(keys.pointer("fabric"), b'{"format":3,"source":{"name":"fabric"}}', px=30_000)
+        await until(lambda: "has format 3" in trouble(watcher), "it is said")
+        assert list_metrics(watcher).status == 200
+        readiness = respond(READY, watcher.view, watcher.clock(), Request())
+        assert b"reads formats up to 2: upgrade this process" in bytes(readiness.body)  # type: ignore[arg-type]
+        clock.ahead = 30.0
+        await until(lambda: snapshot_of(watcher) is None, "the snapshot expires")
+        assert list_metrics(watcher).status == 503
+
+
+async def test_a_list_that_cannot_be_read_stops_no_source(store: Store, publisher: Publisher, redis: Redis) -> None:
+    """The sources that are known are followed on while the list of sources is unreadable."""
+    async with watching(store) as watcher:
+        await publisher.publish([row("sw1", errors=1)])
+        await until(lambda: snapshot_of(watcher) == "1-test", "the first snapshot")
+        await redis.set(keys.SOURCES, "not a sorted set")
+        await until(lambda: "WRONGTYPE" in watcher.view.store_trouble, "it is said")
+        await publisher.publish([row("sw1", errors=2)])
+        await until(lambda: snapshot_of(watcher) == "2-test", "the second snapshot")
+        assert seen(watcher).state(watcher.clock()) is State.FRESH
+        await redis.delete(keys.SOURCES)
+        await publisher.start()
+        await until(lambda: watcher.view.store_trouble == "", "the list is read again")
+
+
+async def test_a_source_without_an_answer_is_its_own_trouble(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the keys of one source cannot be reached, as with a dead node of a cluster, the others go on."""
+    publisher = Publisher(store, "dead", "alive")
+    await publisher.start()
+    reached = store.pointer
+
+    async def pointer(source: str) -> tuple[Manifest | None, int]:
+        if source == "dead":
+            await asyncio.Event().wait()
+        return await reached(source)
+
+    async with watching(store) as watcher:
+        for source in ("dead", "alive"):
+            await publisher.publish([row("sw1", errors=1)], source)
+        await until(lambda: snapshot_of(watcher, "dead") and snapshot_of(watcher, "alive"), "both snapshots")
+        monkeypatch.setattr(store, "pointer", pointer)
+        await until(lambda: "no answer about source 'dead'" in trouble(watcher, "dead"), "it is said")
+        latest = await publisher.publish([row("sw1", errors=2)], "alive")
+        await until(lambda: snapshot_of(watcher, "alive") == latest.manifest.snapshot, "the next snapshot of the other")
+        await until(lambda: seen(watcher, "dead").state(watcher.clock()) is State.STALE, "the dead one turns stale")
+        assert seen(watcher, "alive").state(watcher.clock()) is State.FRESH
+        assert watcher.view.store_trouble == ""
+        monkeypatch.setattr(store, "pointer", reached)
+        await until(lambda: seen(watcher, "dead").state(watcher.clock()) is State.FRESH, "it is reached again")
+
+
+async def test_old_data_is_stale_and_answers_on(store: Store, publisher: Publisher) -> None:
+    """A source that confirms rows of long ago is stale, with the reason; it is fresh again when its data moves on."""
+    clock = Clock()
+    async with watching(store, clock=clock) as watcher:
+        limit: dict[str, Any] = {"max_data_age_ms": 900_000}
+        written = await publisher.publish([row("sw1", errors=1)], data_age_ms=890_000, **limit)
+        await until(lambda: snapshot_of(watcher) == "1-test", "the snapshot")
+        assert seen(watcher).state(clock()) is State.FRESH
+        clock.ahead = 10.1  # it ages on our clock, between two confirmations
+        assert seen(watcher).state(clock()) is State.STALE
+        await publisher.confirm(written, data_age_ms=6 * 365 * 86_400_000, **limit)
+        await until(lambda: (seen(watcher).data_age(clock()) or 0) > 1e8, "the confirmation is noticed")
+        assert seen(watcher).state(clock()) is State.STALE
+        answer = respond(READY, watcher.view, clock(), Request())
+        assert answer.status == 200
+        assert b"its newest row is 2,190 days old, more than 15 min (max_data_age)" in bytes(answer.body)  # type: ignore[arg-type]
+        assert list_metrics(watcher).status == 200
+        await publisher.publish([row("sw1", errors=2)], data_age_ms=1_000, **limit)
+        await until(lambda: seen(watcher).state(clock()) is State.FRESH, "fresh again")
 
 
 async def test_without_a_pointer_a_snapshot_lives_to_its_own_end(
@@ -210,8 +380,11 @@ async def test_a_pointer_that_goes_back_is_refused(store: Store, publisher: Publ
             await until(lambda: seen(watcher).answered_at > polled_at, "another poll")
             assert snapshot_of(watcher) == "2-test"
             assert seen(watcher).expires_at < clock() + 30.0
-            # When ours is over, the older one is all there is.
+            # When ours is over, the older one is all there is: followed as soon as somebody confirms it.
             clock.ahead = 30.0
+            await until(lambda: "is not known yet" in trouble(watcher), "its age is asked for")
+            confirmed = msgspec.json.encode(msgspec.structs.replace(first.manifest, seq=2))
+            await redis.set(keys.pointer("fabric"), confirmed, px=30_000)
             await until(lambda: snapshot_of(watcher) == first.manifest.snapshot, "it is followed after all")
     assert [line["event"] for line in logs].count("pointer refused") == 1
 

@@ -26,7 +26,7 @@ from switchboard.etl.lease import LeaseKeeper
 from switchboard.etl.loop import SourceLoop
 from switchboard.etl.scrape import new_session
 from switchboard.log import ChangeLog
-from switchboard.model import Outcome, SourceStatus
+from switchboard.model import Manifest, Outcome, SourceStatus
 from switchboard.store import keys
 from switchboard.store.embedded import EmbeddedRedis
 from switchboard.store.redis import Store
@@ -61,7 +61,7 @@ class Lab:
         left = list(steps)
         self.web.answer = lambda _request: left.pop(0) if len(left) > 1 else left[0]
 
-    async def attempt(self, *, most_bytes: int = MOST_BYTES, **changes: Any) -> Report:
+    async def attempt(self, *, most_bytes: int = MOST_BYTES, deadline: float = math.inf, **changes: Any) -> Report:
         """One attempt with the lease; ``changes`` are those to the source."""
         source = self._changed(most_bytes, changes)
         settings = json.encode(source)
@@ -69,7 +69,7 @@ class Lab:
             keeper = self.keeper()
             keeper.lease = await self.store.take_lease(source.name, "test")
             self._cycles[settings] = Cycle(source, self.store, self.session, keeper)
-        return await self._cycles[settings].attempt()
+        return await self._cycles[settings].attempt(deadline)
 
     def restart(self) -> None:
         """Forget all that is in memory, as a new process would."""
@@ -101,8 +101,7 @@ class Lab:
 
     async def snapshot(self) -> Snapshot:
         """The current snapshot, read whole."""
-        manifest, _ = await self.store.pointer(self.source.name)
-        assert manifest is not None
+        manifest = await self.manifest()
         reader = SnapshotReader(manifest, await self.store.read_index(manifest))
         async for payloads in self.store.read_blocks(manifest, reader.index):
             for payload in payloads:
@@ -110,6 +109,12 @@ class Lab:
         for _ in reader.steps():
             pass
         return reader.finish()
+
+    async def manifest(self) -> Manifest:
+        """The current snapshot's."""
+        manifest, _ = await self.store.pointer(self.source.name)
+        assert manifest is not None
+        return manifest
 
     async def value(self) -> float | None:
         """The value of all cells of the current snapshot; None if there is none. See ``body``."""
@@ -130,6 +135,10 @@ class Lab:
         small = (keys.lease, keys.epoch, keys.status)
         names = [name for name in names if name not in {key(self.source.name).encode() for key in small}]
         return {name: await self.client.get(name) for name in names if name != keys.SOURCES.encode()}
+
+    async def snapshot_data(self) -> dict[bytes, bytes]:
+        """Index and blocks in the store, byte for byte."""
+        return {name: value for name, value in (await self.data()).items() if not name.endswith(b":pointer")}
 
     async def life_ms(self) -> list[int]:
         """What is left of the lives of those keys."""

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import time
+from email.utils import formatdate
 from typing import Any
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
+from switchboard.clocks import boottime
 from switchboard.config import ColumnSettings, Settings, SourceSettings, resolve_sources
-from switchboard.errors import LeaseLost, PublishRefused, SourceError, SwitchboardError
+from switchboard.errors import LeaseLost, PublishRefused, SourceError, StoreError, SwitchboardError
 from switchboard.etl.scrape import MOST_VALIDATOR_BYTES
-from switchboard.model import Outcome
+from switchboard.model import Manifest, Outcome
 from switchboard.store import keys
-from tests.etl.conftest import MOST_BYTES, Lab, body
+from switchboard.store.embedded import EmbeddedRedis
+from tests.etl.conftest import MOST_BYTES, Lab, body, new_lab
 from tests.processes import free_port
 from tests.servers import LAST_CHUNK, Step, Steps, chunked, eventually, http
 
@@ -26,6 +32,11 @@ async def shorten(lab: Lab) -> None:
     """Let all keys of the snapshot live for at most LIFE_MS."""
     for name in await lab.data():
         await lab.client.pexpire(name, LIFE_MS)
+
+
+def unnumbered(manifest: Manifest) -> Manifest:
+    """A manifest without what a confirmation changes."""
+    return replace(manifest, epoch=0, seq=0, data_age_ms=None)
 
 
 # Publishing
@@ -122,17 +133,21 @@ async def test_a_large_body_is_streamed(lab: Lab) -> None:
 @pytest.mark.parametrize("restarted", [False, True])
 @pytest.mark.parametrize("again", [NOT_MODIFIED, TAGGED, [http(200, body(1))]], ids=["304", "200", "200 without ETag"])
 async def test_an_unchanged_source_confirms_its_snapshot(lab: Lab, again: Steps, restarted: bool) -> None:
-    """A 304, or a 200 with the body we have, gives all keys a new life and changes nothing else."""
+    """A 304, or a 200 with the body we have, gives all keys a new life, the pointer the next number, and changes
+    nothing else.
+    """
     lab.serve(TAGGED, again)
     first = await lab.attempt()
-    before = await lab.data()
+    before = await lab.snapshot_data()
     await shorten(lab)
     if restarted:
         lab.restart()
     report = await lab.attempt()
     assert report.outcome is Outcome.UNCHANGED
-    assert report.manifest == first.manifest
-    assert await lab.data() == before
+    assert report.manifest.order > first.manifest.order
+    assert unnumbered(report.manifest) == unnumbered(first.manifest)
+    assert (await lab.store.pointer(lab.source.name))[0] == report.manifest
+    assert await lab.snapshot_data() == before
     assert min(await lab.life_ms()) > LIFE_MS
     assert lab.web.requests[1].headers["if-none-match"] == '"v1"'
 
@@ -182,8 +197,37 @@ async def test_a_304_that_nobody_asked_for_confirms(lab: Lab) -> None:
     first = await lab.attempt()
     await shorten(lab)
     report = await lab.attempt()
-    assert (report.outcome, report.manifest) == (Outcome.UNCHANGED, first.manifest)
+    assert (report.outcome, report.manifest.snapshot) == (Outcome.UNCHANGED, first.manifest.snapshot)
     assert min(await lab.life_ms()) > LIFE_MS
+
+
+@pytest.mark.parametrize("again", [NOT_MODIFIED, TAGGED, [http(200, body(2))]], ids=["304", "same body", "new body"])
+async def test_what_comes_too_late_does_not_count(lab: Lab, again: Steps) -> None:
+    """A process that stood still between answer and announcement neither confirms nor publishes: it may be old news."""
+    lab.serve(TAGGED, again)
+    await lab.attempt()
+    before = await lab.data()
+    with pytest.raises(SourceError, match="longer than its time") as raised:
+        await lab.attempt(deadline=boottime())
+    assert raised.value.reason == "timeout"
+    assert await lab.data() == before
+
+
+@pytest.mark.parametrize("again", [NOT_MODIFIED, [http(200, body(1))]], ids=["304", "200"])
+async def test_a_full_store_keeps_a_snapshot_that_is_unchanged(redis_server: EmbeddedRedis, again: Steps) -> None:
+    """It takes no block any more, but what is there is confirmed; a new body is refused, and nothing is lost by it."""
+    async with new_lab(redis_server.url) as lab:
+        lab.serve(TAGGED, again, [http(200, body(2))])
+        first = await lab.attempt()
+        await lab.client.config_set("maxmemory", 1)
+        await shorten(lab)
+        report = await lab.attempt()
+        assert report.outcome is Outcome.UNCHANGED
+        assert report.manifest.order > first.manifest.order
+        assert min(await lab.life_ms()) > LIFE_MS
+        with pytest.raises(StoreError, match="maxmemory"):
+            await lab.attempt()
+        assert await lab.value() == 1
 
 
 async def test_a_304_without_a_snapshot_is_a_failure(lab: Lab) -> None:
@@ -219,6 +263,62 @@ async def test_a_pointer_that_is_garbage_is_replaced(lab: Lab) -> None:
     await lab.client.set(keys.pointer(lab.source.name), b"\xff{", px=10_000)
     await lab.attempt()
     assert await lab.value() == 1
+
+
+# The age of the data
+
+
+@pytest.mark.parametrize(
+    ("headers", "least_seconds"),
+    [
+        ({"date": formatdate(1795460100, usegmt=True)}, 100),
+        ({"date": formatdate(1795460100, usegmt=True), "age": "20"}, 120),  # a cache has kept it
+        ({"date": formatdate(1795460100, usegmt=True), "age": "soon"}, 100),
+        ({"date": formatdate(1795459000, usegmt=True)}, 0),
+    ],
+)
+async def test_the_age_of_the_data_is_stored_with_each_confirmation(
+    lab: Lab, headers: dict[str, Any], least_seconds: int
+) -> None:
+    """By the source's own clock: its Date less its newest row, at a 200 and at a 304."""
+    lab.serve([http(200, body(1), etag='"v1"', **headers)], [http(304, **headers)])
+    for _ in range(2):
+        age_ms = (await lab.attempt()).manifest.data_age_ms
+        assert age_ms is not None
+        assert least_seconds * 1000 <= age_ms < least_seconds * 1000 + 60_000
+        assert (await lab.manifest()).data_age_ms == age_ms
+
+
+async def test_without_a_date_our_own_clock_tells_the_age(lab: Lab) -> None:
+    """A source that does not say what time it is."""
+    long_ago = b"timestamp,switch_id,a\n1577836800,sw1,1\n"  # of 2020
+    lab.serve([http(200, long_ago, date="")])
+    before_ms = time.time() * 1000 - 1577836800_000
+    age_ms = (await lab.attempt()).manifest.data_age_ms
+    assert age_ms is not None
+    assert before_ms - 1000 < age_ms < before_ms + 60_000
+
+
+async def test_the_limit_of_the_age_is_stored_too(lab: Lab) -> None:
+    """Readers need no settings of the source; another limit makes no other snapshot."""
+    lab.serve(TAGGED)
+    assert (await lab.attempt()).manifest.max_data_age_ms == 900_000
+    for seconds, limit_ms in ((50.0, 50_000), (0.0, 0)):
+        report = await lab.attempt(max_data_age=seconds)
+        assert (report.outcome, report.manifest.max_data_age_ms) == (Outcome.UNCHANGED, limit_ms)
+        assert (await lab.manifest()).max_data_age_ms == limit_ms
+
+
+async def test_the_longest_period_is_remembered(lab: Lab) -> None:
+    """Over restarts, because it stands in the manifest, and over shorter periods."""
+    lab.serve([http(200, body(1))], [http(200, body(2))], [http(200, body(3))])
+    first = (await lab.attempt()).manifest
+    text = msgspec.json.encode(replace(first, longest_period_ms=3_600_000))
+    await lab.client.set(keys.pointer(lab.source.name), text, keepttl=True)
+    for _ in range(2):
+        lab.restart()
+        manifest = (await lab.attempt()).manifest
+        assert (manifest.longest_period_ms, manifest.max_data_age_ms) == (3_600_000, 10_800_000)
 
 
 # Failing

@@ -6,20 +6,46 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import pytest
+
+from switchboard.clocks import boottime
+from switchboard.errors import LeaseLost
 from switchboard.etl.lease import LeaseKeeper
 from switchboard.store import keys
 from switchboard.store.embedded import EmbeddedRedis
+from switchboard.store.redis import LEASE_MS, Lease
 from tests.etl.conftest import Lab, new_lab
 from tests.servers import eventually
 
 
+class Clock:
+    """A clock that the test puts forward, and that knows how often it was read."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+        self.reads = 0
+
+    def __call__(self) -> float:
+        self.reads += 1
+        return self.ahead
+
+    async def is_read(self, times: int) -> None:
+        """Return when it was read that many times more."""
+        least = self.reads + times
+
+        async def enough() -> bool:
+            return self.reads >= least
+
+        await eventually(enough, "the clock is read")
+
+
 @contextlib.asynccontextmanager
-async def keeping(lab: Lab, owner: str) -> AsyncIterator[LeaseKeeper]:
+async def keeping(lab: Lab, owner: str, clock: Callable[[], float] = boottime) -> AsyncIterator[LeaseKeeper]:
     """A keeper that runs until the context ends."""
-    keeper = lab.keeper(owner)
+    keeper = LeaseKeeper(lab.store, lab.source.name, owner, lab.changes, clock=clock)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(keeper.run())
         try:
@@ -33,8 +59,12 @@ async def test_takes_a_free_lease_and_registers_the_source(lab: Lab) -> None:
     async with keeping(lab, "me") as keeper:
         await keeper.wait()
         assert keeper.lease is not None
-        assert await lab.client.get(keys.lease(lab.source.name)) == keeper.lease.text.encode()
-        assert await lab.store.sources() == [lab.source.name]
+        assert keeper.lease.holder.encode() in await lab.client.get(keys.lease(lab.source.name))
+
+        async def registered() -> bool:
+            return await lab.store.sources() == [lab.source.name]
+
+        await eventually(registered, "the source is registered")
         assert lab.metric("source_owned") == 1
         assert lab.metric("lease_changes_total", change="taken") == 1
 
@@ -47,17 +77,24 @@ async def test_gives_the_lease_back(lab: Lab) -> None:
 
 
 async def test_renews_before_the_end(lab: Lab) -> None:
-    """The lease is given a new life again and again."""
+    """The lease is given a new life again and again, each time with a greater number."""
     async with keeping(lab, "me") as keeper:
         await keeper.wait()
         lease = keeper.lease
+        assert lease is not None
         await lab.client.pexpire(keys.lease(lab.source.name), 3000)
 
         async def renewed() -> bool:
             return bool(await lab.client.pttl(keys.lease(lab.source.name)) > 3000)
 
         await eventually(renewed, "the lease is renewed")
-        assert keeper.lease == lease
+
+        async def noted() -> bool:
+            return keeper.lease is not None and keeper.lease.n > lease.n
+
+        await eventually(noted, "the keeper knows its number")
+        assert keeper.lease is not None
+        assert keeper.lease.epoch == lease.epoch
 
 
 async def test_waits_for_a_lease_that_another_has(lab: Lab) -> None:
@@ -76,7 +113,85 @@ async def test_waits_for_a_lease_that_another_has(lab: Lab) -> None:
             assert (await lab.client.get(keys.lease(lab.source.name))).startswith(b"first:")
         await second.wait()
         assert second.lease is not None
-        assert await lab.client.get(keys.lease(lab.source.name)) == second.lease.text.encode()
+        assert second.lease.holder.encode() in await lab.client.get(keys.lease(lab.source.name))
+
+
+async def test_takes_the_lease_of_a_dead_owner_whatever_its_ttl(lab: Lab) -> None:
+    """A value that stands unchanged for a lease's lifetime on our own clock is nobody's; one that changes is left."""
+    clock, name = Clock(), keys.lease(lab.source.name)
+    await lab.client.set(name, "dead:7:0", px=3_600_000)
+    async with keeping(lab, "me", clock) as keeper:
+        for renewals in range(1, 4):
+            await clock.is_read(3)  # at least one look at the lease lies between two of these
+            assert keeper.lease is None
+            await lab.client.set(name, f"dead:7:{renewals}", px=3_600_000)
+            clock.ahead += LEASE_MS / 1000 - 1
+        await clock.is_read(3)
+        clock.ahead += LEASE_MS / 1000
+        await keeper.wait()
+        assert (await lab.client.get(name)).startswith(b"me:")
+        assert await lab.client.pttl(name) <= LEASE_MS
+
+
+async def test_a_lease_without_an_end_is_taken_too(lab: Lab) -> None:
+    """What somebody has put there without a TTL holds the source for one lifetime of a lease, not for ever."""
+    clock = Clock()
+    await lab.client.set(keys.lease(lab.source.name), b"\xff nonsense")
+    async with keeping(lab, "me", clock) as keeper:
+        await clock.is_read(3)
+        assert keeper.lease is None
+        clock.ahead += LEASE_MS / 1000
+        await keeper.wait()
+
+
+async def test_a_list_of_sources_that_is_broken_costs_no_lease(lab: Lab) -> None:
+    """Registering the source fails, and is said, while the lease is renewed all the same."""
+    await lab.client.set(keys.SOURCES, "not a sorted set")
+    async with keeping(lab, "me") as keeper:
+        await keeper.wait()
+        lease = keeper.lease
+        assert lease is not None
+
+        async def renewed_twice() -> bool:
+            return keeper.lease is not None and keeper.lease.n >= 2
+
+        await eventually(renewed_twice, "two renewals")
+        assert keeper.lease is not None
+        assert keeper.lease.epoch == lease.epoch
+        assert "WRONGTYPE" in keeper.trouble
+        await lab.client.delete(keys.SOURCES)
+
+        async def mended() -> bool:
+            return keeper.trouble == "" and await lab.store.sources() == [lab.source.name]
+
+        await eventually(mended, "the source is registered")
+
+
+async def test_epochs_grow_although_the_store_has_lost_all_and_its_clock_too(lab: Lab) -> None:
+    """A keeper remembers its last epoch: readers would not follow a lower one."""
+    async with keeping(lab, "me") as keeper:
+        await keeper.wait()
+        await lab.client.flushall()
+        ahead = 2**50
+        await lab.client.set(keys.epoch(lab.source.name), ahead)
+
+        async def epoch_above(least: int) -> bool:
+            return keeper.lease is not None and keeper.lease.epoch > least
+
+        await eventually(lambda: epoch_above(ahead), "an epoch far ahead of the clock")
+        await lab.client.flushall()
+        await eventually(lambda: epoch_above(ahead + 1), "a higher one, although nothing in the store tells of it")
+
+
+def test_numbers_begin_with_an_epoch(lab: Lab) -> None:
+    """Each claim has the next number; who claims with an epoch that has ended is refused."""
+    keeper = lab.keeper()
+    with pytest.raises(LeaseLost):
+        keeper.claim(5)
+    keeper.lease = Lease(lab.source.name, "me", 5)
+    assert [keeper.claim(5).seq for _ in range(3)] == [1, 2, 3]
+    with pytest.raises(LeaseLost):
+        keeper.claim(4)
 
 
 async def test_takes_a_lost_lease_again(lab: Lab) -> None:
@@ -115,5 +230,10 @@ async def test_claims_nothing_while_the_store_is_silent(redis_server: EmbeddedRe
         await keeper.wait()
         assert keeper.lease is not None
         assert keeper.lease.epoch > before.epoch
+
+        async def said() -> bool:
+            return "store reached" in [event["event"] for event in logs]
+
+        await eventually(said, "the end of the silence is said")
     events = [event["event"] for event in logs]
     assert (events.count("store failed"), events.count("store reached")) == (1, 1)

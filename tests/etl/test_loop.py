@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import time
 from itertools import pairwise
 from typing import Any
 
@@ -125,6 +126,33 @@ async def test_every_scrape_is_one_line(lab: Lab, logs: list[Any]) -> None:
     assert (first["log_level"], first["outcome"], first["rows"], first["rejects"]) == ("info", "published", 4, 1)
     reject = next(event for event in logs if event["event"] == "reject")
     assert (reject["log_level"], reject["line"], reject["column"], reject["value"]) == ("debug", 5, "a", "x")
+
+
+async def test_attempts_are_numbered(lab: Lab) -> None:
+    """Within the epoch of the lease each status has the next number, whether the attempt succeeds or fails."""
+    lab.serve(GOOD, [http(500, retry_after=NO_RETRY)])
+    async with lab.running():
+        first = await lab.until_status(Outcome.PUBLISHED)
+        second = await lab.until_status(Outcome.FAILED, "http_5xx")
+    assert first.epoch == second.epoch > 0
+    assert 0 < first.attempt < second.attempt
+
+
+async def test_old_data_is_said_once(lab: Lab, logs: list[Any]) -> None:
+    """One warning when the newest row has become too old, and one line when the data moves on."""
+    lab.serve([http(200, body(1), etag='"v1"')], [http(304)], [http(304)], [http(304)])
+    async with lab.running():
+        await lab.until_requests(4)
+        now = int(time.time())
+        lab.serve([http(200, body(2).replace(b"1795460000", b"%d" % now))])
+
+        async def said() -> bool:
+            return "data is current again" in [event["event"] for event in logs]
+
+        await eventually(said, "the end is said")
+    (warning,) = [event for event in logs if event["event"].startswith("data is old")]
+    assert (warning["log_level"], warning["source"], warning["max_data_age"]) == ("warning", lab.source.name, 900)
+    assert warning["data_age_seconds"] > 900
 
 
 # The schedule

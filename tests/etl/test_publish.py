@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from switchboard.errors import PublishRefused, StoreUnavailable
 from switchboard.etl.publish import Publication
-from switchboard.model import Manifest
+from switchboard.model import FORMAT, Manifest
 from switchboard.store import keys
 from switchboard.store.redis import Lease, Store
 from tests.etl.conftest import Lab
@@ -38,7 +38,10 @@ class Work:
             await publication.write(self.packed.blocks)
             if error is not None:
                 raise error
-            await publication.commit(self.packed.index, self.manifest, self.lease)
+            await publication.commit(self.packed.index, self.manifest, self.numbered)
+
+    def numbered(self, manifest: Manifest) -> tuple[Manifest, Lease]:
+        return replace(manifest, format=FORMAT, seq=1), self.lease
 
 
 @pytest.fixture
@@ -55,7 +58,8 @@ async def test_what_is_committed_stays(lab: Lab, work: Work) -> None:
         await publication.write(work.packed.blocks[:20])
         await publication.write(work.packed.blocks[20:])
         assert publication.written == work.packed.index.block_names()
-        await publication.commit(work.packed.index, work.manifest, work.lease)
+        announced = await publication.commit(work.packed.index, work.manifest, work.numbered)
+    assert (await lab.store.pointer(lab.source.name))[0] == announced
     assert len((await lab.snapshot()).switches) == 50
 
 

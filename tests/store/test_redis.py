@@ -8,15 +8,17 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from itertools import count
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from switchboard.codec.block import Snapshot, SnapshotReader
 from switchboard.errors import LeaseLost, SnapshotGone, SnapshotSuperseded, StoreError, StoreUnavailable
-from switchboard.model import Manifest, Outcome, Reject, SourceStatus
+from switchboard.model import FORMAT, Manifest, Outcome, Reject, SourceStatus
 from switchboard.store import keys
 from switchboard.store.embedded import EmbeddedRedis
 from switchboard.store.redis import BULK_COMMANDS, LEASE_MS, Lease, Store
@@ -29,12 +31,13 @@ BODY = b"switch_id,port,note,a,b\n" + b"".join(
 )
 ODD_SWITCHES = ["a/b", "a%2Fb", "a~2", "a", "{x}", "*", "a b", "é", "?[y]", "..", "x" * 128]
 BLOCK_MS = 43_000
+_seqs = count(1)
 
 
 def packed_as(lease: Lease, body: bytes = BODY, **manifest: str | int) -> Packed:
     """A snapshot that the holder of the lease may publish."""
     packed = pack(body)
-    fields = {"source": lease.source, "epoch": lease.epoch, **manifest}
+    fields = {"source": lease.source, "format": FORMAT, "epoch": lease.epoch, "seq": next(_seqs), **manifest}
     return dataclasses.replace(packed, manifest=replace(packed.manifest, **fields))
 
 
@@ -42,6 +45,12 @@ async def taken(store: Store, owner: str = "me") -> Lease:
     lease = await store.take_lease("lab", owner)
     assert lease is not None
     return lease
+
+
+async def renew(store: Store, lease: Lease) -> Lease:
+    renewed = await store.renew_lease(lease)
+    assert renewed is not None
+    return renewed
 
 
 async def write(store: Store, packed: Packed) -> None:
@@ -54,6 +63,14 @@ async def write(store: Store, packed: Packed) -> None:
 async def publish(store: Store, packed: Packed, lease: Lease) -> None:
     await write(store, packed)
     await store.move_pointer(packed.manifest, lease)
+
+
+async def confirm(store: Store, packed: Packed, lease: Lease) -> Manifest:
+    """Let a snapshot live on; its manifest as it is then."""
+    await store.extend_blocks(packed.manifest, packed.index.block_names(), BLOCK_MS)
+    confirmed = replace(packed.manifest, epoch=lease.epoch, seq=next(_seqs))
+    await store.extend_pointer(confirmed, lease)
+    return confirmed
 
 
 async def read(store: Store, manifest: Manifest) -> Snapshot:
@@ -113,7 +130,7 @@ async def test_many_keys_and_large_blocks(store: Store) -> None:
     for number, body in enumerate((many, large)):
         packed = packed_as(lease, body, snapshot=f"{number}-a", scraped_ms=number)
         await publish(store, packed, lease)
-        await store.extend(packed.manifest, packed.index.block_names(), lease, BLOCK_MS)
+        await confirm(store, packed, lease)
         snapshot = await read(store, packed.manifest)
         assert len(snapshot.switches) == packed.manifest.switches
         await store.discard("lab", packed.manifest.snapshot, packed.index.block_names())
@@ -198,9 +215,10 @@ async def test_the_pointer_never_goes_back(store: Store) -> None:
     current = packed_as(lease, snapshot="5-a", scraped_ms=5).manifest
     await store.move_pointer(current, lease)
     for older in (
-        replace(current, snapshot="4-b", scraped_ms=4),
-        replace(current, snapshot="5-b"),
-        replace(current, snapshot="6-b", scraped_ms=6, epoch=lease.epoch - 1),
+        replace(current, snapshot="4-b", scraped_ms=4, seq=next(_seqs)),
+        replace(current, snapshot="5-b", seq=next(_seqs)),
+        replace(current, snapshot="6-b", scraped_ms=6),
+        replace(current, snapshot="6-b", scraped_ms=6, seq=next(_seqs), epoch=lease.epoch - 1),
     ):
         with pytest.raises(SnapshotSuperseded):
             await store.move_pointer(older, lease)
@@ -251,7 +269,7 @@ async def test_a_pointer_that_is_garbage_is_replaced(store: Store, client: Any, 
     with pytest.raises(SnapshotGone):
         await store.pointer("lab")
     with pytest.raises(SnapshotGone):
-        await store.extend(manifest, [], lease, BLOCK_MS)
+        await store.extend_pointer(manifest, lease)
     await store.move_pointer(manifest, lease)
     assert (await store.pointer("lab"))[0] == manifest
 
@@ -259,7 +277,7 @@ async def test_a_pointer_that_is_garbage_is_replaced(store: Store, client: Any, 
 async def test_a_pointer_of_another_kind_is_replaced(store: Store, client: Any) -> None:
     """JSON whose epoch or time is no number says nothing about what is newer."""
     lease = await taken(store)
-    for epoch in ('"9"', "null", "[]", "{}", "true"):
+    for epoch in ('"x"', "null", "[]", "{}", "true", "1e999", "-1", "0.5"):
         await client.set(keys.pointer("lab"), f'{{"snapshot": "x", "epoch": {epoch}, "scraped_ms": {epoch}}}')
         await store.move_pointer(packed_as(lease).manifest, lease)
 
@@ -291,7 +309,7 @@ async def test_extending_gives_all_keys_a_new_life(store: Store, client: Any) ->
     await publish(store, packed, lease)
     for name in (*key_names(packed), keys.pointer("lab")):
         await client.pexpire(name, 3000)
-    await store.extend(packed.manifest, packed.index.block_names(), lease, BLOCK_MS)
+    await confirm(store, packed, lease)
     assert all([await client.pttl(name) > BLOCK_MS - 5000 for name in key_names(packed)])
     assert packed.manifest.ttl_ms - 5000 < await client.pttl(keys.pointer("lab")) <= packed.manifest.ttl_ms
 
@@ -305,7 +323,7 @@ async def test_extending_what_is_not_whole_fails(store: Store, client: Any) -> N
         await client.pexpire(keys.pointer("lab"), 3000)
         await client.delete(key_names(packed)[missing])
         with pytest.raises(SnapshotGone):
-            await store.extend(packed.manifest, packed.index.block_names(), lease, BLOCK_MS)
+            await confirm(store, packed, lease)
         assert await client.pttl(keys.pointer("lab")) <= 3000
 
 
@@ -314,12 +332,13 @@ async def test_extending_another_snapshot_than_the_pointers_fails(store: Store, 
     lease = await taken(store)
     packed = packed_as(lease)
     await publish(store, packed, lease)
-    await store.move_pointer(replace(packed.manifest, snapshot="x", scraped_ms=packed.manifest.scraped_ms + 1), lease)
+    scraped_ms = packed.manifest.scraped_ms + 1
+    await store.move_pointer(replace(packed.manifest, snapshot="x", scraped_ms=scraped_ms, seq=next(_seqs)), lease)
     with pytest.raises(SnapshotGone):
-        await store.extend(packed.manifest, packed.index.block_names(), lease, BLOCK_MS)
+        await confirm(store, packed, lease)
     await client.delete(keys.pointer("lab"))
     with pytest.raises(SnapshotGone):
-        await store.extend(packed.manifest, packed.index.block_names(), lease, BLOCK_MS)
+        await confirm(store, packed, lease)
 
 
 async def test_extending_needs_the_lease(store: Store, client: Any) -> None:
@@ -330,8 +349,47 @@ async def test_extending_needs_the_lease(store: Store, client: Any) -> None:
     await client.pexpire(keys.pointer("lab"), 3000)
     await store.release_lease(lease)
     with pytest.raises(LeaseLost):
-        await store.extend(packed.manifest, packed.index.block_names(), lease, BLOCK_MS)
+        await confirm(store, packed, lease)
     assert await client.pttl(keys.pointer("lab")) <= 3000
+
+
+async def test_a_confirmation_is_said_by_its_number(store: Store, client: Any) -> None:
+    """The pointer has the number of the last confirmation, all else as it was announced, byte for byte."""
+    lease = await taken(store)
+    packed = packed_as(lease, data_min_us=1795460000123456)
+    await publish(store, packed, lease)
+    confirmed = await confirm(store, packed, lease)
+    assert confirmed.order > packed.manifest.order
+    assert await client.get(keys.pointer("lab")) == msgspec.json.encode(confirmed).decode()
+    found, ttl_ms = await store.pointer("lab")
+    assert found == confirmed
+    assert 0 < ttl_ms <= confirmed.ttl_ms
+
+
+async def test_a_confirmation_never_goes_back(store: Store, client: Any) -> None:
+    """A number that is not greater is refused, and gives the pointer no new life; a repeated call is no error."""
+    lease = await taken(store)
+    packed = packed_as(lease)
+    await publish(store, packed, lease)
+    confirmed = await confirm(store, packed, lease)
+    await client.pexpire(keys.pointer("lab"), 3000)
+    await store.extend_pointer(confirmed, lease)
+    for earlier in (replace(confirmed, seq=confirmed.seq - 1), replace(confirmed, rows=0)):
+        with pytest.raises(SnapshotSuperseded):
+            await store.extend_pointer(earlier, lease)
+    assert await client.pttl(keys.pointer("lab")) <= 3000
+    assert (await store.pointer("lab"))[0] == confirmed
+
+
+async def test_a_new_holder_confirms_what_another_has_published(store: Store) -> None:
+    """The first number of a higher epoch is greater than all before."""
+    first = await taken(store)
+    packed = packed_as(first, seq=1000)
+    await store.move_pointer(packed.manifest, first)
+    second = await taken(store)
+    confirmed = replace(packed.manifest, epoch=second.epoch, seq=1)
+    await store.extend_pointer(confirmed, second)
+    assert (await store.pointer("lab"))[0] == confirmed
 
 
 # Damage
@@ -362,11 +420,64 @@ async def test_a_block_that_is_garbage_is_no_snapshot(store: Store, client: Any,
 # Leases
 
 
+async def test_a_call_that_was_delayed_for_long_is_refused(store: Store) -> None:
+    """A lease that was renewed once since is enough for a call, one that was renewed twice is not."""
+    lease = await taken(store)
+    manifest = packed_as(lease, snapshot="1-a", scraped_ms=1).manifest
+    await store.move_pointer(manifest, lease)
+    renewed = await renew(store, lease)
+    await store.extend_pointer(replace(manifest, seq=next(_seqs)), lease)
+    twice = await renew(store, renewed)
+    with pytest.raises(LeaseLost):
+        await store.extend_pointer(replace(manifest, seq=next(_seqs)), lease)
+    with pytest.raises(LeaseLost):
+        await store.move_pointer(packed_as(lease, snapshot="2-a", scraped_ms=2).manifest, lease)
+    await store.extend_pointer(replace(manifest, seq=next(_seqs)), renewed)
+    await store.move_pointer(packed_as(lease, snapshot="2-a", scraped_ms=2).manifest, twice)
+
+
+async def test_every_renewal_changes_the_value(store: Store) -> None:
+    """Who waits for a lease sees by its value whether it is alive; a renewal may be repeated, and not skipped."""
+    lease = await taken(store)
+    assert await store.lease_value("lab") == lease.text
+    renewed = await renew(store, lease)
+    assert await store.lease_value("lab") == renewed.text != lease.text
+    assert await store.renew_lease(lease) == renewed
+    await renew(store, renewed)
+    assert await store.renew_lease(lease) is None
+
+
+async def test_a_lease_that_is_not_renewed_is_taken(store: Store, client: Any) -> None:
+    """Whatever its TTL: who has seen it unchanged for long enough gets it, unless it was renewed meanwhile."""
+    for lifetime in ({}, {"px": 3_600_000}):
+        await client.set(keys.lease("lab"), "gone:5:7", **lifetime)
+        assert await store.take_lease("lab", "me") is None
+        assert await store.take_lease("lab", "me", silent="gone:5:6") is None
+        lease = await store.take_lease("lab", "me", silent="gone:5:7")
+        assert lease is not None
+        assert LEASE_MS - 2000 < await client.pttl(keys.lease("lab")) <= LEASE_MS
+
+
+async def test_an_epoch_is_above_all_that_is_known(store: Store, client: Any) -> None:
+    """Above the pointer's, which a fail-over may have kept while it lost the last epoch, and what the caller asks."""
+    ahead = 2 * (await taken(store)).epoch
+    lease = await taken(store)
+    await store.move_pointer(packed_as(lease, epoch=ahead).manifest, lease)
+    await client.delete(keys.epoch("lab"))
+    assert (await taken(store)).epoch == ahead + 1
+    later = await store.take_lease("lab", "me", least_epoch=ahead + 10)
+    assert later is not None
+    assert later.epoch == ahead + 10
+    for garbage in ("inf", "nan", "x", "1e300", "-5", ""):
+        await client.set(keys.epoch("lab"), garbage)
+        assert (await taken(store)).epoch > ahead
+
+
 async def test_a_lease_has_one_owner(store: Store) -> None:
     """Who comes second gets it when the first gives it back, not before."""
     first = await taken(store, "first")
     assert await store.take_lease("lab", "second") is None
-    assert await store.renew_lease(first)
+    first = await renew(store, first)
     await store.release_lease(first)
     second = await taken(store, "second")
     assert second.epoch > first.epoch
@@ -469,7 +580,9 @@ CALLS: dict[str, Callable[[Store], Awaitable[Any]]] = {
     "take_lease": lambda store: store.take_lease("lab", "me"),
     "renew_lease": lambda store: store.renew_lease(Lease("lab", "me", 1)),
     "move_pointer": lambda store: store.move_pointer(pack(BODY).manifest, Lease("lab", "me", 1)),
-    "extend": lambda store: store.extend(pack(BODY).manifest, [], Lease("lab", "me", 1), 1000),
+    "lease_value": lambda store: store.lease_value("lab"),
+    "extend_blocks": lambda store: store.extend_blocks(pack(BODY).manifest, [], 1000),
+    "extend_pointer": lambda store: store.extend_pointer(pack(BODY).manifest, Lease("lab", "me", 1)),
     "write_blocks": lambda store: store.write_blocks("lab", "1-a", pack(BODY).blocks, 1000),
     "write_index": lambda store: store.write_index("lab", "1-a", pack(BODY).index, 1000),
     "discard": lambda store: store.discard("lab", "1-a", [("sw1", 1)]),

@@ -52,8 +52,9 @@ EXAMPLES = {
         "",
         '[{"name":"fabric","url":"http://127.0.0.1:9001/counters","labels":{"fabric":"lab"},"state":"fresh",'
         '"interval_seconds":10.0,"ttl_seconds":30.0,"snapshot":"1795460000500-a1b2",'
-        '"timestamp":"2026-11-23T18:53:25.000Z","age_seconds":1.0,"expires_in_seconds":29.0,"rows":3,"switches":3,'
-        '"rejects":{},"trouble":null,"last_attempt":{"outcome":"published","duration_seconds":0.013,'
+        '"timestamp":"2026-11-23T18:53:25.000Z","age_seconds":1.0,"data_age_seconds":6.0,'
+        '"max_data_age_seconds":900.0,"expires_in_seconds":29.0,"rows":3,"switches":3,"rejects":{},"trouble":null,'
+        '"last_attempt":{"outcome":"published","duration_seconds":0.013,'
         '"seen_seconds_ago":1.0,"reason":"","error":"","rejects":{},"examples":[]}}]',
     ),
     "/telemetry/Rejects": Example(

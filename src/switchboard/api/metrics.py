@@ -112,6 +112,12 @@ SNAPSHOT_AGE = Gauge(
     ["source"],
     multiprocess_mode="livemax",
 )
+DATA_AGE = Gauge(
+    "switchboard_api_data_age_seconds",
+    "Age of the newest row of the snapshot in the view, by the source's own clock",
+    ["source"],
+    multiprocess_mode="livemax",
+)
 DATA_TIME = Gauge(
     "switchboard_api_snapshot_data_timestamp_seconds",
     "Newest time among the rows of the snapshot in the view",
@@ -153,12 +159,15 @@ def observe_view(view: View, now: float) -> None:
         if source.confirmed_at > float("-inf"):
             # Goes on when the snapshot has expired: that is when somebody wants to be told.
             SNAPSHOT_AGE.labels(source.name).set(now - source.confirmed_at)
+        data_age = source.data_age(now)
+        if data_age is not None:
+            DATA_AGE.labels(source.name).set(data_age)
         _set_state(source.name, source.state(now) or _NONE)
 
 
 def forget_source(name: str) -> None:
     """Set the gauges of a source that is gone to zero: a series cannot be removed where processes share a directory."""
-    for gauge in (ROWS, SWITCHES, DATA_TIME, SNAPSHOT_AGE):
+    for gauge in (ROWS, SWITCHES, DATA_TIME, DATA_AGE, SNAPSHOT_AGE):
         gauge.labels(name).set(0)
     _set_state(name, "")
 

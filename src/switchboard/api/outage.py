@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from switchboard.api.view import STORE_SILENCE_SECONDS, SourceView, View
+from switchboard.codec.times import in_words
 from switchboard.errors import QueryError
 from switchboard.model import Outcome
 
@@ -78,6 +79,8 @@ def reason(view: View, now: float, source: SourceView) -> str:
         return unreachable
     if source.trouble:
         return source.trouble
+    if source.data_is_old(now):
+        return old_data(now, source)
     status = source.status
     if status is None:
         return "no scrape of it is known; is an ETL process running?"
@@ -88,3 +91,9 @@ def reason(view: View, now: float, source: SourceView) -> str:
     if source.attempt_failed(now):
         return f"it was last scraped {now - source.status_seen_at:.0f} s ago; is an ETL process running?"
     return "it is being loaded" if source.loaded is None else "its next scrape is overdue"
+
+
+def old_data(now: float, source: SourceView) -> str:
+    """That a source answers with data that should have changed long ago."""
+    age, most = in_words(source.data_age(now) or 0), in_words(source.most_data_age)
+    return f"the source answers, but its newest row is {age} old, more than {most} (max_data_age)"

@@ -5,10 +5,19 @@ These answers contain ages, so no cache may keep them and they have no entity ta
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from switchboard.api.answer import NO_STORE, VARY, Answer, Headers
-from switchboard.api.outage import RETRY_SECONDS, describe, no_live_snapshot, retry_after, store_unreachable
+from switchboard.api.outage import (
+    RETRY_SECONDS,
+    describe,
+    no_live_snapshot,
+    old_data,
+    retry_after,
+    store_unreachable,
+)
 from switchboard.api.provenance import snapshot_headers
 from switchboard.api.queries import ListSources
 from switchboard.api.view import SourceView, View
@@ -45,6 +54,10 @@ class SourceReport(msgspec.Struct, frozen=True, kw_only=True):
     """Newest time among its rows."""
     age_seconds: float | None
     """Since a scrape last confirmed the snapshot."""
+    data_age_seconds: float | None
+    """Age of its newest row, by the source's own clock; null if its ETL does not tell."""
+    max_data_age_seconds: float | None
+    """A greater age of the newest row makes the source stale; null: no limit."""
     expires_in_seconds: float | None
     rows: int | None
     switches: int | None
@@ -117,7 +130,7 @@ def _source_ready(view: View, now: float, source: SourceView) -> SourceReady:
 def _trouble(view: View, now: float, source: SourceView) -> str | None:
     if source.state(now) is None:
         return describe(view, now, [source])
-    return source.trouble or None
+    return source.trouble or (old_data(now, source) if source.data_is_old(now) else None)
 
 
 def _report(view: View, now: float, source: SourceView) -> SourceReport:
@@ -134,6 +147,8 @@ def _report(view: View, now: float, source: SourceView) -> SourceReport:
         snapshot=None if loaded is None else loaded.id,
         timestamp=None if loaded is None else loaded.timestamp,
         age_seconds=None if loaded is None else round(now - source.confirmed_at, 3),
+        data_age_seconds=None if loaded is None else _rounded(source.data_age(now)),
+        max_data_age_seconds=None if loaded is None or source.most_data_age == math.inf else source.most_data_age,
         expires_in_seconds=None if loaded is None else round(source.expires_at - now, 3),
         rows=None if manifest is None else manifest.rows,
         switches=None if manifest is None else manifest.switches,
@@ -156,3 +171,7 @@ def _attempt(now: float, source: SourceView) -> AttemptReport | None:
         rejects=status.rejects,
         examples=status.examples,
     )
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)

@@ -1,8 +1,8 @@
 """What one API process knows: the current snapshots of all sources, and how current each of them is.
 
 A View is immutable. The watcher replaces it as a whole by changing one reference, so a request reads one View from
-beginning to end and needs no lock. All moments here are seconds of this process's monotonic clock; the clocks of two
-hosts are never compared.
+beginning to end and needs no lock. All moments here are seconds of this process's own clock (``boottime``); the clocks
+of two hosts are never compared.
 """
 
 from __future__ import annotations
@@ -40,16 +40,17 @@ def judge(
     answered_at: float,
     interval_seconds: float,
     attempt_failed: bool,
+    data_is_old: bool = False,
 ) -> State | None:
     """The state of a snapshot at ``now``; None if it has expired.
 
     ``confirmed_at`` is when a scrape last confirmed it, ``expires_at`` the end of its TTL, ``answered_at`` the last
     time the store answered a pointer read, all as seen from here. ``attempt_failed``: the last scrape failed, or
-    nobody seems to scrape.
+    nobody seems to scrape. ``data_is_old``: the source answers, but its newest row is older than it may be.
     """
     if now >= expires_at:
         return None
-    if now - answered_at > STORE_SILENCE_SECONDS:
+    if data_is_old or now - answered_at > STORE_SILENCE_SECONDS:
         return State.STALE
     if now - confirmed_at <= FRESH_INTERVALS * interval_seconds:
         return State.FRESH
@@ -81,6 +82,8 @@ class Kept(NamedTuple):
     loaded: Loaded
     confirmed_at: float
     expires_at: float
+    data_at: float = float("-inf")
+    most_data_age: float = float("inf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +94,10 @@ class SourceView:
     loaded: Loaded | None = None
     confirmed_at: float = float("-inf")
     expires_at: float = float("-inf")
+    data_at: float = float("-inf")
+    """When the newest row of its snapshot was made; -inf if the ETL does not tell."""
+    most_data_age: float = float("inf")
+    """Seconds beyond which the source's data is old, as its ETL has it."""
     answered_at: float = float("-inf")
     status: SourceStatus | None = None
     status_seen_at: float = float("-inf")
@@ -115,9 +122,20 @@ class SourceView:
     def attempt_failed(self, now: float) -> bool:
         """Whether the last scrape failed, or nobody seems to scrape."""
         status = self.status
-        if status is None or status.outcome is Outcome.FAILED:
-            return True
-        return now - self.status_seen_at > ATTEMPT_INTERVALS * status.interval_ms / 1000
+        return status is None or status.outcome is Outcome.FAILED or self.attempt_is_silent(now)
+
+    def attempt_is_silent(self, now: float) -> bool:
+        """Whether no new attempt was seen for so long that nobody seems to scrape."""
+        status = self.status
+        return status is None or now - self.status_seen_at > ATTEMPT_INTERVALS * status.interval_ms / 1000
+
+    def data_age(self, now: float) -> float | None:
+        """Age of the newest row of its snapshot, in seconds; None if it is not known."""
+        return None if self.data_at == float("-inf") else now - self.data_at
+
+    def data_is_old(self, now: float) -> bool:
+        """Whether the source answers with data that should have changed long ago."""
+        return now - self.data_at > self.most_data_age
 
     def state(self, now: float) -> State | None:
         """How current its snapshot is; None if there is none that may be used."""
@@ -130,11 +148,14 @@ class SourceView:
             answered_at=self.answered_at,
             interval_seconds=self.loaded.snapshot.manifest.interval_ms / 1000,
             attempt_failed=self.attempt_failed(now),
+            data_is_old=self.data_is_old(now),
         )
 
     def steady_until(self, now: float) -> float:
         """The next moment at which its state may change although nothing new is heard of it."""
         changes = [self.expires_at, self.answered_at + STORE_SILENCE_SECONDS]
+        if self.most_data_age != float("inf"):
+            changes.append(self.data_at + self.most_data_age)
         if self.loaded is not None:
             changes.append(self.confirmed_at + FRESH_INTERVALS * self.loaded.snapshot.manifest.interval_ms / 1000)
         if self.status is not None:
@@ -145,7 +166,7 @@ class SourceView:
     def generations(self) -> Iterator[Kept]:
         """Its snapshot and those that it replaced, the newest first."""
         if self.loaded is not None:
-            yield Kept(self.loaded, self.confirmed_at, self.expires_at)
+            yield Kept(self.loaded, self.confirmed_at, self.expires_at, self.data_at, self.most_data_age)
         yield from self.kept
 
 
@@ -250,11 +271,11 @@ def _pinned(now: float, sources: tuple[SourceView, ...], pins: Pins) -> list[Sou
     found: list[SourceView] = []
     for name, snapshot in pins:
         at_hand = (
-            replace(source, loaded=loaded, confirmed_at=confirmed_at, expires_at=expires_at)
+            replace(source, **kept._asdict())
             for source in sources
             if name is None or source.header_name == name
-            for loaded, confirmed_at, expires_at in source.generations()
-            if loaded.id == snapshot and now < expires_at
+            for kept in source.generations()
+            if kept.loaded.id == snapshot and now < kept.expires_at
         )
         one = next(at_hand, None)
         if one is None:

@@ -1,8 +1,11 @@
 """The watcher: keeps one view up to date with the store, from the first poll to the end of the process.
 
 Three tasks. *listen* hears hints (a pointer moved) and wakes the poll; a hint may be lost at any time. *poll* asks for
-the truth every POLL_SECONDS: sources, pointers with their TTL, statuses. *load* brings in the snapshots that pointers
-name, one at a time, while the poll goes on. Whatever the store does, the view stays, and ages.
+the truth every POLL_SECONDS: the list of sources, and of each source its pointer and its status. *load* brings in the
+snapshots that pointers name, one at a time, while the poll goes on. Whatever the store does, the view stays, and ages.
+
+Sources are asked side by side, and none waits for another: where Redis is a cluster, the trouble of one node is that of
+its own sources. What a pointer says about the age of a snapshot is judged in ``confirmations``.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 import structlog
@@ -23,19 +26,26 @@ from switchboard.api.load import BlockStore, Retired, load_snapshot
 from switchboard.api.outage import reason
 from switchboard.api.view import Loaded, SourceView, View
 from switchboard.api.warm import FIRST_ASKED, warm
-from switchboard.errors import SnapshotGone, StoreError, StoreUnavailable
+from switchboard.api.watched import UNSAID, Pointer, Watched, sentence
+from switchboard.clocks import boottime
+from switchboard.errors import StoreError, StoreUnavailable
 from switchboard.log import ChangeLog
 from switchboard.model import Manifest, SourceStatus, State
 
 POLL_SECONDS = 0.5
+PATIENCE_SECONDS = 0.5
+"""A poll waits so long for answers of the store. What comes later counts when it comes."""
+ASK_SECONDS = 2.0
+"""Longest time for the questions about one source."""
+MOST_ASKED_AT_ONCE = 32
+RECONNECT_SECONDS = 10.0
+"""New connections are made at most this often because nothing new is heard."""
 LISTEN_AGAIN_SECONDS = 1.0
 MOST_RETRY_SECONDS = 10.0
 """A snapshot that could not be loaded is tried again after two polls, then twice as long each time, up to this."""
 MOST_LOAD_SECONDS = 300.0
 KEEP_BYTES = 400 << 20
 """One snapshot of 200,000 ports × 195 counters, and many of what is smaller."""
-
-_UNSAID = "unsaid"
 
 log = structlog.get_logger()
 
@@ -47,7 +57,10 @@ class WatchedStore(BlockStore, Protocol):
         """The sources that exist, in configured order."""
 
     async def pointer(self, source: str) -> tuple[Manifest | None, int]:
-        """The current manifest and its TTL in milliseconds. Raises SnapshotGone if the pointer is no manifest."""
+        """The current manifest and what is left of its TTL in milliseconds.
+
+        Raises SnapshotGone if the pointer is no manifest, FormatTooNew if only a newer version can read it.
+        """
 
     async def status(self, source: str) -> SourceStatus | None:
         """What the ETL last saw of a source."""
@@ -55,43 +68,23 @@ class WatchedStore(BlockStore, Protocol):
     def hints(self) -> AsyncIterator[str]:
         """Names of sources whose pointer has just moved."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Pointer:
-    """A pointer as it was last read: its manifest, and how long it is good for on our clock."""
-
-    manifest: Manifest
-    confirmed_at: float
-    expires_at: float
-
-
-@dataclass(slots=True)
-class _Watched:
-    """A source as the watcher knows it: what the view shows, and what the pointer says."""
-
-    view: SourceView
-    said: State | str | None = _UNSAID
-    """The state that the log told last; None after it expired."""
-    pointer: _Pointer | None = None
-    refused_snapshot: str = ""
-    failed_snapshot: str = ""
-    failures: int = 0
-    retry_at: float = 0.0
+    async def reconnect(self) -> None:
+        """Let the next calls make new connections."""
 
 
 class Watcher:
     """Keeps ``view`` current while ``run`` runs.
 
-    ``clock`` is monotonic, in seconds; ``keep_bytes`` bounds the replaced snapshots that are kept while they live, and
-    with them the one that is being loaded: keeping them costs no more memory than a swap does. ``on_first_load`` is
-    called once, when the first snapshot is in the view.
+    ``clock`` counts seconds, and also while the machine sleeps. ``keep_bytes`` bounds the replaced snapshots that are
+    kept while they live, and with them the one that is being loaded: keeping them costs no more memory than a swap
+    does. ``on_first_load`` is called once, when the first snapshot is in the view.
     """
 
     def __init__(
         self,
         store: WatchedStore,
         *,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = boottime,
         poll_seconds: float = POLL_SECONDS,
         keep_bytes: int = KEEP_BYTES,
         on_first_load: Callable[[], object] = lambda: None,
@@ -102,8 +95,14 @@ class Watcher:
         self._poll_seconds = poll_seconds
         self._keep_bytes = keep_bytes
         self._on_first_load: Callable[[], object] | None = on_first_load
-        self._watched: dict[str, _Watched] = {}
+        self._watched: dict[str, Watched] = {}
         self._retired: list[Retired] = []
+        self._listing: asyncio.Task[None] | None = None
+        self._unlisted: Exception | None = None
+        """Why the list of sources could not be read the last time."""
+        self._answered_at = float("-inf")
+        self._reconnect_at = float("-inf")
+        self._few = asyncio.Semaphore(MOST_ASKED_AT_ONCE)
         self._hinted = asyncio.Event()
         self._to_load = asyncio.Event()
         self._changes = ChangeLog(log, clock=clock)
@@ -112,7 +111,7 @@ class Watcher:
         """Watch until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen())
-            group.create_task(self._poll())
+            group.create_task(self._poll(group))
             group.create_task(self._load())
 
     def announce_stop(self) -> None:
@@ -128,40 +127,84 @@ class Watcher:
                 log.debug("hints lost", error=str(error))
             await asyncio.sleep(LISTEN_AGAIN_SECONDS)
 
-    async def _poll(self) -> None:
+    async def _poll(self, asks: asyncio.TaskGroup) -> None:
         while True:
-            await self._ask_store()
+            await self._ask_store(asks)
             await self._free_retired()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._poll_seconds):
                     await self._hinted.wait()
             self._hinted.clear()
 
-    async def _ask_store(self) -> None:
+    async def _ask_store(self, asks: asyncio.TaskGroup) -> None:
+        """Ask for the list of sources, and about every source, unless the last such question is still under way."""
+        asked_at = self.clock()
+        if self._listing is None or self._listing.done():
+            self._listing = asks.create_task(self._ask_list())
+        await asyncio.wait([self._listing], timeout=PATIENCE_SECONDS if self._unlisted is None else 0)
+        asking = [self._listing]
+        for watched in sorted(self._watched.values(), key=lambda each: each.unanswered is not None):
+            if watched.asking is None or watched.asking.done():
+                watched.asking = asks.create_task(self._ask_source(watched))
+            asking.append(watched.asking)
+        await asyncio.wait(asking, timeout=PATIENCE_SECONDS)
+        self._conclude(asked_at)
+        await self._reconnect_if_silent()
+
+    def _conclude(self, asked_at: float) -> None:
+        """Show what a poll has brought."""
+        answered = self._answered_at >= asked_at
+        unanswered = next((each.unanswered for each in self._watched.values() if each.unanswered), None)
+        trouble = self._unlisted or unanswered
+        if trouble is not None:
+            expected = isinstance(trouble, StoreError)
+            metrics.STORE_FAILURES.inc()
+            self._changes.failed(
+                "store failed",
+                "store",
+                type(trouble).__name__,
+                error=sentence(trouble),
+                exc_info=None if expected else trouble,
+            )
+        elif answered:
+            self._changes.recovered("store reached", "store")
+        # Where others answer, an unanswered source is its own trouble only, and said there.
+        store_trouble = self._unlisted or (None if answered else unanswered)
+        if answered:
+            self._publish(store_trouble=sentence(store_trouble), store_answered_at=asked_at)
+        elif store_trouble is not None:
+            self._publish(store_trouble=sentence(store_trouble))
+        else:
+            self._publish()
+        if any(watched.wants_load(self.clock()) for watched in self._watched.values()):
+            self._to_load.set()
+
+    async def _ask_list(self) -> None:
         asked_at = self.clock()
         try:
             names = await self._store.sources()
-            self._order(names)
-            for watched in list(self._watched.values()):
-                await self._ask_source(watched)
-        except Exception as error:  # noqa: BLE001 - whatever comes out of the store, the view has to stay
-            expected = isinstance(error, StoreError)
-            metrics.STORE_FAILURES.inc()
-            self._changes.failed(
-                "store failed", "store", type(error).__name__, error=str(error), exc_info=None if expected else error
-            )
-            self._publish(store_trouble=str(error) or type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - whatever comes out of the store, the sources that are known stay
+            self._unlisted = error
             return
-        self._changes.recovered("store reached", "store")
-        self._publish(store_trouble="", store_answered_at=asked_at)
-        if any(self._wants_load(watched) for watched in self._watched.values()):
-            self._to_load.set()
+        self._unlisted = None
+        self._answered_at = max(self._answered_at, asked_at)
+        self._order(names)
+
+    async def _reconnect_if_silent(self) -> None:
+        """Make new connections where nothing is heard of a source any more, although the store answers.
+
+        After a planned fail-over behind one address, a connection may still lead to the server that was the primary.
+        """
+        now = self.clock()
+        if now >= self._reconnect_at and any(watched.is_silent(now) for watched in self._watched.values()):
+            self._reconnect_at = now + RECONNECT_SECONDS
+            await self._store.reconnect()
 
     def _order(self, names: list[str]) -> None:
         """Watch these sources in this order, and those that are not listed any more until their snapshots expire."""
         now = self.clock()
         known = self._watched
-        self._watched = {name: known.get(name, _Watched(SourceView(name=name))) for name in names}
+        self._watched = {name: known.get(name, Watched(SourceView(name=name))) for name in names}
         for name, watched in known.items():
             if name in self._watched:
                 continue
@@ -171,59 +214,38 @@ class Watcher:
                 self._retire(watched)
                 metrics.forget_source(name)
 
-    async def _ask_source(self, watched: _Watched) -> None:
+    async def _ask_source(self, watched: Watched) -> None:
         """Ask for the pointer and the status of one source. What is wrong with its keys is its own trouble only."""
-        name, subject = watched.view.name, f"source {watched.view.name}"
-        asked_at = self.clock()
+        name = watched.view.name
         try:
-            manifest, ttl_ms = await self._store.pointer(name)
-            if manifest is not None and manifest.source != name:
-                raise SnapshotGone(f"the pointer of source {name!r} names a snapshot of {manifest.source!r}")
-            status = await self._store.status(name)
-        except StoreUnavailable:
-            raise
-        except StoreError as error:
-            watched.pointer = None
-            watched.view = replace(watched.view, trouble=str(error))
-            self._changes.failed("source unreadable", subject, type(error).__name__, source=name, error=str(error))
+            async with self._few, asyncio.timeout(ASK_SECONDS):
+                asked_at = self.clock()
+                manifest, ttl_ms = await self._store.pointer(name)
+                status = await self._store.status(name)
+        except TimeoutError:
+            self._source_failed(watched, StoreUnavailable(f"no answer about source {name!r} within {ASK_SECONDS:g} s"))
             return
-        self._changes.recovered("source readable", subject, source=name)
-        view = watched.view
-        seen_at = view.status_seen_at if status == view.status else self.clock()
-        watched.view = replace(view, answered_at=asked_at, status=status, status_seen_at=seen_at)
-        if manifest is None:
-            watched.pointer = None
-            watched.view = replace(watched.view, trouble="")
-        else:
-            confirmed_at = asked_at - max(0, manifest.ttl_ms - ttl_ms) / 1000
-            self._follow(watched, _Pointer(manifest, confirmed_at, asked_at + ttl_ms / 1000))
+        except Exception as error:  # noqa: BLE001 - whatever comes out of the store, the view has to stay
+            self._source_failed(watched, error)
+            return
+        self._answered_at = max(self._answered_at, asked_at)
+        self._changes.recovered("source readable", f"source {name}", source=name)
+        watched.answered(asked_at)
+        watched.note_status(status, self.clock())
+        watched.note_pointer(manifest, ttl_ms, asked_at)
 
-    def _follow(self, watched: _Watched, pointer: _Pointer) -> None:
-        """Take note of a pointer; it may confirm the snapshot we have, name a newer one, or have gone back."""
-        manifest, loaded = pointer.manifest, watched.view.loaded
-        if loaded is not None and loaded.snapshot.manifest.snapshot == manifest.snapshot:
-            watched.view = replace(
-                watched.view, confirmed_at=pointer.confirmed_at, expires_at=pointer.expires_at, trouble=""
+    def _source_failed(self, watched: Watched, error: Exception) -> None:
+        watched.view = replace(watched.view, trouble=sentence(error))
+        if isinstance(error, StoreError) and not isinstance(error, StoreUnavailable):
+            watched.pointer = None
+            watched.unanswered = None
+            name = watched.view.name
+            self._answered_at = max(self._answered_at, self.clock())
+            self._changes.failed(
+                "source unreadable", f"source {name}", type(error).__name__, source=name, error=sentence(error)
             )
-        elif loaded is not None and _age(manifest) < _age(loaded.snapshot.manifest):
-            # Followed again once ours has expired: then nobody is shown older data after newer.
-            watched.pointer = None
-            watched.view = replace(watched.view, trouble=f"the store names an older snapshot, {manifest.snapshot}")
-            if watched.refused_snapshot != manifest.snapshot:
-                watched.refused_snapshot = manifest.snapshot
-                metrics.POINTERS_REFUSED.labels(manifest.source).inc()
-                log.warning("pointer refused", source=manifest.source, snapshot=manifest.snapshot, kept=loaded.id)
-            return
-        watched.pointer = pointer
-
-    def _wants_load(self, watched: _Watched) -> bool:
-        pointer, loaded = watched.pointer, watched.view.loaded
-        if pointer is None:
-            return False
-        snapshot = pointer.manifest.snapshot
-        if loaded is not None and loaded.snapshot.manifest.snapshot == snapshot:
-            return False
-        return snapshot != watched.failed_snapshot or self.clock() >= watched.retry_at
+        else:
+            watched.unanswered = error
 
     async def _load(self) -> None:
         while True:
@@ -231,10 +253,10 @@ class Watcher:
             self._to_load.clear()
             for watched in list(self._watched.values()):
                 pointer = watched.pointer
-                if pointer is not None and self._wants_load(watched):
+                if pointer is not None and watched.wants_load(self.clock()):
                     await self._load_one(watched, pointer)
 
-    async def _load_one(self, watched: _Watched, pointer: _Pointer) -> None:
+    async def _load_one(self, watched: Watched, pointer: Pointer) -> None:
         manifest = pointer.manifest
         await self._make_room(manifest.size_bytes)
         began = time.perf_counter()
@@ -251,13 +273,13 @@ class Watcher:
         log.debug("snapshot loaded", source=manifest.source, snapshot=loaded.id, rows=manifest.rows, seconds=seconds)
         await self._swap(watched, pointer, loaded)
 
-    def _load_failed(self, watched: _Watched, manifest: Manifest, error: Exception) -> None:
+    def _load_failed(self, watched: Watched, manifest: Manifest, error: Exception) -> None:
         expected = isinstance(error, StoreError | TimeoutError)
-        sentence = str(error) or type(error).__name__
+        told = sentence(error)
         watched.failures = watched.failures + 1 if watched.failed_snapshot == manifest.snapshot else 1
         watched.failed_snapshot = manifest.snapshot
         watched.retry_at = self.clock() + min(MOST_RETRY_SECONDS, self._poll_seconds * 2 ** min(watched.failures, 10))
-        watched.view = replace(watched.view, trouble=f"snapshot {manifest.snapshot} could not be loaded: {sentence}")
+        watched.view = replace(watched.view, trouble=f"snapshot {manifest.snapshot} could not be loaded: {told}")
         metrics.LOADS.labels(manifest.source, "failed").inc()
         self._changes.failed(
             "load failed",
@@ -265,15 +287,15 @@ class Watcher:
             type(error).__name__,
             source=manifest.source,
             snapshot=manifest.snapshot,
-            error=sentence,
+            error=told,
             exc_info=None if expected else error,
         )
         self._publish()
 
-    async def _swap(self, watched: _Watched, pointer: _Pointer, loaded: Loaded) -> None:
+    async def _swap(self, watched: Watched, pointer: Pointer, loaded: Loaded) -> None:
         """Show a snapshot in place of the previous one, with the deadlines that were last read for it."""
-        bodies = await self._warmed(_shown(watched, pointer, loaded))
-        watched.view = _shown(watched, pointer, loaded)
+        bodies = await self._warmed(watched.shown(pointer, loaded))
+        watched.view = watched.shown(pointer, loaded)
         watched.failures, watched.failed_snapshot = 0, ""
         self._publish(bodies=bodies)
         if self._on_first_load is not None:
@@ -291,7 +313,7 @@ class Watcher:
             log.debug("body not warmed", exc_info=error)
         return view.bodies
 
-    def _retire(self, watched: _Watched) -> None:
+    def _retire(self, watched: Watched) -> None:
         for kept in watched.view.generations():
             self._retired.append(Retired(kept.loaded.snapshot))
         watched.view = replace(watched.view, loaded=None, kept=())
@@ -331,15 +353,15 @@ class Watcher:
         for watched in self._watched.values():
             self._say_state(watched, now)
 
-    def _say_state(self, watched: _Watched, now: float) -> None:
+    def _say_state(self, watched: Watched, now: float) -> None:
         """One line when a source turns late, stale or expired, and when it is fresh again."""
         source, state = watched.view, watched.view.state(now)
         was = watched.said
-        if state is was or (state is None and was is _UNSAID):
+        if state is was or (state is None and was is UNSAID):
             return
         watched.said = state
         if state is State.FRESH:
-            if was is not _UNSAID:
+            if was is not UNSAID:
                 log.info("source fresh again", source=source.name)
             return
         log.warning(
@@ -348,22 +370,3 @@ class Watcher:
             confirmed_seconds_ago=round(now - source.confirmed_at, 1),
             why=reason(self.view, now, source),
         )
-
-
-def _shown(watched: _Watched, pointer: _Pointer, loaded: Loaded) -> SourceView:
-    latest = watched.pointer
-    if latest is not None and latest.manifest.snapshot == pointer.manifest.snapshot:
-        pointer = latest
-    return replace(
-        watched.view,
-        kept=tuple(watched.view.generations()),
-        loaded=loaded,
-        confirmed_at=pointer.confirmed_at,
-        expires_at=pointer.expires_at,
-        trouble="",
-    )
-
-
-def _age(manifest: Manifest) -> tuple[int, int]:
-    """What tells two snapshots of a source apart in time: the epoch of their writer, then when the scrape began."""
-    return manifest.epoch, manifest.scraped_ms

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import copy
 import hashlib
+import math
 import secrets
 import ssl
 import time
@@ -16,17 +17,19 @@ import aiohttp
 import msgspec
 import structlog
 
+from switchboard.clocks import boottime
 from switchboard.codec.block import EncodedBlock
 from switchboard.codec.rejects import Rejects
 from switchboard.config import Access, Source
-from switchboard.errors import BodyError, BodyHeld, LeaseLost, SnapshotGone, SourceError
+from switchboard.errors import BodyError, BodyHeld, FormatTooNew, LeaseLost, SnapshotGone, SourceError
 from switchboard.etl import metrics
+from switchboard.etl.age import data_age_ms, limit_ms, period_ms
 from switchboard.etl.gate import Action, Counted, Memory, decide, settled
 from switchboard.etl.lease import LeaseKeeper
-from switchboard.etl.publish import Publication
+from switchboard.etl.publish import Numbered, Publication
 from switchboard.etl.scrape import Response, Validators, scrape
 from switchboard.etl.transform import Transform
-from switchboard.model import Manifest, Outcome
+from switchboard.model import FORMAT, Manifest, Outcome
 from switchboard.store.redis import Lease, Store
 
 GRACE_SECONDS = 5.0
@@ -75,19 +78,21 @@ class Cycle:
         self._block_ttl_ms = round((source.ttl + source.timeout + GRACE_SECONDS) * 1000)
         # Part of the body's hash: what was made with other settings is not confirmed, but made again. Secrets are no
         # part of it: they may be guessed from a hash, and a new token makes no new snapshot.
-        of_body = msgspec.structs.replace(source, url=source.shown_url, access=Access(), labels={})
+        of_body = msgspec.structs.replace(source, url=source.shown_url, access=Access(), labels={}, max_data_age=None)
         self._settings_hash = hashlib.blake2b(msgspec.json.encode(of_body), digest_size=4).hexdigest()
         self._memory = Memory()
         self._known_blocks: tuple[str, list[tuple[str, int]]] = ("", [])
+        self._longest_period_ms = 0
         self._seconds = {
             stage: metrics.SECONDS.labels(source.name, stage)
             for stage in ("response", "transform", "publish", "confirm", "total")
         }
 
-    async def attempt(self) -> Report:
+    async def attempt(self, deadline: float = math.inf) -> Report:
         """Scrape once. Raises SourceError, StoreError or PublishRefused; then the previous snapshot stays as it was.
 
         A BodyHeld is no failure: what came may be right, and is published if the next attempt brings the like.
+        ``deadline`` is a moment of ``boottime``: nothing is announced or confirmed after it.
         """
         self.rejects = None
         with self._seconds["total"].time():
@@ -97,38 +102,63 @@ class Cycle:
             self.waits_for_store = True
             try:
                 current, _ = await self._store.pointer(self.source.name)
-            except SnapshotGone:
-                current = None  # what is there is no manifest; publishing replaces it
+            except (SnapshotGone, FormatTooNew):
+                current = None  # what is there is no manifest that we know; publishing replaces it
             self.waits_for_store = False
             if current is not None and not current.body_hash.startswith(self._settings_hash):
                 current = None
-            report = await self._scrape(lease, current)
+            report = await self._scrape(lease, current, deadline)
             if report is None and current is not None:
                 # Keys of the snapshot that the source has just confirmed are gone: get it again, whole.
-                report = await self._scrape(lease, None)
+                report = await self._scrape(lease, None, deadline)
             if report is None:
                 raise SourceError(
                     "unasked_304", "the source answers 304, but we have no snapshot that could be current"
                 )
             return report
 
-    async def _scrape(self, lease: Lease, current: Manifest | None) -> Report | None:
+    async def _scrape(self, lease: Lease, current: Manifest | None, deadline: float) -> Report | None:
         """Scrape, conditionally if ``current`` is given; None if the answer means that one, and it is gone."""
         started = time.time_ns()
         validators = Validators(current.etag, current.last_modified) if current else Validators()
         begun = time.perf_counter()
         async with scrape(self._session, self.source, validators, tls=self._tls) as response:
             self._seconds["response"].observe(time.perf_counter() - begun)
+            numbered = self._numbering(lease.epoch, deadline, response)
             if response.not_modified:
-                if current is None or not await self._confirm(current, lease):
-                    return None
-                self._memory = settled(self._memory)
-                return Report(Outcome.UNCHANGED, current)
+                confirmed = None if current is None else await self._confirm(current, numbered)
+                return None if confirmed is None else Report(Outcome.UNCHANGED, confirmed)
             asked_at = asyncio.get_running_loop().time() - (time.perf_counter() - begun)
-            return await self._ingest(response, lease, current, started, asked_at)
+            return await self._ingest(response, current, started, asked_at, numbered)
+
+    def _numbering(self, epoch: int, deadline: float, response: Response) -> Numbered:
+        """What numbers the manifest that this answer announces or confirms, when it is sent and not before."""
+        answered_at = boottime()
+        source_us = time.time_ns() // 1000 if response.source_us is None else response.source_us
+
+        def numbered(manifest: Manifest) -> tuple[Manifest, Lease]:
+            now = boottime()
+            if now >= deadline:
+                # This process, or the machine, stood still: what was true when the source answered may not be now.
+                raise SourceError("timeout", "the scrape took longer than its time: its answer does not count any more")
+            claim = self._keeper.claim(epoch)
+            self._longest_period_ms = max(self._longest_period_ms, manifest.longest_period_ms)
+            age_ms = data_age_ms(manifest.data_max_us, source_us) + round((now - answered_at) * 1000)
+            manifest = msgspec.structs.replace(
+                manifest,
+                format=FORMAT,
+                epoch=epoch,
+                seq=claim.seq,
+                data_age_ms=age_ms,
+                max_data_age_ms=limit_ms(self.source.max_data_age, self._longest_period_ms),
+                longest_period_ms=self._longest_period_ms,
+            )
+            return manifest, claim.lease
+
+        return numbered
 
     async def _ingest(
-        self, response: Response, lease: Lease, current: Manifest | None, started_ns: int, asked_at: float
+        self, response: Response, current: Manifest | None, started_ns: int, asked_at: float, numbered: Numbered
     ) -> Report:
         snapshot = f"{started_ns // 1_000_000}-{secrets.token_hex(4)}"
         async with contextlib.AsyncExitStack() as stack:
@@ -140,18 +170,21 @@ class Cycle:
                     await _stream(response, transform, publication)
             finally:
                 self._measure(response, transform, started_ns)
-            same = current is not None and self._body_hash(transform) == current.body_hash
-            if current is not None and same and await self._confirm(current, lease):
-                self._memory = settled(self._memory)
-                return Report(Outcome.UNCHANGED, current, response.bytes_received)
+            if current is not None and self._body_hash(transform) == current.body_hash:
+                confirmed = await self._confirm(current, numbered)
+                if confirmed is not None:
+                    return Report(Outcome.UNCHANGED, confirmed, response.bytes_received)
+            if publication.refused is not None:
+                raise publication.refused
             self._judge(transform, current, asked_at)
             self._compare_etags(response.validators, current)
             # Later than the current one also if our clock was set back: the pointer moves forwards only.
             scraped_ms = max(started_ns // 1_000_000, current.scraped_ms + 1 if current else 0)
-            manifest = self._manifest(snapshot, lease, scraped_ms, transform, response.validators)
+            manifest = self._manifest(snapshot, scraped_ms, transform, response.validators)
+            manifest = msgspec.structs.replace(manifest, longest_period_ms=self._longest_period(current, manifest))
             self.waits_for_store = True
             with self._seconds["publish"].time():
-                await publication.commit(transform.builder.index, manifest, lease)
+                manifest = await publication.commit(transform.builder.index, manifest, numbered)
             self._known_blocks = (snapshot, publication.written)
             return Report(Outcome.PUBLISHED, manifest, response.bytes_received)
 
@@ -182,22 +215,27 @@ class Cycle:
             metrics.ETAGS_REUSED.labels(self.source.name).inc()
             _log.warning("etag reused", source=self.source.name, etag=new.etag, snapshot=current.snapshot)
 
-    async def _confirm(self, current: Manifest, lease: Lease) -> bool:
-        """Let the current snapshot live on; False if it is gone."""
+    def _longest_period(self, current: Manifest | None, manifest: Manifest) -> int:
+        return max(period_ms(current, manifest), 0 if current is None else current.longest_period_ms)
+
+    async def _confirm(self, current: Manifest, numbered: Numbered) -> Manifest | None:
+        """Let the current snapshot live on; its manifest as it is then, or None if it is gone."""
         with self._seconds["confirm"].time():
             try:
                 snapshot, blocks = self._known_blocks
                 if snapshot != current.snapshot:
                     blocks = (await self._store.read_index(current)).block_names()
                     self._known_blocks = (current.snapshot, blocks)
-                await self._store.extend(current, blocks, lease, self._block_ttl_ms)
+                await self._store.extend_blocks(current, blocks, self._block_ttl_ms)
+                confirmed, lease = numbered(current)
+                await self._store.extend_pointer(confirmed, lease)
             except SnapshotGone:
-                return False
-            return True
+                return None
+            self._memory = settled(self._memory)
+            return confirmed
 
-    def _manifest(
-        self, snapshot: str, lease: Lease, scraped_ms: int, transform: Transform, validators: Validators
-    ) -> Manifest:
+    def _manifest(self, snapshot: str, scraped_ms: int, transform: Transform, validators: Validators) -> Manifest:
+        """All of a manifest but its number; see ``_numbering``."""
         parser, builder = transform.parser, transform.builder
         # A snapshot without rows is of the moment in which there were none.
         data_min_us = scraped_ms * 1000 if parser.data_min_us is None else parser.data_min_us
@@ -205,7 +243,7 @@ class Cycle:
         return Manifest(
             source=self.source.name,
             snapshot=snapshot,
-            epoch=lease.epoch,
+            epoch=0,
             scraped_ms=scraped_ms,
             published_ms=time.time_ns() // 1_000_000,
             last_time_updated=data_max_us // 1_000_000,

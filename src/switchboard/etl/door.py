@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -11,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from switchboard.clocks import boottime
 from switchboard.errors import StoreError
 from switchboard.etl.loop import SourceLoop
 from switchboard.store.redis import Store
@@ -26,8 +26,8 @@ def create_app(store: Store, loops: Sequence[SourceLoop]) -> Starlette:
 
     async def ready(_request: Request) -> Response:
         """200 if the store answers and every source was confirmed within 1.5 intervals."""
-        parts: dict[str, object] = {"store": await _store_state(store)}
-        now = asyncio.get_running_loop().time()
+        parts: dict[str, object] = {"store": await _store_state(store, loops)}
+        now = boottime()
         for loop in loops:
             age = None if loop.last_success is None else now - loop.last_success
             fine = age is not None and age <= LATE_INTERVALS * loop.source.interval
@@ -41,9 +41,11 @@ def create_app(store: Store, loops: Sequence[SourceLoop]) -> Starlette:
     return Starlette(routes=[Route("/health", health), Route("/ready", ready), Route("/metrics", metrics)])
 
 
-async def _store_state(store: Store) -> dict[str, object]:
+async def _store_state(store: Store, loops: Sequence[SourceLoop]) -> dict[str, object]:
+    """Whether the store answers, and does what it was asked last."""
     try:
         await store.ping()
     except StoreError as error:
         return {"ok": False, "error": str(error)}
-    return {"ok": True}
+    trouble = next((loop.store_trouble for loop in loops if loop.store_trouble), "")
+    return {"ok": False, "error": trouble} if trouble else {"ok": True}

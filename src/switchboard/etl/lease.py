@@ -1,16 +1,25 @@
-"""The right to write a source: taken when it is free, renewed by a task of its own, given back at the end."""
+"""The right to write a source: taken when it is free, renewed by a task of its own, given back at the end.
+
+An owner that is dead leaves its lease in Redis. Its TTL ends there by Redis' own clock, which may have been set back by
+an hour. So who waits for a lease counts on its own clock as well: a value that has not changed for LEASE_MS belongs to
+nobody any more, because each renewal changes it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
+from itertools import count
+from typing import NamedTuple
 
 import structlog
 
-from switchboard.errors import StoreError
+from switchboard.clocks import boottime
+from switchboard.errors import LeaseLost, StoreError
 from switchboard.etl import metrics
 from switchboard.log import ChangeLog
-from switchboard.store.redis import Lease, Store
+from switchboard.store.redis import LEASE_MS, Lease, Store
 
 RENEW_SECONDS = 1.5
 RETRY_SECONDS = 0.5
@@ -19,54 +28,114 @@ RELEASE_SECONDS = 1.0
 _log = structlog.get_logger()
 
 
+class Claim(NamedTuple):
+    """What a publication or confirmation is sent with: the lease as it is now, and its number within the epoch."""
+
+    lease: Lease
+    seq: int
+
+
 class LeaseKeeper:
     """Holds the lease of one source for ``owner`` as long as ``run`` runs. ``lease`` is None while another has it.
 
     Who has the lease keeps the source registered, at ``place`` among the others, also in a store that was emptied.
+    ``clock`` counts seconds, and also while the machine sleeps.
     """
 
-    def __init__(self, store: Store, source: str, owner: str, changes: ChangeLog, *, place: int = 0) -> None:
+    def __init__(
+        self,
+        store: Store,
+        source: str,
+        owner: str,
+        changes: ChangeLog,
+        *,
+        place: int = 0,
+        clock: Callable[[], float] = boottime,
+    ) -> None:
         self.lease: Lease | None = None
+        self.trouble = ""
+        """Why the store did not do what it was asked last; empty if it did."""
         self._held = asyncio.Event()
         self._store = store
         self._source = source
         self._owner = owner
         self._place = place
         self._changes = changes
+        self._clock = clock
+        self._seqs = count(1)
+        self._last_epoch = 0
+        self._other: str | None = None
+        """The value of the lease while another has it, and when it was first seen."""
+        self._other_since = 0.0
 
     async def wait(self) -> None:
         """Return as soon as the lease is held."""
         await self._held.wait()
 
+    def claim(self, epoch: int) -> Claim:
+        """The lease for one write, with the next number of its epoch. Raises LeaseLost if the epoch has ended."""
+        if self.lease is None or self.lease.epoch != epoch:
+            raise LeaseLost(f"source {self._source!r}: the lease with epoch {epoch} is not ours any more")
+        return Claim(self.lease, next(self._seqs))
+
     async def run(self) -> None:
         """Take and renew the lease until cancelled; then give it back."""
         try:
             while True:
-                try:
-                    await self._step()
-                    self._changes.recovered("store reached", "store")
-                except StoreError as error:
-                    # The lease may have run out by now. Scripts check it, so writing on is safe; claiming it is not.
-                    self._lose("unreachable")
-                    self._changes.failed("store failed", "store", type(error).__name__, error=str(error))
+                self._tell(await self._step())
                 await asyncio.sleep(RENEW_SECONDS if self.lease else RETRY_SECONDS)
         finally:
             await self._release()
 
-    async def _step(self) -> None:
+    async def _step(self) -> StoreError | None:
+        """Renew the lease or try to take it; return what the store failed with."""
+        try:
+            if self.lease is not None:
+                await self._renew(self.lease)
+            if self.lease is None:
+                await self._take()
+        except StoreError as error:
+            # The lease may have run out by now. Scripts check it, so writing on is safe; claiming it is not.
+            self._lose("unreachable")
+            return error
         if self.lease is not None:
-            if await self._store.renew_lease(self.lease):
+            try:
                 await self._store.register(self._source, self._place)
-                return
-            _log.warning("lease lost", source=self._source, epoch=self.lease.epoch)
+            except StoreError as error:  # no reason to lose the lease: the list of sources is another key
+                return error
+        return None
+
+    async def _renew(self, lease: Lease) -> None:
+        renewed = await self._store.renew_lease(lease)
+        if renewed is None:
+            _log.warning("lease lost", source=self._source, epoch=lease.epoch)
             self._lose("lost")
-        self.lease = await self._store.take_lease(self._source, self._owner)
-        if self.lease is not None:
-            await self._store.register(self._source, self._place)
-            self._held.set()
-            metrics.LEASE_CHANGES.labels(self._source, "taken").inc()
-            metrics.OWNED.labels(self._source).set(1)
-            _log.info("lease taken", source=self._source, epoch=self.lease.epoch)
+        else:
+            self.lease = renewed
+
+    async def _take(self) -> None:
+        asked_at = self._clock()
+        value = await self._store.lease_value(self._source)
+        if value != self._other:
+            self._other, self._other_since = value, self._clock()
+        silent = value if asked_at - self._other_since >= LEASE_MS / 1000 else None
+        self.lease = await self._store.take_lease(
+            self._source, self._owner, silent=silent, least_epoch=self._last_epoch + 1
+        )
+        if self.lease is None:
+            return
+        self._seqs, self._last_epoch, self._other = count(1), self.lease.epoch, None
+        self._held.set()
+        metrics.LEASE_CHANGES.labels(self._source, "taken").inc()
+        metrics.OWNED.labels(self._source).set(1)
+        _log.info("lease taken", source=self._source, epoch=self.lease.epoch, from_silent_owner=silent is not None)
+
+    def _tell(self, error: StoreError | None) -> None:
+        self.trouble = str(error or "")
+        if error is None:
+            self._changes.recovered("store reached", "store")
+        else:
+            self._changes.failed("store failed", "store", type(error).__name__, error=self.trouble)
 
     def _lose(self, change: str) -> None:
         if self.lease is not None:

@@ -9,6 +9,7 @@ import time
 import structlog
 import tenacity
 
+from switchboard.clocks import boottime
 from switchboard.config import Source
 from switchboard.errors import BodyHeld, LeaseLost, PublishRefused, SourceError, StoreError, StoreUnavailable
 from switchboard.etl import metrics
@@ -16,7 +17,7 @@ from switchboard.etl.cycle import Cycle, Report
 from switchboard.etl.lease import LeaseKeeper
 from switchboard.etl.memory import let_go, trim_heap
 from switchboard.log import ChangeLog
-from switchboard.model import Outcome, Reject, SourceStatus
+from switchboard.model import Manifest, Outcome, Reject, SourceStatus
 from switchboard.store.redis import Store
 
 LEAST_RETRY_SECONDS = 0.1
@@ -35,7 +36,7 @@ class SourceLoop:
     def __init__(self, cycle: Cycle, store: Store, keeper: LeaseKeeper, changes: ChangeLog) -> None:
         self.source: Source = cycle.source
         self.last_success: float | None = None
-        """When a scrape last confirmed a snapshot, on the event loop's clock."""
+        """When a scrape last confirmed a snapshot, on the clock ``boottime``."""
         self._cycle = cycle
         self._store = store
         self._keeper = keeper
@@ -44,9 +45,17 @@ class SourceLoop:
         self._snapshot: str | None = None
         self._rows = 0
         self._held = ""
+        self._data_is_old = False
+        self._epoch = 0
+        self._attempt = 0
         self._rejects: dict[str, int] = {}
         self._rejects_ms: int | None = None
         self._examples: list[Reject] = []
+
+    @property
+    def store_trouble(self) -> str:
+        """Why the store does not let this process write the source; empty if it does."""
+        return self._keeper.trouble
 
     async def run(self) -> None:
         """Scrape at every tick for which the lease is ours; ticks are multiples of the interval from the first one."""
@@ -115,10 +124,11 @@ class SourceLoop:
         seconds = min(self.source.timeout, deadline - asyncio.get_running_loop().time())
         if seconds <= 0:  # this process was not woken in time: the attempt belongs to the next tick
             return
+        self._count_attempt()
         try:
             try:
                 async with asyncio.timeout(seconds):
-                    report = await self._cycle.attempt()
+                    report = await self._cycle.attempt(boottime() + seconds)
             except TimeoutError as error:
                 if self._cycle.waits_for_store:
                     raise StoreUnavailable(
@@ -140,9 +150,13 @@ class SourceLoop:
         self._succeeded(report, took)
         await self._tell(report.outcome, attempted_ms, took)
 
+    def _count_attempt(self) -> None:
+        epoch = self._epoch if self._keeper.lease is None else self._keeper.lease.epoch
+        self._epoch, self._attempt = epoch, self._attempt + 1 if epoch == self._epoch else 1
+
     def _succeeded(self, report: Report, seconds: float) -> None:
         name, manifest = self.source.name, report.manifest
-        self.last_success = asyncio.get_running_loop().time()
+        self.last_success = boottime()
         self._confirmed_ms = time.time_ns() // 1_000_000
         self._snapshot, self._rows = manifest.snapshot, manifest.rows
         metrics.SCRAPES.labels(name, report.outcome.value).inc()
@@ -151,6 +165,7 @@ class SourceLoop:
         metrics.LAST_SWITCHES.labels(name).set(manifest.switches)
         metrics.LAST_VALUES.labels(name).set(manifest.values)
         metrics.DATA_TIMESTAMP.labels(name).set(manifest.data_max_us / 1e6)
+        self._note_data_age(manifest)
         self._changes.recovered("scrape recovered", name, source=name)
         self._held = ""
         rejects = self._cycle.rejects
@@ -165,6 +180,23 @@ class SourceLoop:
             bytes=report.bytes_received,
             seconds=round(seconds, 4),
         )
+
+    def _note_data_age(self, manifest: Manifest) -> None:
+        """Say once that the data is old, and once that it is not any more."""
+        age_ms, most_ms = manifest.data_age_ms or 0, manifest.max_data_age_ms
+        metrics.DATA_AGE.labels(self.source.name).set(age_ms / 1000)
+        is_old = 0 < most_ms < age_ms
+        if is_old and not self._data_is_old:
+            _log.warning(
+                "data is old: the source answers, but its newest row does not change",
+                source=self.source.name,
+                url=self.source.shown_url,
+                data_age_seconds=round(age_ms / 1000),
+                max_data_age=round(most_ms / 1000),
+            )
+        elif self._data_is_old and not is_old:
+            _log.info("data is current again", source=self.source.name)
+        self._data_is_old = is_old
 
     def _note_rejects(self, attempted_ms: int) -> None:
         """Keep for the status what was rejected of the body of this attempt, if it brought one."""
@@ -205,6 +237,8 @@ class SourceLoop:
             source=self.source.name,
             url=self.source.shown_url,
             interval_ms=round(self.source.interval * 1000),
+            epoch=self._epoch,
+            attempt=self._attempt,
             attempted_ms=attempted_ms,
             outcome=outcome,
             duration_ms=round(seconds * 1000, 3),

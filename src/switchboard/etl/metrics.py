@@ -50,6 +50,12 @@ DATA_TIMESTAMP = Gauge(
     ["source"],
     multiprocess_mode="mostrecent",
 )
+DATA_AGE = Gauge(
+    "switchboard_etl_data_age_seconds",
+    "Age of the newest row when a scrape last confirmed the snapshot, by the source's own clock.",
+    ["source"],
+    multiprocess_mode="mostrecent",
+)
 SKEW = Gauge(
     "switchboard_etl_data_skew_seconds",
     "Newest time among the rows of the last body, less our own when it was asked for.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -12,6 +12,9 @@ from switchboard.codec.block import EncodedBlock, Index
 from switchboard.errors import PublishRefused, StoreError, StoreUnavailable
 from switchboard.model import Manifest
 from switchboard.store.redis import Lease, Store
+
+Numbered = Callable[[Manifest], tuple[Manifest, Lease]]
+"""Gives a manifest its number, and the lease to send it with; asked right before it is sent. Raises what forbids it."""
 
 DISCARD_SECONDS = 2.0
 
@@ -29,30 +32,45 @@ class Publication:
         self._source = source
         self._snapshot = snapshot
         self._ttl_ms = ttl_ms
+        self.refused: StoreError | None = None
+        """Why the store did not take the blocks, although it answers: then no more are written."""
         self._announced = False
         self._writing: asyncio.Future[None] | None = None
 
     async def write(self, blocks: Sequence[EncodedBlock]) -> None:
-        """Store blocks. Raises StoreError."""
+        """Store blocks, unless the store has refused some already. Raises StoreUnavailable.
+
+        A refusal is remembered in ``refused``, and no error yet: a full store takes no block, but the body may turn
+        out to be the one that is there, and that can still be confirmed.
+        """
+        if self.refused is not None:
+            return
         self.written += [(block.switch, block.number) for block in blocks]
         # Not cancelled with its caller: what is on its way arrives, and must not arrive after it was removed.
         self._writing = asyncio.ensure_future(
             self._store.write_blocks(self._source, self._snapshot, blocks, self._ttl_ms)
         )
-        await asyncio.shield(self._writing)
+        try:
+            await asyncio.shield(self._writing)
+        except StoreUnavailable:
+            raise
+        except StoreError as error:
+            self.refused = error
 
-    async def commit(self, index: Index, manifest: Manifest, lease: Lease) -> None:
-        """Store the index and announce the snapshot.
+    async def commit(self, index: Index, manifest: Manifest, numbered: Numbered) -> Manifest:
+        """Store the index and announce the snapshot; return its manifest as it was announced.
 
         Raises PublishRefused and StoreError: then nothing has changed, or with StoreUnavailable, perhaps everything.
         """
         await self._store.write_index(self._source, self._snapshot, index, self._ttl_ms)
+        manifest, lease = numbered(manifest)
         self._announced = True  # as far as anybody knows, once the request is on its way
         try:
             await self._store.move_pointer(manifest, lease)
         except (PublishRefused, StoreError) as error:
             self._announced = isinstance(error, StoreUnavailable)
             raise
+        return manifest
 
     async def __aenter__(self) -> Self:
         return self

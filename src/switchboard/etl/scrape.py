@@ -28,6 +28,7 @@ MOST_RETRY_AFTER_SECONDS = 60.0
 LEAST_AGE_SECONDS = 2.0
 """Age from which a Last-Modified tells whether the content has changed."""
 LEAST_MASKED_CHARACTERS = 4
+_MOST_AGE_DIGITS = 10
 _READ_BYTES = 256 << 10
 _RATIO_BYTES = 1 << 20
 """A shorter body may be compressed as well as it likes."""
@@ -48,6 +49,8 @@ class Response:
     def __init__(self, response: aiohttp.ClientResponse, limits: Limits, secrets: Collection[str] = ()) -> None:
         self.not_modified = response.status == 304
         self.validators = _validators(response)
+        self.source_us = _source_us(response)
+        """The source's own clock when it answered, in microseconds since the epoch; None if it does not tell."""
         self.bytes_expected = response.content_length
         self.bytes_received = 0
         self._response = response
@@ -161,6 +164,16 @@ def _validators(response: aiohttp.ClientResponse) -> Validators:
         if modified is None or answered is None or answered - modified < LEAST_AGE_SECONDS:
             last_modified = None
     return Validators(etag, last_modified)
+
+
+def _source_us(response: aiohttp.ClientResponse) -> int | None:
+    """``Date``, and what a cache says that it has kept the answer since then (RFC 9111, 5.1)."""
+    answered = _date(response.headers.get("Date", ""))
+    if answered is None:
+        return None
+    age = response.headers.get("Age", "")
+    kept_seconds = int(age) if age.isascii() and age.isdigit() and len(age) < _MOST_AGE_DIGITS else 0
+    return round((answered + kept_seconds) * 1_000_000)
 
 
 def _date(text: str) -> float | None:

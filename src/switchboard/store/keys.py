@@ -21,7 +21,7 @@ def pointer(source: str) -> str:
 
 
 def lease(source: str) -> str:
-    """``owner:epoch`` of the ingester that owns the source."""
+    """``owner:epoch:n`` of the ETL that owns the source; ``n`` counts its renewals."""
     return f"sb:{{{_encode(source)}}}:lease"
 
 

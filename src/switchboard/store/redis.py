@@ -1,42 +1,51 @@
 """The store: every Redis command of Switchboard.
 
 Redis, Valkey (6.2 or later) and single nodes of a cluster behave alike: no command touches keys of two slots, scripts
-name all their keys, and nothing here scans. Two connection pools, because two kinds of calls need two deadlines:
-*control* (small keys, CONTROL_SECONDS, one retry, all calls may be repeated) and *bulk* (blocks and indexes, at most
-about BULK_BYTES a call, BULK_SECONDS, never repeated).
-
-Library errors are translated here: StoreUnavailable (no answer), StoreError (an answer that says no).
+name all their keys, and nothing here scans. How connections are made, and what becomes of their failures, is in
+``connect.py``: StoreUnavailable (no answer), StoreError (an answer that says no). A bulk call has at most about
+BULK_BYTES.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any
 
 import msgspec
-from redis import exceptions
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from switchboard.codec.block import EncodedBlock, Index, decode_index, encode_index
-from switchboard.config import mask_url
-from switchboard.errors import LeaseLost, SnapshotGone, SnapshotSuperseded, StoreError, StoreUnavailable
-from switchboard.model import Manifest, SourceStatus
+from switchboard.errors import (
+    FormatTooNew,
+    LeaseLost,
+    SnapshotGone,
+    SnapshotSuperseded,
+    StoreError,
+    StoreUnavailable,
+)
+from switchboard.model import FORMAT, Manifest, SourceStatus
 from switchboard.store import keys
+from switchboard.store.connect import Connections
 
-CONTROL_SECONDS = 0.5
-BULK_SECONDS = 3.0
 BULK_BYTES = 1 << 20
 BULK_COMMANDS = 1000
 """Most commands in one pipeline of small bulk commands."""
 LEASE_MS = 5000
 HINT_WAIT_SECONDS = 1.0
 
+_KEY_IS_MISSING = -2
+"""What PTTL answers then."""
+
+
+class _AnyManifest(msgspec.Struct):
+    """As much of a manifest as every version has."""
+
+    format: int = 1
+
+
+_decode_format = msgspec.json.Decoder(_AnyManifest).decode
 _decode_manifest = msgspec.json.Decoder(Manifest).decode
 _decode_status = msgspec.json.Decoder(SourceStatus).decode
 _encode_json = msgspec.json.Encoder().encode
@@ -46,25 +55,33 @@ _UNREADABLE = (ValueError, RecursionError)
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to write one source. ``epoch`` fences off whoever had it before."""
+    """The right to write one source. ``epoch`` fences off whoever had it before; ``n`` counts its renewals."""
 
     source: str
     owner: str
     epoch: int
+    n: int = 0
+
+    @property
+    def holder(self) -> str:
+        """What stays of the value of the lease key while it is renewed."""
+        return f"{self.owner}:{self.epoch}"
 
     @property
     def text(self) -> str:
         """The value of the lease key."""
-        return f"{self.owner}:{self.epoch}"
+        return f"{self.holder}:{self.n}"
 
 
 class Store:
     """One Redis server, or one node of a cluster that holds all slots. Connects when it is first used."""
 
     def __init__(self, url: str) -> None:
-        self.shown_url = mask_url(url)
-        self._control = _client(url, CONTROL_SECONDS, retries=1)
-        self._bulk = _client(url, BULK_SECONDS, retries=0)
+        self._connections = Connections(url)
+        self.shown_url = self._connections.shown_url
+        self._control = self._connections.control
+        self._bulk = self._connections.bulk
+        self._translated = self._connections.translated
         self._take_lease = self._script("take_lease")
         self._renew_lease = self._script("renew_lease")
         self._move_pointer = self._script("move_pointer")
@@ -72,57 +89,71 @@ class Store:
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._control.aclose()
-        await self._bulk.aclose()
+        await self._connections.aclose()
+
+    async def reconnect(self) -> None:
+        """Let the next calls make new connections: the address may lead to another server by now."""
+        await self._connections.give_up()
 
     async def ping(self) -> None:
         """Return if the store answers."""
-        with self._translated("PING"):
+        async with self._translated("PING"):
             await self._control.ping()
 
     # Sources
 
     async def register(self, source: str, place: int) -> None:
         """Add a source to those that exist; sources are asked in the order of their places."""
-        with self._translated("register a source"):
+        async with self._translated("register a source"):
             await self._control.zadd(keys.SOURCES, {source: place})
 
     async def is_known(self, source: str) -> bool:
         """Whether anybody has the lease of a source, a snapshot of it, or an attempt on record."""
-        with self._translated("look for a source"):
+        async with self._translated("look for a source"):
             return bool(await self._control.exists(keys.lease(source), keys.pointer(source), keys.status(source)))
 
     async def forget(self, source: str) -> None:
         """Take a source from those that exist."""
-        with self._translated("forget a source"):
+        async with self._translated("forget a source"):
             await self._control.zrem(keys.SOURCES, source)
 
     async def sources(self) -> list[str]:
         """The sources that exist, in configured order."""
-        with self._translated("read the sources"):
+        async with self._translated("read the sources"):
             names: list[bytes] = await self._control.zrange(keys.SOURCES, 0, -1)
         return [name.decode("utf-8", "replace") for name in names]
 
     async def pointer(self, source: str) -> tuple[Manifest | None, int]:
-        """The current manifest of a source and the milliseconds it has to live; (None, 0) if there is none.
+        """The current manifest of a source and what Redis says of its TTL in milliseconds; (None, 0) if there is none.
 
-        Both are read in one transaction. Raises SnapshotGone if the pointer is no manifest.
+        The TTL is read first, so it is never that of a later confirmation; -1: the pointer has none. Raises
+        SnapshotGone if the pointer is no manifest, FormatTooNew if only a newer version can read it.
         """
-        with self._translated("read a pointer"):
-            async with self._control.pipeline(transaction=True) as pipeline:
-                pipeline.get(keys.pointer(source))
-                pipeline.pttl(keys.pointer(source))
-                text, ttl_ms = await pipeline.execute()
-        if text is None:
+        key = keys.pointer(source)
+        # No MULTI: a full server refuses that, although it refuses neither of the two.
+        async with self._translated("read a pointer"), self._control.pipeline(transaction=False) as pipeline:
+            pipeline.pttl(key)
+            pipeline.get(key)
+            ttl_ms, text = await pipeline.execute()
+        if text is None or ttl_ms == _KEY_IS_MISSING:
             return None, 0
         try:
-            return _decode_manifest(text), max(ttl_ms, 0)
+            newest = _decode_format(text).format
+            if newest > FORMAT:
+                raise FormatTooNew(
+                    f"the pointer of source {source!r} has format {newest}, and this version of Switchboard reads "
+                    f"formats up to {FORMAT}: upgrade this process"
+                )
+            manifest = _decode_manifest(text)
         except _UNREADABLE as error:
             raise SnapshotGone(f"the pointer of source {source!r} cannot be read: {error}") from error
+        if manifest.source != source:
+            raise SnapshotGone(f"the pointer of source {source!r} names a snapshot of {manifest.source!r}")
+        return manifest, ttl_ms
 
     async def status(self, source: str) -> SourceStatus | None:
         """What the ETL last saw of a source; None if no attempt is known."""
-        with self._translated("read a status"):
+        async with self._translated("read a status"):
             text = await self._control.get(keys.status(source))
         with contextlib.suppress(*_UNREADABLE):
             return None if text is None else _decode_status(text)
@@ -130,56 +161,75 @@ class Store:
 
     async def write_status(self, status: SourceStatus) -> None:
         """Tell the API what became of an attempt; kept for ten intervals."""
-        with self._translated("write a status"):
+        async with self._translated("write a status"):
             await self._control.set(keys.status(status.source), _encode_json(status), px=10 * status.interval_ms)
 
     async def hints(self) -> AsyncGenerator[str]:
         """Names of sources whose pointer has just moved. A hint: a message may be lost at any time."""
         async with self._control.pubsub(ignore_subscribe_messages=True) as channel:
-            with self._translated("listen for moved pointers"):
+            given_up = self._connections.given_up
+            async with self._translated("listen for moved pointers"):
                 await channel.subscribe(keys.MOVED)
             while True:
-                with self._translated("listen for moved pointers"):
+                async with self._translated("listen for moved pointers"):
                     message = await channel.get_message(timeout=HINT_WAIT_SECONDS)
+                if self._connections.given_up != given_up:
+                    raise StoreUnavailable("cannot listen for moved pointers: all connections were given up")
                 if message is not None and isinstance(message["data"], bytes):
                     yield message["data"].decode("utf-8", "replace")
 
     # Leases
 
-    async def take_lease(self, source: str, owner: str) -> Lease | None:
-        """Take the lease of a source with a new epoch; None if somebody else has it."""
-        with self._translated("take a lease"):
-            epoch = await self._take_lease([keys.lease(source), keys.epoch(source)], [owner, LEASE_MS])
+    async def lease_value(self, source: str) -> str | None:
+        """The value of a source's lease: ``owner:epoch:n``; None if nobody has it."""
+        async with self._translated("read a lease"):
+            value = await self._control.get(keys.lease(source))
+        return None if value is None else value.decode("utf-8", "surrogateescape")
+
+    async def take_lease(
+        self, source: str, owner: str, *, silent: str | None = None, least_epoch: int = 0
+    ) -> Lease | None:
+        """Take the lease of a source with a new epoch of at least ``least_epoch``; None if somebody else has it.
+
+        ``silent`` is a value of the lease that was not renewed for LEASE_MS on the caller's clock: then it is taken
+        from whoever has it, if it is still the same.
+        """
+        names = [keys.lease(source), keys.epoch(source), keys.pointer(source)]
+        expected = (silent or "").encode("utf-8", "surrogateescape")
+        async with self._translated("take a lease"):
+            epoch = await self._take_lease(names, [owner, LEASE_MS, expected, least_epoch])
         return None if epoch is None else Lease(source, owner, int(epoch))
 
-    async def renew_lease(self, lease: Lease) -> bool:
-        """Keep a lease for another LEASE_MS; False if it is lost."""
-        with self._translated("renew a lease"):
-            return bool(await self._renew_lease([keys.lease(lease.source)], [lease.text, LEASE_MS]))
+    async def renew_lease(self, lease: Lease) -> Lease | None:
+        """Keep a lease for another LEASE_MS; the lease as it is then, or None if it is lost."""
+        renewed = replace(lease, n=lease.n + 1)
+        async with self._translated("renew a lease"):
+            held = await self._renew_lease([keys.lease(lease.source)], [lease.holder, renewed.n, LEASE_MS])
+        return renewed if held else None
 
     async def release_lease(self, lease: Lease) -> None:
         """Give a lease back, so that another writer need not wait for its end."""
-        with self._translated("release a lease"):
-            await self._renew_lease([keys.lease(lease.source)], [lease.text, 0])
+        async with self._translated("release a lease"):
+            # Held with this number, or with the next one if a renewal was cancelled on its way.
+            await self._renew_lease([keys.lease(lease.source)], [lease.holder, lease.n + 1, 0])
 
     # Snapshots, written: blocks, then the index, then the pointer
 
     async def write_blocks(self, source: str, snapshot: str, blocks: Sequence[EncodedBlock], ttl_ms: int) -> None:
         """Write blocks that live for ``ttl_ms``. Raises StoreError if one of them is there already."""
         for some in _bulks(blocks):
-            with self._translated("write blocks"):
-                async with self._bulk.pipeline(transaction=False) as pipeline:
-                    for block in some:
-                        key = keys.block(source, snapshot, block.switch, block.number)
-                        pipeline.set(key, memoryview(block.payload), px=ttl_ms, nx=True)
-                    written = await pipeline.execute()
+            async with self._translated("write blocks"), self._bulk.pipeline(transaction=False) as pipeline:
+                for block in some:
+                    key = keys.block(source, snapshot, block.switch, block.number)
+                    pipeline.set(key, memoryview(block.payload), px=ttl_ms, nx=True)
+                written = await pipeline.execute()
             for block, done in zip(some, written, strict=True):
                 if not done:
                     raise StoreError(f"block {block.switch!r} of snapshot {snapshot} was written twice")
 
     async def write_index(self, source: str, snapshot: str, index: Index, ttl_ms: int) -> None:
         """Write the index of a snapshot whose blocks are all written."""
-        with self._translated("write an index"):
+        async with self._translated("write an index"):
             done = await self._bulk.set(keys.index(source, snapshot), encode_index(index), px=ttl_ms, nx=True)
         if not done:
             raise StoreError(f"the index of snapshot {snapshot} was written twice")
@@ -187,39 +237,43 @@ class Store:
     async def move_pointer(self, manifest: Manifest, lease: Lease) -> None:
         """Announce a snapshot. Raises LeaseLost or SnapshotSuperseded; then the pointer stays where it is."""
         source = manifest.source
-        arguments = [lease.text, _encode_json(manifest), manifest.ttl_ms, keys.MOVED, source]
-        with self._translated("move a pointer"):
+        arguments = [lease.holder, lease.n, _encode_json(manifest), manifest.ttl_ms, keys.MOVED, source]
+        async with self._translated("move a pointer"):
             answer = await self._move_pointer([keys.pointer(source), keys.lease(source)], arguments)
-        if answer == b"lease":
-            raise LeaseLost(f"source {source!r} has another writer: {lease.text} does not hold its lease")
         if answer != b"moved":
-            raise SnapshotSuperseded(f"source {source!r} has a newer snapshot than {manifest.snapshot}")
+            raise _refused(answer, manifest, lease)
 
-    async def extend(self, manifest: Manifest, blocks: Sequence[tuple[str, int]], lease: Lease, ttl_ms: int) -> None:
-        """Confirm a snapshot: blocks and index live for ``ttl_ms`` again, then the pointer for its TTL.
-
-        Raises SnapshotGone if any key is missing (then the pointer keeps its old end), LeaseLost.
-        """
+    async def extend_blocks(self, manifest: Manifest, blocks: Sequence[tuple[str, int]], ttl_ms: int) -> None:
+        """Let blocks and index of a snapshot live for ``ttl_ms`` again. Raises SnapshotGone if any is missing."""
         source, snapshot = manifest.source, manifest.snapshot
         names = [keys.index(source, snapshot), *(keys.block(source, snapshot, *block) for block in blocks)]
-        with self._translated("extend a snapshot"):
+        async with self._translated("extend a snapshot"):
             for start in range(0, len(names), BULK_COMMANDS):
                 async with self._bulk.pipeline(transaction=False) as pipeline:
                     for name in names[start : start + BULK_COMMANDS]:
                         pipeline.pexpire(name, ttl_ms)
                     if not all(await pipeline.execute()):
                         raise SnapshotGone(f"keys of snapshot {snapshot} of source {source!r} are missing")
-            pointer_keys = [keys.pointer(source), keys.lease(source)]
-            answer = await self._extend_pointer(pointer_keys, [lease.text, snapshot, manifest.ttl_ms])
-        if answer == b"lease":
-            raise LeaseLost(f"source {source!r} has another writer: {lease.text} does not hold its lease")
+
+    async def extend_pointer(self, manifest: Manifest, lease: Lease) -> None:
+        """Confirm a snapshot whose blocks live on: the pointer gets this manifest and lives for its TTL again.
+
+        Raises SnapshotGone if the pointer does not name the snapshot, LeaseLost, SnapshotSuperseded if a later
+        confirmation is there.
+        """
+        source = manifest.source
+        arguments = [lease.holder, lease.n, _encode_json(manifest), manifest.ttl_ms]
+        async with self._translated("extend a pointer"):
+            answer = await self._extend_pointer([keys.pointer(source), keys.lease(source)], arguments)
+        if answer == b"gone":
+            raise SnapshotGone(f"the pointer of source {source!r} does not name {manifest.snapshot} any more")
         if answer != b"extended":
-            raise SnapshotGone(f"the pointer of source {source!r} does not name {snapshot} any more")
+            raise _refused(answer, manifest, lease)
 
     async def discard(self, source: str, snapshot: str, blocks: Sequence[tuple[str, int]]) -> None:
         """Remove what was written of a snapshot that will not be announced."""
         names = [keys.index(source, snapshot), *(keys.block(source, snapshot, *block) for block in blocks)]
-        with self._translated("discard a snapshot"):
+        async with self._translated("discard a snapshot"):
             for start in range(0, len(names), BULK_COMMANDS):
                 async with self._bulk.pipeline(transaction=False) as pipeline:
                     for name in names[start : start + BULK_COMMANDS]:
@@ -230,7 +284,7 @@ class Store:
 
     async def read_index(self, manifest: Manifest) -> Index:
         """The index of a snapshot. Raises SnapshotGone if it is missing or unreadable."""
-        with self._translated("read an index"):
+        async with self._translated("read an index"):
             data = await self._bulk.get(keys.index(manifest.source, manifest.snapshot))
         if data is None:
             raise SnapshotGone(f"the index of {manifest.snapshot} of source {manifest.source!r} is missing")
@@ -243,62 +297,22 @@ class Store:
         ]
         sizes = [block.size_bytes for block in index.blocks]
         for first, end in _bulk_ranges(sizes):
-            with self._translated("read blocks"):
-                async with self._bulk.pipeline(transaction=False) as pipeline:
-                    for name in names[first:end]:
-                        pipeline.get(name)
-                    payloads = await pipeline.execute()
+            async with self._translated("read blocks"), self._bulk.pipeline(transaction=False) as pipeline:
+                for name in names[first:end]:
+                    pipeline.get(name)
+                payloads = await pipeline.execute()
             yield payloads
 
     def _script(self, name: str) -> Any:
-        text = files("switchboard.store").joinpath(f"{name}.lua").read_text(encoding="utf-8")
+        folder = files("switchboard.store")
+        text = "".join(folder.joinpath(f"{each}.lua").read_text(encoding="utf-8") for each in ("fence", name))
         return self._control.register_script(text)
 
-    @contextlib.contextmanager
-    def _translated(self, what: str) -> Iterator[None]:
-        try:
-            with _heard_when_cancelled():
-                yield
-        except exceptions.AuthenticationError as error:  # a ConnectionError to redis-py
-            raise StoreError(f"cannot {what}: {self.shown_url} refuses the user or password") from error
-        except (exceptions.ConnectionError, exceptions.TimeoutError, OSError, TimeoutError) as error:
-            raise StoreUnavailable(f"cannot {what}: {self.shown_url} does not answer ({_brief(error)})") from error
-        except exceptions.RedisError as error:
-            raise StoreError(f"cannot {what}: {self.shown_url} refuses ({_brief(error)})") from error
 
-
-@contextlib.contextmanager
-def _heard_when_cancelled() -> Iterator[None]:
-    """Raise CancelledError if this task was cancelled within, and nobody heard of it.
-
-    redis-py sends with asyncio.wait_for. In Python 3.11 that forgets a cancellation that comes together with its
-    result (python/cpython#86296, mended in 3.12): a scrape could neither be stopped then, nor end at its timeout.
-    """
-    task = asyncio.current_task()
-    assert task is not None
-    before = task.cancelling()
-    try:
-        yield
-    except Exception as error:
-        if task.cancelling() > before:
-            raise asyncio.CancelledError from error
-        raise
-    if task.cancelling() > before:
-        raise asyncio.CancelledError
-
-
-def _client(url: str, timeout_seconds: float, *, retries: int) -> Any:
-    return Redis.from_url(
-        url,
-        socket_timeout=timeout_seconds,
-        socket_connect_timeout=CONTROL_SECONDS,
-        retry=Retry(NoBackoff(), retries),
-        protocol=2,
-    )
-
-
-def _brief(error: Exception) -> str:
-    return str(error) or type(error).__name__
+def _refused(answer: bytes, manifest: Manifest, lease: Lease) -> LeaseLost | SnapshotSuperseded:
+    if answer == b"lease":
+        return LeaseLost(f"source {manifest.source!r} has another writer: {lease.text} does not hold its lease")
+    return SnapshotSuperseded(f"source {manifest.source!r} has a newer snapshot than {manifest.snapshot}")
 
 
 def _bulks(blocks: Sequence[EncodedBlock]) -> Iterator[Sequence[EncodedBlock]]:

@@ -1,0 +1,131 @@
+"""Connections to Redis: two pools with two deadlines, every failure translated, and new connections when they are due.
+
+*control* is for small keys (CONTROL_SECONDS, one retry, all calls may be repeated), *bulk* for blocks and indexes
+(BULK_SECONDS, never repeated).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+from redis import exceptions
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from switchboard.clocks import boottime
+from switchboard.config import mask_url
+from switchboard.errors import StoreError, StoreUnavailable, SwitchboardError
+
+CONTROL_SECONDS = 0.5
+BULK_SECONDS = 3.0
+RECONNECT_SECONDS = 0.5
+"""All connections are given up at most this often."""
+
+_WRONG_SERVER = (
+    exceptions.ReadOnlyError,
+    exceptions.MasterDownError,
+    exceptions.BusyLoadingError,
+    exceptions.AuthenticationError,
+)
+# Redis 6.2 wraps what a command in a script answered into the text of another error.
+_WRONG_SERVER_TEXT = re.compile(r"(?:^|[-\s])(?:READONLY|MASTERDOWN|LOADING|NOAUTH|NOREPLICAS)\b")
+
+
+class Connections:
+    """The pools of one Redis. They connect when they are first used."""
+
+    def __init__(self, url: str) -> None:
+        self.shown_url = mask_url(url)
+        self.control = _client(url, CONTROL_SECONDS, retries=1)
+        self.bulk = _client(url, BULK_SECONDS, retries=0)
+        self.given_up = 0
+        """How many times all connections were given up. Who keeps one for long compares."""
+        self._given_up_at = float("-inf")
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self.control.aclose()
+        await self.bulk.aclose()
+
+    @contextlib.asynccontextmanager
+    async def translated(self, what: str) -> AsyncIterator[None]:
+        """Raise StoreUnavailable for whatever fails within because of a connection, StoreError for a refusal.
+
+        An answer that a server gives only because it is not the primary, or not yet, ends all connections: behind the
+        same address another server may be the primary by now.
+        """
+        try:
+            async with _heard_when_cancelled():
+                yield
+        except SwitchboardError:
+            raise
+        except exceptions.AuthenticationError as error:  # a ConnectionError to redis-py
+            await self.give_up()
+            raise StoreError(f"cannot {what}: {self.shown_url} refuses the user or password") from error
+        except exceptions.BusyLoadingError as error:  # this one too
+            await self.give_up()
+            raise StoreUnavailable(f"cannot {what}: {self.shown_url} is loading its data") from error
+        except (exceptions.ConnectionError, exceptions.TimeoutError, OSError, TimeoutError) as error:
+            raise StoreUnavailable(f"cannot {what}: {self.shown_url} does not answer ({_brief(error)})") from error
+        except exceptions.RedisError as error:
+            if isinstance(error, _WRONG_SERVER) or _WRONG_SERVER_TEXT.search(str(error)):
+                await self.give_up()
+            raise StoreError(f"cannot {what}: {self.shown_url} refuses ({_brief(error)})") from error
+        except Exception as error:
+            # A connection that is reset in the middle of a call fails in many ways: uvloop raises RuntimeError,
+            # redis-py AttributeError. None of them may end the process.
+            raise StoreUnavailable(
+                f"cannot {what}: the connection to {self.shown_url} broke ({type(error).__name__}: {_brief(error)})"
+            ) from error
+
+    async def give_up(self) -> None:
+        """Close the connections that are idle now, and those in use when they are free; at most every 0.5 s."""
+        now = boottime()
+        if now - self._given_up_at < RECONNECT_SECONDS:
+            return
+        self._given_up_at = now
+        self.given_up += 1
+        for client in (self.control, self.bulk):
+            pool = client.connection_pool
+            with contextlib.suppress(Exception):  # they are closed whatever is said meanwhile
+                await pool.update_active_connections_for_reconnect()
+                await pool.disconnect(inuse_connections=False)
+
+
+@contextlib.asynccontextmanager
+async def _heard_when_cancelled() -> AsyncIterator[None]:
+    """Raise CancelledError if this task was cancelled within, and nobody heard of it.
+
+    redis-py sends with asyncio.wait_for. In Python 3.11 that forgets a cancellation that comes together with its
+    result (python/cpython#86296, mended in 3.12): a scrape could neither be stopped then, nor end at its timeout.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    before = task.cancelling()
+    try:
+        yield
+    except Exception as error:
+        if task.cancelling() > before:
+            raise asyncio.CancelledError from error
+        raise
+    if task.cancelling() > before:
+        raise asyncio.CancelledError
+
+
+def _client(url: str, timeout_seconds: float, *, retries: int) -> Any:
+    return Redis.from_url(
+        url,
+        socket_timeout=timeout_seconds,
+        socket_connect_timeout=CONTROL_SECONDS,
+        retry=Retry(NoBackoff(), retries),
+        protocol=2,
+    )
+
+
+def _brief(error: Exception) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,27 @@
+-- Put before the scripts that only the holder of a lease may run.
+
+-- A whole number below 2^53, which Lua holds exactly; nil for anything else.
+local function whole(value)
+  local number = tonumber(value)
+  if number and number >= 0 and number < 9007199254740992 and number % 1 == 0 then
+    return number
+  end
+  return nil
+end
+
+-- The table that a JSON text holds; an empty one for anything else.
+local function decoded(text)
+  local readable, value = pcall(cjson.decode, text or '')
+  if readable and type(value) == 'table' then
+    return value
+  end
+  return {}
+end
+
+-- Whether the lease is held by owner:epoch, and the call was sent no earlier than one renewal ago: a call that was
+-- delayed for longer could confirm what is not true any more.
+local function is_held(lease, holder, n)
+  local held, renewals = string.match(lease or '', '^(.*):(%d+)$')
+  local delay = held == holder and tonumber(renewals) - tonumber(n)
+  return delay == 0 or delay == 1
+end

@@ -1,0 +1,200 @@
+"""Connections to Redis: how their failures are told, and when all of them are made anew."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+import threading
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+import uvloop
+from redis.asyncio import Redis
+
+from switchboard.errors import LeaseLost, StoreError, StoreUnavailable
+from switchboard.store import keys
+from switchboard.store.connect import RECONNECT_SECONDS, Connections
+from switchboard.store.redis import Store
+from tests.processes import free_port
+from tests.servers import RedisKind, eventually, redis_kinds, running_redis
+
+SINGLE = [kind for kind in redis_kinds() if not kind.cluster]
+
+
+@contextlib.asynccontextmanager
+async def replica(kind: RedisKind) -> AsyncIterator[tuple[Store, Any]]:
+    """A store that has just used its connections, and a client to its server, which is the replica of nobody then."""
+    async with (
+        running_redis(kind) as server,
+        Redis.from_url(server.url, protocol=2) as client,
+        contextlib.aclosing(Store(server.url)) as store,
+    ):
+        assert await store.take_lease("lab", "me") is not None
+        await client.replicaof("127.0.0.1", free_port())
+        yield store, client
+
+
+async def connections_of(client: Any) -> set[str]:
+    """Ids of the connections that the server has, the client's own aside."""
+    own = str(await client.client_id())
+    return {each["id"] for each in await client.client_list()} - {own}
+
+
+@pytest.mark.parametrize("kind", SINGLE, ids=lambda kind: kind.name)
+async def test_a_server_that_is_no_primary_any_more_is_left(kind: RedisKind) -> None:
+    """A write that is refused with READONLY, in a script or not, ends all connections; the next call makes new ones."""
+    async with replica(kind) as (store, client):
+        for write in (store.register("lab", 0), store.take_lease("lab", "me")):
+            before = await connections_of(client)
+            await asyncio.sleep(RECONNECT_SECONDS)
+            with pytest.raises(StoreError, match=r"(?i)read.?only"):
+                await write
+            assert await store.sources() == []
+            assert not before & await connections_of(client)
+        await client.replicaof("NO", "ONE")
+        await store.register("lab", 0)
+
+
+@pytest.mark.parametrize("kind", SINGLE, ids=lambda kind: kind.name)
+async def test_a_server_without_its_primary_is_left(kind: RedisKind) -> None:
+    """So does a read that is refused with MASTERDOWN."""
+    async with replica(kind) as (store, client):
+        await client.config_set("replica-serve-stale-data", "no")
+        before = await connections_of(client)
+        with pytest.raises(StoreError):
+            await store.pointer("lab")
+        with pytest.raises(StoreError):
+            await store.pointer("lab")
+        await client.replicaof("NO", "ONE")
+        assert await store.pointer("lab") == (None, 0)
+        assert not before & await connections_of(client)
+
+
+async def test_who_listens_is_told(redis_server: Any) -> None:
+    """The connection for hints ends with the others, and a new one hears what moves."""
+    async with (
+        contextlib.aclosing(Store(redis_server.url)) as store,
+        Redis.from_url(redis_server.url) as client,
+        contextlib.aclosing(store.hints()) as hints,
+    ):
+        listening = asyncio.ensure_future(anext(hints))
+
+        async def heard() -> bool:
+            await client.publish(keys.MOVED, b"lab")
+            return listening.done()
+
+        await eventually(heard, "a hint")
+        await store.reconnect()
+        with pytest.raises(StoreUnavailable, match="given up"):
+            assert [hint async for hint in hints] == []
+
+
+async def test_connections_are_not_given_up_all_the_time() -> None:
+    """However many calls fail for that reason, half a second lies between two times."""
+    connections = Connections(f"redis://127.0.0.1:{free_port()}/0")
+    for _ in range(50):
+        await connections.give_up()
+    assert connections.given_up == 1
+    await asyncio.sleep(RECONNECT_SECONDS)
+    await connections.give_up()
+    assert connections.given_up == 2
+
+
+@contextlib.contextmanager
+def answering(answer: bytes | None) -> Iterator[tuple[str, list[int]]]:
+    """A server that says the same to every command, or resets every connection; yields its URL and its connections."""
+    accepted: list[int] = []
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve(connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            if answer is None:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                return
+            while request := connection.recv(65536):
+                connection.sendall(answer * request.count(b"*"))  # one for each command
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, address = listener.accept()
+                accepted.append(address[1])
+                threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield f"redis://127.0.0.1:{listener.getsockname()[1]}/0", accepted
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+
+
+WRONG_SERVER = [
+    b"-READONLY You can't write against a read only replica.",
+    b"-ERR Error running script (call to f_1): @user_script:9: -READONLY You can't write against a read only replica.",
+    b"-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+    b"-LOADING Redis is loading the dataset in memory",
+    b"-NOAUTH Authentication required.",
+    b"-NOREPLICAS Not enough good replicas to write.",
+]
+
+
+@pytest.mark.parametrize("line", WRONG_SERVER, ids=lambda line: line.split()[0].decode() + str(len(line)))
+async def test_answers_that_only_a_wrong_server_gives(line: bytes) -> None:
+    """Each is a StoreError, and makes the next call connect anew."""
+    with answering(line + b"\r\n") as (url, accepted):
+        async with contextlib.aclosing(Store(url)) as store:
+            with pytest.raises(StoreError):
+                await store.sources()
+            before = len(accepted)
+            with pytest.raises(StoreError):
+                await store.sources()
+            assert len(accepted) > before
+
+
+@pytest.mark.parametrize("line", [b"-WRONGTYPE Operation against a key", b"-OOM command not allowed", b"-NOPERM no"])
+async def test_other_refusals_keep_the_connection(line: bytes) -> None:
+    """What the right server says too is no reason to leave it."""
+    with answering(line + b"\r\n") as (url, accepted):
+        async with contextlib.aclosing(Store(url)) as store:
+            for _ in range(3):
+                with pytest.raises(StoreError):
+                    await store.sources()
+            assert len(accepted) == 1
+
+
+def test_resets_are_unavailability_whoever_raises_them() -> None:
+    """On uvloop, whose transports raise RuntimeError when they are reset in the middle of a call."""
+
+    async def call_all(url: str) -> None:
+        async with contextlib.aclosing(Store(url)) as store:
+            for _ in range(60):
+                calls = [store.sources(), store.pointer("lab"), store.take_lease("lab", "me"), store.ping()]
+                outcomes = await asyncio.gather(*calls, return_exceptions=True)
+                assert [type(outcome) for outcome in outcomes] == [StoreUnavailable] * len(calls)
+
+    with answering(None) as (url, accepted), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(call_all(url))
+        assert len(accepted) > 60
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("the handler is closed"), AttributeError("feed"), EOFError(), KeyError(1), OSError(9, "bad")]
+)
+async def test_any_other_failure_of_a_connection_is_unavailability(error: Exception) -> None:
+    """Whatever a library raises, what comes out names the call and the server, and has the cause behind it."""
+    connections = Connections("redis://someone:hunter2@localhost:1/0")
+    with pytest.raises(StoreUnavailable, match=r"cannot say PING: .*redis://someone:\*\*\*@localhost") as raised:
+        async with connections.translated("say PING"):
+            raise error
+    assert raised.value.__cause__ is error
+
+
+async def test_our_own_errors_stay_what_they_are() -> None:
+    """A refusal that was found in an answer is not translated again."""
+    with pytest.raises(LeaseLost, match="mine"):
+        async with Connections("redis://localhost:1/0").translated("say PING"):
+            raise LeaseLost("mine")
