@@ -22,6 +22,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from redis import Redis
+
 from switchboard.store.embedded import find_server
 
 T = TypeVar("T")
@@ -186,6 +188,15 @@ class Switchboard:
         """Path of the private Redis' socket, as `up` prints it."""
         return wait_for(lambda: re.search(r"-s (\S+)", self.output), "the redis-cli line")[1]
 
+    def crash(self) -> None:
+        """End it and its children at once, with SIGKILL: none of them can say goodbye, or start another again."""
+        pids = [self.process.pid, *self.children()]
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+        self.process.wait()
+
     def children(self) -> dict[int, str]:
         """The processes that it started, with their command lines."""
         return dict(children_of(self.process.pid))
@@ -217,20 +228,36 @@ def memory_bytes(pid: int) -> int:
 
 
 class RedisServer:
-    """A Redis on a TCP port, without persistence: stopped and started again, it is empty. Use as a context manager."""
+    """A Redis on a TCP port, without persistence: stopped and started again, it is empty. Use as a context manager.
 
-    def __init__(self, port: int, password: str = "") -> None:
+    ``server`` is the program, by default the one that ``find_server`` finds; ``environ`` is added to our environment.
+    """
+
+    def __init__(
+        self, port: int, password: str = "", *, server: Path | None = None, environ: Mapping[str, str] | None = None
+    ) -> None:
         self.port = port
         self.url = f"redis://{f':{password}@' if password else ''}127.0.0.1:{port}/0"
         self._password = password
+        self._server = server
+        self._environ = dict(environ or {})
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it and wait until it listens."""
         arguments = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         arguments += ["--requirepass", self._password] if self._password else []
-        self._process = subprocess.Popen([find_server(), *arguments], stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            [self._server or find_server(), *arguments],
+            env={**os.environ, **self._environ},
+            stdout=subprocess.DEVNULL,
+        )
         wait_for(lambda: listens(self.port), "Redis listens")
+
+    def ask(self, *words: str | int) -> Any:
+        """The answer to one command, on a connection of its own. Raises redis.RedisError."""
+        with Redis(port=self.port, password=self._password or None, protocol=2, decode_responses=True) as client:
+            return client.execute_command(*words)
 
     def stop(self) -> None:
         """End it, if it runs, and wait for that."""
