@@ -247,6 +247,8 @@ class RedisServer:
         """Start it and wait until it listens."""
         arguments = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         arguments += ["--requirepass", self._password] if self._password else []
+        self._folder = tempfile.TemporaryDirectory(prefix="switchboard-test-")  # a replica writes what it is sent
+        arguments += ["--dir", self._folder.name]
         self._process = subprocess.Popen(
             [self._server or find_server(), *arguments],
             env={**os.environ, **self._environ},
@@ -265,6 +267,7 @@ class RedisServer:
             self._process.terminate()
             self._process.wait(STOP_SECONDS)
             self._process = None
+            self._folder.cleanup()
 
     def __enter__(self) -> Self:
         self.start()
