@@ -7,7 +7,8 @@ import contextlib
 import shutil
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from enum import Enum
@@ -188,6 +189,24 @@ async def _perform(steps: Steps, reader: asyncio.StreamReader, writer: asyncio.S
                 writer.transport.abort()
             return False
     return True
+
+
+@contextlib.contextmanager
+def in_thread(web: Web) -> Iterator[Web]:
+    """Run a server in a thread of its own, for tests that are no coroutines."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        asyncio.run_coroutine_threadsafe(web.__aenter__(), loop).result(PATIENCE_SECONDS)
+        try:
+            yield web
+        finally:
+            asyncio.run_coroutine_threadsafe(web.__aexit__(None, None, None), loop).result(PATIENCE_SECONDS)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(PATIENCE_SECONDS)
+        loop.close()
 
 
 def http(status: int, body: bytes = b"", *, framed: bool = True, **headers: str) -> bytes:
