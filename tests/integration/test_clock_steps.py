@@ -18,9 +18,9 @@ from tests.telemetry import Telemetry
 INTERVAL, TIMEOUT, TTL = 1.0, 0.8, 3.0
 FRESH = 1.5 * INTERVAL
 LEASE = 5.0
-SLACK = 2.0
+SLACK = 3.0
 """Of the scrape itself (its timeout), of a poll, and of a busy machine."""
-CALM_TTL = 10.0
+CALM_TTL = 20.0
 """Where nothing is dead: long enough that no busy machine makes an end of it."""
 LONG_TTLS = 3
 """So many TTLs after the source died we still look."""
@@ -144,10 +144,11 @@ def test_redis_steps_while_the_owner_of_the_lease_is_dead(tmp_path: Path, step: 
         left_ms = redis.ask("PTTL", keys.lease(SOURCE))
         print(f"the lease has {left_ms} ms to live")
         assert left_ms > 1000 * (abs(step) - LEASE)
-        wait_for(lambda: ask(api).value > value, "data of the other ETL", 3 * LEASE)
+        wait_for(lambda: ask(api).value > value, "data of the other ETL", 4 * LEASE)
         took = time.monotonic() - crashed_at
         print(f"taken over within {took:.1f} s")
-        assert took <= LEASE + 2 * INTERVAL + SLACK  # a value that has not risen yet is the same snapshot
+        # A value that has not risen yet is the same snapshot; another lease's time is for a busy machine.
+        assert took <= 2 * LEASE + 2 * INTERVAL
 
 
 @needs_faketime
