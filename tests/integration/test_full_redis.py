@@ -37,7 +37,8 @@ def test_an_unchanged_snapshot_is_confirmed_on_a_full_redis(tmp_path: Path, kind
     file = tmp_path / "sources.toml"
     with RedisServer(free_port(), server=kind.server) as redis, in_thread(Web(answer)) as source:
         file.write_text(
-            f'interval = {INTERVAL}\ntimeout = {INTERVAL}\nttl = {TTL}\n[[sources]]\nname = "calm"\nurl = "{source.url}"\n'
+            f"interval = {INTERVAL}\ntimeout = {INTERVAL}\nttl = {TTL}\n"
+            f'[[sources]]\nname = "calm"\nurl = "{source.url}"\n'
         )
         options = ["--config", str(file), "--redis-url", redis.url, "--log-format", "json"]
         with Switchboard(options, command="ingester") as system:
