@@ -3,8 +3,9 @@
 The body is cut into chunks of CHUNK_BYTES at line ends. That depends on the bytes alone, never on how they arrived, so
 any chunking of one body gives one result. Each chunk goes the fast way (`columnar.py`): pyarrow reads it with a type
 for every column, and a few vectorised checks make sure that pyarrow understood no cell more generously than we do.
-What fails there is halved and tried again, and only parts of at most ROWS_BYTES are read row by row (`rows.py`), which
-finds the culprits and keeps the rest: a bad cell in every chunk costs its neighbours little.
+What fails there is halved and tried again, from SIEVE_BYTES on also without the lines that cannot be rows (`sieve.py`),
+and only parts of at most ROWS_BYTES are read row by row (`rows.py`), which finds the culprits and keeps the rest: a bad
+cell in every chunk costs its neighbours little.
 
 *Kinds*. A column outside the keys is a metric or a label. What the dialect does not know is decided by the first rows
 that have text in it: a metric, if at least half of those cells are numbers. A metric starts as int32 if those are
@@ -18,6 +19,7 @@ module for everything (a tenth of the speed).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pyarrow.compute as pc
 
@@ -27,6 +29,7 @@ from switchboard.codec.columnar import NeedsRows
 from switchboard.codec.dialects import BOM, read_header, recognise
 from switchboard.codec.kinds import MOST_LINE_BYTES, Context
 from switchboard.codec.rejects import Rejects
+from switchboard.codec.sieve import SIEVE_BYTES, sieve
 from switchboard.config import ColumnSettings
 from switchboard.errors import BodyError
 
@@ -65,6 +68,8 @@ class CsvParser:
         self._window = chunk_bytes
         self._pending = bytearray()
         self._line = 1
+        self._hopeless = False
+        """Whether the last part that was read had no row that can be used: then what follows is cut small at once."""
         self._context: Context | None = None
 
     def feed(self, data: bytes) -> Iterator[RowBatch]:
@@ -138,19 +143,42 @@ class CsvParser:
 
     def _read(self, context: Context, chunk: bytes, *, last: bool) -> tuple[list[RowBatch], int]:
         """Read a chunk the fast way as far as that goes: what fails is halved, and only small parts go row by row."""
+        small = len(chunk) <= ROWS_BYTES
+        if small or not self._hopeless:
+            batches = self._read_fast(context, chunk)
+            if batches is not None:
+                self._hopeless = False
+                return batches, len(chunk)
+        middle = chunk.rfind(b"\n", 0, len(chunk) // 2) + 1
+        if not small and middle and b'"' not in chunk:  # within quotes a line end is no end
+            first, _ = self._read(context, chunk[:middle], last=False)
+            second, _ = self._read(context, chunk[middle:], last=last)
+            return [*first, *second], len(chunk)
+        batches, consumed = rows.parse(context, chunk, self._line, last=last)
+        self._hopeless = not batches
+        self._line += chunk.count(b"\n", 0, consumed)
+        return batches, consumed
+
+    def _read_fast(self, context: Context, chunk: bytes) -> list[RowBatch] | None:
+        """Read a chunk the fast way, if need be without the lines that cannot be rows; None if that is not enough."""
         try:
             batch = columnar.parse(context, chunk, self._line)
+            self._line += batch.rows.num_rows  # there every line is a row
+            return [batch]
         except NeedsRows:
-            middle = chunk.rfind(b"\n", 0, len(chunk) // 2) + 1
-            if len(chunk) > ROWS_BYTES and middle and b'"' not in chunk:  # within quotes a line end is no end
-                first, _ = self._read(context, chunk[:middle], last=False)
-                second, _ = self._read(context, chunk[middle:], last=last)
-                return [*first, *second], len(chunk)
-            batches, consumed = rows.parse(context, chunk, self._line, last=last)
-            self._line += chunk.count(b"\n", 0, consumed)
-            return batches, consumed
-        self._line += batch.rows.num_rows  # there every line is a row
-        return [batch], len(chunk)
+            sieved = sieve(context, chunk, self._line) if len(chunk) <= SIEVE_BYTES else None
+        if sieved is None:
+            return None
+        batches = []
+        if sieved.rows:
+            try:
+                batch = columnar.parse(context, sieved.rows, self._line)
+            except NeedsRows:
+                return None
+            batches.append(replace(batch, lines=sieved.lines))
+        sieved.reject(context.rejects)
+        self._line += chunk.count(b"\n")
+        return batches
 
     def _count(self, batch: RowBatch) -> None:
         self.rows += batch.rows.num_rows

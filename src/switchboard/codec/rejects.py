@@ -73,6 +73,15 @@ class Rejects:
                 text = text[: MOST_VALUE_CHARACTERS - 1] + "…"
             self.examples.append(Reject(reason=reason, line=line, column=column, value=text))
 
+    def room(self, reason: str) -> int:
+        """How many more of a reason may become examples: after those, ``count`` is enough."""
+        return max(0, MOST_EXAMPLES_OF_REASON - self.counts[reason])
+
+    def count(self, reason: str, more: int) -> None:
+        """Count so many more, of which none becomes an example."""
+        if more:
+            self.counts[reason] += more
+
     @property
     def rows(self) -> int:
         """How many rows were dropped: all that is not known to be a matter of one cell."""

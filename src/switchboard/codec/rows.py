@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import islice
 
 import numpy as np
@@ -33,6 +34,7 @@ from switchboard.codec.numbers import (
     without_unit,
 )
 from switchboard.codec.rejects import Rejects
+from switchboard.codec.sieve import SIEVE_BYTES, sieve
 from switchboard.codec.times import FUTURE_US, YEAR_2000_US, ahead, guess_unit, to_us
 from switchboard.errors import BodyError
 
@@ -43,7 +45,6 @@ SMALL_DIGITS = 9
 SAMPLE_ROWS = 64
 """So many rows decide what a column holds."""
 
-_LINE_END = frozenset("\r\n")
 _CONTROL = re.compile(rb"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]")  # a line end may be part of a quoted cell
 # Possessive: a quote that is open at the end of the chunk must not be closed by half of an escaped one.
 _QUOTED_CELL = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')
@@ -55,13 +56,23 @@ Row = tuple[int, list[str], int]
 
 def learn_kinds(context: Context, chunk: bytes, line: int) -> None:
     """Decide from the first rows what the columns hold. What is wrong in them is reported when they are parsed."""
-    rows: list[list[str]] = []
-    for _, cells in islice(_cells(context, chunk, line, Rejects(), tolerant=True), SAMPLE_ROWS):
-        rows.append(cells)
+    rows = list(islice(_sample(context, chunk, line), SAMPLE_ROWS))
     for at, kind in context.kinds.items():
         if kind is Kind.UNKNOWN:
             context.kinds[at] = _decide(context, at, [cells[at] for cells in rows])
     context.learned = True
+
+
+def _sample(context: Context, chunk: bytes, line: int) -> Iterator[list[str]]:
+    """Rows of a chunk up to an error; sieved, as half a million bad lines may stand before the first of them."""
+    at = 0
+    while at < len(chunk):
+        end = chunk.rfind(b"\n", at, at + SIEVE_BYTES) + 1
+        sieved = sieve(context, chunk[at:end], line) if end else None
+        rows = chunk[at:] if sieved is None else sieved.rows
+        for _, cells in _cells(context, rows, line, Rejects(), tolerant=True):
+            yield cells
+        at = len(chunk) if sieved is None else end
 
 
 def parse(context: Context, chunk: bytes, line: int, *, last: bool) -> tuple[list[RowBatch], int]:
@@ -83,43 +94,50 @@ def parse(context: Context, chunk: bytes, line: int, *, last: bool) -> tuple[lis
 def _assigned(context: Context, chunk: bytes, line: int) -> Iterator[Row]:
     """Rows that belong to a switch, a port and a time."""
     columns, rejects = context.columns, context.rejects
+    switch_at, port_at, time_at = columns.switch, columns.port, columns.timestamp
     for number, cells in _cells(context, chunk, line, rejects):
-        reason, at = "", columns.switch
-        if not cells[columns.switch]:
-            reason = "no_switch"
-        elif len(cells[columns.switch].encode()) > MOST_ID_BYTES:
-            reason = "long_switch"
-        elif not _LINE_END.isdisjoint(cells[columns.switch]):
-            reason = "control"
-        elif columns.port is not None and not 0 < len(cells[columns.port].encode()) <= MOST_ID_BYTES:
-            reason, at = "bad_port", columns.port
-        elif columns.port is not None and not _LINE_END.isdisjoint(cells[columns.port]):
-            reason, at = "control", columns.port
-        time_us = context.now_us
-        if not reason and columns.timestamp is not None:
-            at = columns.timestamp
-            reason, time_us = _time_us(context, cells[at])
+        at, time_us = switch_at, context.now_us
+        reason = _wrong_id(cells[at], "no_switch", "long_switch")
+        if not reason and port_at is not None:
+            at = port_at
+            reason = _wrong_id(cells[at], "bad_port", "bad_port")
+        if not reason and time_at is not None:
+            at = time_at
+            reason, time_us, context.unit = _time_us(cells[at], context.unit, context.now_us)
         if reason:
             rejects.add(reason, number, columns.names[at], cells[at])
         else:
             yield number, cells, time_us
 
 
-def _time_us(context: Context, cell: str) -> tuple[str, int]:
-    """Why the time cannot be used (or an empty string), and the time."""
+def _wrong_id(cell: str, empty: str, long: str) -> str:
+    """Why a cell is no switch or port, or an empty string; the first two reasons are the caller's."""
+    if not cell:
+        return empty
+    if len(cell.encode()) > MOST_ID_BYTES:
+        return long
+    return "control" if "\n" in cell or "\r" in cell else ""
+
+
+@lru_cache(16)
+def _time_us(cell: str, unit: str, now_us: int) -> tuple[str, int, str]:
+    """Why a time cannot be used (or an empty string), the time, and its unit.
+
+    The last ones are remembered, because rows of one time stand together: a body of rows that are all in the future
+    takes 1.4 s instead of 2.9 s.
+    """
     if not is_integer(cell) or out_of_range(cell):
-        return "bad_timestamp", 0
+        return "bad_timestamp", 0, unit
     time = integer(cell)
-    unit = guess_unit(time, context.now_us) if context.unit == "auto" else context.unit
-    if unit is None:
-        return "future" if ahead(time, context.now_us) else "bad_timestamp", 0
-    time_us = to_us(time, unit)
-    if time_us > context.now_us + FUTURE_US:
-        return "future", 0
+    guessed = guess_unit(time, now_us) if unit == "auto" else unit
+    if guessed is None:
+        return "future" if ahead(time, now_us) else "bad_timestamp", 0, unit
+    time_us = to_us(time, guessed)
+    if time_us > now_us + FUTURE_US:
+        return "future", 0, unit
     if time_us < YEAR_2000_US:
-        return "bad_timestamp", 0
-    context.unit = unit
-    return "", time_us
+        return "bad_timestamp", 0, unit
+    return "", time_us, guessed
 
 
 def _cells(
@@ -130,27 +148,29 @@ def _cells(
     width = len(columns.names)
     keys = [at for at in (columns.switch, columns.port, columns.timestamp) if at is not None]
     quoted = b'"' in chunk
+    # What no line of the chunk has is not looked for in each of them.
+    controls, returns, ascii_ = _CONTROL.search(chunk), b"\r" in chunk, chunk.isascii()
     for number, raw in _quoted_lines(chunk, line) if quoted else _lines(chunk, line):
         if len(raw) > context.most_line_bytes:
             if tolerant:
                 return
             most = context.most_line_bytes
             raise BodyError("line_too_long", f"line {number} has more than {most} bytes (max_line_kib)")
-        if b"\r" in raw and b"\r" in raw.replace(b"\r\n", b""):
+        if returns and b"\r" in raw.replace(b"\r\n", b""):
             if tolerant:
                 return
             raise BodyError("lone_cr", f"line {number}: a carriage return without a line feed")
-        if _CONTROL.search(raw):
+        if controls and _CONTROL.search(raw):
             rejects.add("control", number, value=raw)
             continue
         # As ISO-8859-1 every byte is a character: so a row is cut before it is known in which encoding its cells are.
         text = raw.decode("latin-1")
-        cells = text.split(",") if '"' not in text else _unquote(text)
+        cells = _unquote(text) if quoted and '"' in text else text.split(",")
         if cells is None:
             rejects.add("bad_quote", number, value=raw)
         elif len(cells) != width:
             rejects.add("columns", number, value=raw)
-        elif raw.isascii():
+        elif ascii_ or raw.isascii():
             yield number, cells
         elif all(is_utf8(cells[at].encode("latin-1")) for at in keys):
             yield number, [decode_cell(cell.encode("latin-1")) for cell in cells]
