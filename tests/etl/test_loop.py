@@ -7,7 +7,6 @@ import contextlib
 import os
 import signal
 import time
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -20,8 +19,6 @@ from tests.processes import free_port
 from tests.servers import Request, Step, Steps, eventually, http
 
 GOOD = [http(200, body(1), etag='"v1"')]
-NO_RETRY = "60"
-"""A Retry-After that is longer than any interval here: one attempt a tick."""
 
 
 async def test_a_success_is_told_to_the_store(lab: Lab) -> None:
@@ -153,59 +150,6 @@ async def test_old_data_is_said_once(lab: Lab, logs: list[Any]) -> None:
     (warning,) = [event for event in logs if event["event"].startswith("data is old")]
     assert (warning["log_level"], warning["source"], warning["max_data_age"]) == ("warning", lab.source.name, 900)
     assert warning["data_age_seconds"] > 900
-
-
-# The schedule
-
-
-async def test_the_schedule_is_steady(lab: Lab) -> None:
-    """A slow source is still scraped at multiples of the interval: what one scrape takes delays no later one."""
-    interval, ticks = 0.25, 12
-    lab.serve([0.12, *GOOD])
-    async with lab.running(interval=interval, timeout=0.24):
-        requests = await lab.until_requests(ticks + 1)
-    times = [request.at - requests[0].at for request in requests]
-    lateness = [time - interval * round(time / interval) for time in times]
-    assert times[ticks] < interval * (ticks + 1)  # 0.12 s late each time would add up to 1.4 s
-    assert sorted(abs(each) for each in lateness)[ticks // 2] < 0.1
-    assert lab.web.most_busy == 1
-
-
-async def test_a_failure_skips_no_tick(lab: Lab) -> None:
-    """An attempt that fails or hangs until its timeout takes nothing from the tick after it."""
-    interval, ticks = 0.25, 10
-    kinds: list[Steps] = [[http(500, retry_after=NO_RETRY)], [Step.HANG], GOOD, [Step.RESET]]
-    turns = iter(range(1000))
-    lab.web.answer = lambda _request: kinds[next(turns) % 4]
-    async with lab.running(interval=interval, timeout=0.2):
-        requests = await lab.until_requests(ticks)
-    times = [request.at - requests[0].at for request in requests]
-    reached = {round(time / interval) for time in times}
-    assert reached == set(range(max(reached) + 1))
-    assert lab.metric("skipped_ticks_total") == 0
-
-
-async def test_a_failure_is_retried_within_the_interval(lab: Lab) -> None:
-    """A source that fails once is asked again long before its next tick."""
-    lab.serve([http(500)], GOOD)
-    async with lab.running(interval=30.0, timeout=20.0, ttl=90.0):
-        await lab.until_status(Outcome.PUBLISHED)
-    assert len(lab.web.requests) == 2
-    assert lab.web.requests[1].at - lab.web.requests[0].at >= 0.09
-
-
-async def test_retry_after_is_heard(lab: Lab) -> None:
-    """A source that asks for a second gets it; one that asks for more than is left is asked at the next tick."""
-    lab.serve([http(503, retry_after="1")], GOOD)
-    async with lab.running(interval=30.0, timeout=20.0, ttl=90.0):
-        await lab.until_status(Outcome.PUBLISHED)
-    first, second = (request.at for request in lab.web.requests)
-    assert second - first >= 0.99
-    lab.web.requests.clear()
-    lab.serve([http(503, retry_after=NO_RETRY)])
-    async with lab.running(interval=0.4):
-        requests = await lab.until_requests(3)
-    assert all(later.at - earlier.at > 0.2 for earlier, later in pairwise(requests))
 
 
 # Restarts and ends

@@ -9,6 +9,7 @@ import pytest
 
 from switchboard.errors import SourceError
 from switchboard.etl.rate import Rate
+from tests.virtual import in_virtual_time
 
 LEAST = 1000
 WINDOW = 0.2
@@ -22,6 +23,7 @@ def after(seconds: float, data: bytes) -> Callable[[], Awaitable[bytes]]:
     return read
 
 
+@in_virtual_time
 async def test_silence_is_too_slow() -> None:
     """A read that brings nothing for a window ends with the reason ``slow``, and is cancelled."""
     cancelled = asyncio.Event()
@@ -39,6 +41,7 @@ async def test_silence_is_too_slow() -> None:
     assert cancelled.is_set()
 
 
+@in_virtual_time
 async def test_a_drip_is_too_slow() -> None:
     """Bytes that keep coming, but too few of them, are refused at the end of a window."""
     rate = Rate(LEAST, WINDOW)
@@ -51,6 +54,7 @@ async def test_a_drip_is_too_slow() -> None:
         await read_on()
 
 
+@in_virtual_time
 async def test_enough_bytes_may_come_late() -> None:
     """A window that has its bytes opens the next one; a read that outlasts a window is asked again."""
     rate = Rate(LEAST, WINDOW)
@@ -58,6 +62,7 @@ async def test_enough_bytes_may_come_late() -> None:
         assert await rate.wait(after(0.05, b"x" * LEAST)) == b"x" * LEAST
 
 
+@in_virtual_time
 async def test_the_end_is_never_too_slow() -> None:
     """However little there was: when the body ends, it was all."""
     rate = Rate(LEAST, WINDOW)
@@ -65,6 +70,7 @@ async def test_the_end_is_never_too_slow() -> None:
     assert await rate.wait(after(0.0, b"")) == b""
 
 
+@in_virtual_time
 async def test_our_own_time_does_not_count() -> None:
     """While the last bytes are worked on, the source is not to blame."""
     rate = Rate(LEAST, WINDOW)
@@ -73,6 +79,7 @@ async def test_our_own_time_does_not_count() -> None:
         await asyncio.sleep(0.1)
 
 
+@in_virtual_time
 async def test_no_limit_waits_on() -> None:
     """With a rate of 0 windows of silence pass."""
     asked = iter([2 * WINDOW, 0.0])
@@ -84,6 +91,7 @@ async def test_no_limit_waits_on() -> None:
     assert await Rate(0, WINDOW).wait(read) == b"x"
 
 
+@in_virtual_time
 async def test_a_timeout_of_the_read_itself_goes_through() -> None:
     """What is not the end of a window is not swallowed."""
 
