@@ -15,6 +15,7 @@ from switchboard import __version__
 from switchboard.cli import main
 from switchboard.settings import GENERAL, GENERATOR
 from tests.processes import Switchboard, free_port, get, wait_for
+from tests.servers import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = ["up", "generator", "ingester", "config", "openapi"]
@@ -31,7 +32,7 @@ def run(
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
 

@@ -15,6 +15,7 @@ import pytest
 import structlog
 
 from switchboard.log import MAX_VALUE_CHARACTERS, ChangeLog, configure_logging
+from tests.servers import PATIENCE_SECONDS
 
 
 class Log:
@@ -164,10 +165,10 @@ def test_auto_is_pretty_on_a_terminal_and_json_elsewhere() -> None:
         "configure_logging('etl'); structlog.get_logger().info('hello', a=1)"
     )
     command = [sys.executable, "-c", program]
-    piped = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=True, timeout=30).stderr
+    piped = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=True, timeout=PATIENCE_SECONDS).stderr
     assert json.loads(piped)["event"] == "hello"
     primary, secondary = os.openpty()
-    subprocess.run(command, stderr=secondary, check=True, timeout=30)
+    subprocess.run(command, stderr=secondary, check=True, timeout=PATIENCE_SECONDS)
     os.close(secondary)
     with os.fdopen(primary, "rb", buffering=0) as terminal:
         shown = terminal.read(1000).decode()

@@ -17,6 +17,7 @@ import pytest
 
 from tests.api.cases import CASES, Case
 from tests.processes import Switchboard, file_server
+from tests.servers import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -50,7 +51,9 @@ def _agrees(shown: str, printed: str) -> bool:
 
 def _run(command: list[str]) -> str:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    run = subprocess.run(command, cwd=ROOT, env={"PATH": path}, capture_output=True, text=True, timeout=30, check=True)
+    run = subprocess.run(
+        command, cwd=ROOT, env={"PATH": path}, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=True
+    )
     return run.stdout
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers import PATIENCE_SECONDS
+
 ROOT = Path(__file__).parent.parent
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
@@ -44,7 +46,7 @@ def make(repository: Path, script: str, *, pip_says: str = "") -> tuple[int, lis
         env={"PATH": os.environ["PATH"], "PIP_SAYS": pip_says},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     return run.returncode, [line for line in run.stderr.splitlines() if not line.startswith("make")]

@@ -22,6 +22,7 @@ from switchboard.sockets import listen, url_of
 from switchboard.supervisor import Program, Supervisor, handle_signals
 from switchboard.worker import WorkerOrder
 from tests.processes import free_port, get, wait_for
+from tests.servers import PATIENCE_SECONDS
 
 # Notes its start, its order and its end in a file; ends with its standard input, as a worker does.
 CHILD = textwrap.dedent("""
@@ -72,7 +73,7 @@ def journal(tmp_path: Path) -> Journal:
     return Journal(tmp_path / "journal")
 
 
-async def until(condition: Callable[[], bool], what: str, seconds: float = 10) -> None:
+async def until(condition: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
     """Wait for a condition while the loop runs."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
@@ -173,7 +174,7 @@ async def test_a_child_that_cannot_be_configured_stops_everything(journal: Journ
     stop = asyncio.Event()
     async with Supervisor(stop) as supervisor:
         await supervisor.start([journal.program("other"), journal.program("child", "quits", "2")])
-        await asyncio.wait_for(stop.wait(), 10)
+        await asyncio.wait_for(stop.wait(), PATIENCE_SECONDS)
     assert isinstance(supervisor.failure, ConfigError)
     assert "child" in str(supervisor.failure)
     assert len(journal.starts("child")) == 1
@@ -224,7 +225,7 @@ async def test_two_signals_at_once_are_one_wish() -> None:
                 os.kill(os.getpid(), signal.SIGTERM)
                 await asyncio.sleep(0.05)
 
-        await asyncio.wait_for(again(), 10)
+        await asyncio.wait_for(again(), PATIENCE_SECONDS)
     finally:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -270,8 +271,8 @@ def test_no_child_outlives_the_supervisor(number: signal.Signals) -> None:
             assert len(pids) == 2
             wait_for(lambda: get(port, "/health").status == 200, "the worker answers")
             supervisor.send_signal(number)
-            assert supervisor.wait(10) == (-number if number is signal.SIGKILL else 0)
-        wait_for(lambda: not any(map(is_alive, pids)), "all children end", 10)
+            assert supervisor.wait(PATIENCE_SECONDS) == (-number if number is signal.SIGKILL else 0)
+        wait_for(lambda: not any(map(is_alive, pids)), "all children end")
 
 
 def run_worker(order: bytes, *, descriptors: Sequence[int] = ()) -> tuple[int, list[dict[str, Any]]]:
@@ -281,7 +282,7 @@ def run_worker(order: bytes, *, descriptors: Sequence[int] = ()) -> tuple[int, l
         input=order,
         pass_fds=descriptors,
         capture_output=True,
-        timeout=30,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     return run.returncode, [json.loads(line) for line in run.stderr.decode().splitlines()]

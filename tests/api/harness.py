@@ -14,6 +14,7 @@ from switchboard.api.endpoints import ENDPOINTS, Endpoint
 from switchboard.api.view import ViewHolder
 from switchboard.serving import serve
 from tests.processes import Reply
+from tests.servers import PATIENCE_SECONDS
 
 
 def ask(
@@ -23,7 +24,7 @@ def ask(
 
     With a body, its length is a header too.
     """
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
     with contextlib.closing(connection):
         connection.putrequest(method, target, skip_accept_encoding=True)
         for name, value in headers:

@@ -12,6 +12,7 @@ import msgspec
 from switchboard.model import FORMAT, SourceStatus
 from switchboard.store.redis import Lease, Store
 from tests.api.fabric import Row, Written, write
+from tests.servers import PATIENCE_SECONDS
 
 
 class Publisher:
@@ -80,7 +81,7 @@ class Publisher:
         await self.store.write_status(status)
 
 
-async def until(condition: Callable[[], object], what: str, seconds: float = 20.0) -> None:
+async def until(condition: Callable[[], object], what: str, seconds: float = PATIENCE_SECONDS) -> None:
     """Wait until the condition is true."""
 
     async def holds() -> bool:
@@ -89,7 +90,7 @@ async def until(condition: Callable[[], object], what: str, seconds: float = 20.
     await until_true(holds, what, seconds)
 
 
-async def until_true(condition: Callable[[], Awaitable[bool]], what: str, seconds: float = 20.0) -> None:
+async def until_true(condition: Callable[[], Awaitable[bool]], what: str, seconds: float = PATIENCE_SECONDS) -> None:
     """Wait until the condition, which has to be awaited, is true."""
     deadline = time.monotonic() + seconds
     while not await condition():

@@ -30,6 +30,7 @@ from tests.api.fabric import Holder, Row, row, source, view
 from tests.api.harness import ask, running_api
 from tests.api.publisher import Publisher, until_true
 from tests.processes import wait_for
+from tests.servers import PATIENCE_SECONDS
 
 SMALL = view(source("fabric", [row("sw1", errors=1)]))
 LONG_ROWS = [Row(f"sw{number}", {f"metric_number_{m}": number + m for m in range(20)}) for number in range(5000)]
@@ -310,7 +311,7 @@ async def test_the_whole_service_on_a_real_redis(redis_server: EmbeddedRedis, mo
         status, body = await get("/ready")
         assert (status, json.loads(body)["stopping"]) == (503, True)
         assert (await get("/telemetry/ListMetrics"))[0] == 200
-        await asyncio.wait_for(serving, 10)
+        await asyncio.wait_for(serving, PATIENCE_SECONDS)
     finally:
         stop.set()
         await store.aclose()

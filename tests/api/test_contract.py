@@ -62,7 +62,7 @@ def schemathesis(port: int, directory: Path, *options: str) -> subprocess.Comple
         env=env,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=800,
         check=False,
     )
 

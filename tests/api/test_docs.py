@@ -16,6 +16,7 @@ from switchboard.api.docs import POLICY
 from tests.api.cases import WORLDS
 from tests.api.fabric import Holder
 from tests.api.harness import ask, running_api
+from tests.servers import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "src" / "switchboard" / "api" / "static"
@@ -91,7 +92,7 @@ def test_a_wheel_has_the_page(tmp_path: Path) -> None:
         cwd=ROOT,
         check=True,
         capture_output=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
     )
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:

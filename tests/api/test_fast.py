@@ -165,7 +165,7 @@ def test_a_kept_answer_has_the_date_and_state_of_now(holder: Holder) -> None:
             return client.read()
 
         date = ask()[1]["date"]
-        wait_for(lambda: ask()[1]["date"] != date, "another date", 5)
+        wait_for(lambda: ask()[1]["date"] != date, "another date")
         known = holder.view.sources[0]
         states = []
         for seconds in (0.0, 14.5, 20.5, 40.0):

@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from switchboard.api import metrics
 from tests.api.fabric import NOW, Holder, row, source, view
 from tests.api.harness import ask, running_api
+from tests.servers import PATIENCE_SECONDS
 
 WORKER = """
 import sys
@@ -87,7 +88,7 @@ def test_one_process_speaks_for_all(tmp_path: Path) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         workers.append(process)
-    texts = [process.communicate("\n", timeout=30)[0] for process in workers]
+    texts = [process.communicate("\n", timeout=PATIENCE_SECONDS)[0] for process in workers]
     shown = samples(texts[0])
     assert shown["switchboard_api_requests_total", "endpoint=/x", "status=200"] == 8
     assert shown["switchboard_api_snapshot_age_seconds", "source=fabric"] == 17.0

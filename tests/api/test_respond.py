@@ -16,6 +16,7 @@ from switchboard.api.respond import respond
 from switchboard.api.view import View
 from tests.api.fabric import NOW, Holder, row, source, view
 from tests.api.harness import ask, running_api
+from tests.servers import PATIENCE_SECONDS
 
 LIST = next(endpoint for endpoint in ENDPOINTS if endpoint.path == "/telemetry/ListMetrics")
 ZIPPED = [("Accept-Encoding", "gzip, deflate, br")]
@@ -130,7 +131,7 @@ POSTS = Endpoint(path="/posts", summary="", query=None, posted=Posted, answer=ec
 def test_a_posted_query_is_read_or_refused(target: str, body: bytes, content_type: str, status: int, says: str) -> None:
     """The body of a POST is JSON of one shape and of bounded size; what is wrong with it is said."""
     with running_api(Holder(view()), [*ENDPOINTS, POSTS]) as port:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
         with contextlib.closing(connection):
             connection.request("POST", target, body, {"Content-Type": content_type})
             reply = connection.getresponse()

@@ -16,6 +16,7 @@ import pytest
 
 from switchboard.errors import BodyError
 from switchboard.etl.memory import let_go
+from tests.servers import PATIENCE_SECONDS
 
 GLIBC = os.name != "nt" and hasattr(ctypes.CDLL(None), "malloc_info")
 THREADS = 8
@@ -37,7 +38,7 @@ def heaps():
 
 def work():
     np.ones(50_000, np.uint8)
-    together.wait(10)
+    together.wait({PATIENCE_SECONDS})
 
 if sys.argv[2] == "one":
     keep_one_heap()
@@ -97,5 +98,5 @@ async def test_an_error_lets_go_of_what_its_calls_held() -> None:
 def test_threads_have_no_heaps_of_their_own(tmp_path: Path, kept: str) -> None:
     """Threads that allocate make heaps that stay; once there is to be one, they make none."""
     command = [sys.executable, "-c", HEAPS, str(tmp_path / "info"), kept]
-    more = int(subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout)
+    more = int(subprocess.run(command, check=True, capture_output=True, text=True, timeout=PATIENCE_SECONDS).stdout)
     assert more == 0 if kept == "one" else more > 0

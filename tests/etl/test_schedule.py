@@ -134,6 +134,7 @@ async def test_a_failure_skips_no_tick() -> None:
     cycle = await attempts(*[unavailable, hang, good, broken, good] * 10, seconds=40.5 * INTERVAL)
     assert ticks_of(cycle) == pytest.approx(list(range(41)))
     assert skipped(cycle) == 0
+    assert cycle.most_busy == 1
 
 
 @in_virtual_time

@@ -15,6 +15,7 @@ from switchboard.config import GeneratorSettings
 from switchboard.generator.app import create_app
 from switchboard.generator.faults.transport import Sleep
 from switchboard.serving import serve
+from tests.servers import PATIENCE_SECONDS
 
 
 class Clock:
@@ -53,7 +54,7 @@ class Start(Protocol):
 
 def ask(port: int, path: str, method: str = "GET", headers: list[tuple[str, str]] | None = None) -> Answer:
     """One request on a connection of its own, with the given headers and no other."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
     with contextlib.closing(connection):
         connection.putrequest(method, path, skip_accept_encoding=True)
         for name, value in headers or []:

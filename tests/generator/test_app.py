@@ -18,6 +18,7 @@ from switchboard.generator.app import create_app
 from switchboard.generator.profiles import decode
 from switchboard.generator.snapshots import Simulator
 from tests.generator.harness import Answer, Generator, Start, ask, running_generator
+from tests.servers import PATIENCE_SECONDS
 
 SLOT_DATE = "Tue, 24 Nov 2026 05:33:20 GMT"  # 1795498400
 SLOT_TIME = 1_795_498_400
@@ -244,7 +245,7 @@ def test_two_processes_serve_equal_slots() -> None:
     early, early_port = launch()
     try:
         began = slot_of(ask(early_port, "/counters"))
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while slot_of(ask(early_port, "/counters")) < began + 3:
             assert time.monotonic() < deadline
         late, late_port = launch()
@@ -258,8 +259,8 @@ def test_two_processes_serve_equal_slots() -> None:
                 assert time.monotonic() < deadline
         finally:
             late.terminate()
-            assert "generator stopped" in late.communicate(timeout=10)[0]
+            assert "generator stopped" in late.communicate(timeout=PATIENCE_SECONDS)[0]
             assert late.returncode == 0
     finally:
         early.terminate()
-        early.communicate(timeout=10)
+        early.communicate(timeout=PATIENCE_SECONDS)

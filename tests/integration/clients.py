@@ -17,7 +17,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from switchboard.generator.profiles import decode
+from tests.processes import ANSWER_SECONDS
 
+SLOW_SECONDS = 20.0
+"""What scrape, publication and swap may take together on a busy machine."""
 METRICS = ("bandwidth_mbps", "latency_ms", "packet_errors")
 
 
@@ -36,6 +39,8 @@ class Findings:
     wrong: list[str] = field(default_factory=list)
     last_fresh: float = 0.0
     """When the last answer marked fresh arrived, on the monotonic clock."""
+    last_answered: float = 0.0
+    """When, on the wall clock, the last request was sent that had an answer other than 503."""
     newest_slot: int = 0
 
     def check(self, target: str, status: int, headers: dict[str, str], body: bytes, asked_at: float) -> None:
@@ -46,6 +51,7 @@ class Findings:
                 if status != 503 or not headers.get("retry-after", "").isdigit():
                     self.wrong.append(f"{target}: {status} {body[:80]!r}")
                 return
+            self.last_answered = max(self.last_answered, asked_at)
             state = headers["x-snapshot-state"]
             self.states[state] += 1
             slots = {decode(value).slot for value in _values(target, json.loads(body), self.wrong)}
@@ -58,7 +64,7 @@ class Findings:
             if abs(data_time - slot * self.hold) > max(1.0, self.hold):  # the CSV has whole seconds
                 self.wrong.append(f"{target}: slot {slot} under the timestamp {headers['x-snapshot-timestamp']}")
             # Data may be one hold old when it is scraped; the state says how long ago that was.
-            most = self.hold + (1.5 * self.interval if state == "fresh" else self.ttl) + 0.5
+            most = self.hold + (1.5 * self.interval if state == "fresh" else self.ttl) + SLOW_SECONDS
             age = asked_at - slot * self.hold
             if age > most:
                 self.wrong.append(f"{target}: {age:.2f} s old and marked {state}")
@@ -107,10 +113,10 @@ class Clients:
     ) -> None:
         self._end.set()
         for thread in self._threads:
-            thread.join(10)
+            thread.join(ANSWER_SECONDS)
 
     def _run(self, number: int) -> None:
-        connection = HTTPConnection("127.0.0.1", self._port, timeout=5)
+        connection = HTTPConnection("127.0.0.1", self._port, timeout=ANSWER_SECONDS)
         asked = number
         while not self._end.is_set():
             asked += 1

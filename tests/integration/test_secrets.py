@@ -9,6 +9,7 @@ from pathlib import Path
 from redis import Redis
 
 from tests.processes import RedisServer, Switchboard, free_port, listens, wait_for
+from tests.servers import PATIENCE_SECONDS
 from tests.telemetry import HANG, Answer, Failure, Telemetry
 
 CANARY = "canary-7f3a9c"
@@ -77,7 +78,7 @@ def _reasons(system: Switchboard) -> dict[str, str]:
 
 def _printed(config: Path, *words: str) -> str:
     command = [sys.executable, "-m", "switchboard", "config", "--config", str(config), *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
     return done.stdout + done.stderr
 
 

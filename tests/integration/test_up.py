@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.processes import Switchboard, file_server, free_port, wait_for
+from tests.servers import PATIENCE_SECONDS
 
 DATA = Path(__file__).parent.parent / "data"
 REDIS_CLI = shutil.which("redis-cli")
@@ -57,7 +58,7 @@ def test_up_leaves_nothing_behind_when_it_is_killed() -> None:
         children = system.children()
         system.process.kill()
         system.process.wait()
-        wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), "all children end", 15)
+        wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), "all children end")
 
 
 def test_up_says_which_port_is_taken_and_what_changes_it() -> None:
@@ -68,7 +69,7 @@ def test_up_says_which_port_is_taken_and_what_changes_it() -> None:
             [sys.executable, "-m", "switchboard", "up", "--port", str(taken), "--generator-port", str(free_port())],
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=PATIENCE_SECONDS,
             check=False,
         )
     assert run.returncode == 2

@@ -20,6 +20,8 @@ from switchboard.serving import Deadlines, GuardedProtocol, serve
 PATIENT = Deadlines()
 HASTY = Deadlines(head=0.4, request=0.8, idle=1.2, unread=0.6, linger=0.3, sweep=0.05)
 
+HANG_SECONDS = 120.0
+"""Whoever waits so long waits for nothing."""
 GET = b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"
 LARGE_BYTES = 8 << 20
 
@@ -38,7 +40,7 @@ class Server:
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
     def connect(self) -> socket.socket:
-        sock = socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        sock = socket.create_connection(("127.0.0.1", self.port), timeout=HANG_SECONDS)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
 
@@ -102,7 +104,7 @@ def statuses(answers: bytes) -> list[int]:
     return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", answers)]
 
 
-def await_condition(condition: Callable[[], object], what: str, seconds: float = 10) -> None:
+def await_condition(condition: Callable[[], object], what: str, seconds: float = HANG_SECONDS) -> None:
     deadline = monotonic() + seconds
     pause = threading.Event()
     while not condition():
@@ -146,7 +148,7 @@ def running_server(
         yield server
     finally:
         server.begin_stop()
-        server.thread.join(20)
+        server.thread.join(HANG_SECONDS)
         assert not server.thread.is_alive()
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import resource
 import socket
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from time import monotonic
+from time import monotonic, sleep
 
 import pytest
 
@@ -16,6 +17,7 @@ from switchboard.serving import Deadlines
 from switchboard.serving.sweep import Watched, overdue_connections
 from tests.serving.harness import (
     GET,
+    HANG_SECONDS,
     HASTY,
     LARGE_BYTES,
     Server,
@@ -37,9 +39,10 @@ def server() -> Iterator[Server]:
 def drip(sock: socket.socket, byte: bytes) -> bytes:
     """Send a byte again and again until the server says something."""
     sock.settimeout(0.02)
-    deadline = monotonic() + 10
+    deadline = monotonic() + HANG_SECONDS
     while monotonic() < deadline:
-        sock.sendall(byte)
+        with contextlib.suppress(ConnectionError):  # cut off by now: what was said before that can still be read
+            sock.sendall(byte)
         try:
             return sock.recv(1000)
         except TimeoutError:
@@ -95,15 +98,25 @@ def test_an_idle_connection_is_closed_without_a_word(server: Server, first: byte
 
 def test_a_connection_in_use_stays(server: Server) -> None:
     """One that asks now and then lives longer than the time for an idle one."""
-    until = monotonic() + 2 * HASTY.idle
+    while not stays(server):
+        pass  # we were too slow ourselves, which says nothing
+
+
+def stays(server: Server) -> bool:
+    """Ask now and then, for two idle times. False if that ended, and it was idle indeed."""
     with server.connect() as sock:
-        while monotonic() < until:
-            sock.sendall(GET)
+        begun = asked_at = monotonic()
+        while asked_at - begun < 2 * HASTY.idle:
+            before, asked_at = asked_at, monotonic()
+            try:
+                sock.sendall(GET)
+                assert sock.recv(1, socket.MSG_PEEK), "closed"
+            except (AssertionError, ConnectionError):
+                assert monotonic() - before >= HASTY.idle
+                return False
             assert read_answer(sock).startswith(b"HTTP/1.1 200")
-            sock.settimeout(HASTY.idle / 3)
-            with pytest.raises(TimeoutError):
-                sock.recv(1)
-            sock.settimeout(10)
+            sleep(HASTY.idle / 3)
+    return True
 
 
 def test_a_slow_answer_is_no_idle_connection(server: Server) -> None:
@@ -113,7 +126,7 @@ def test_a_slow_answer_is_no_idle_connection(server: Server) -> None:
         sock.settimeout(2 * HASTY.idle)
         with pytest.raises(TimeoutError):
             sock.recv(1)
-        sock.settimeout(10)
+        sock.settimeout(HANG_SECONDS)
         server.open_gate()
         assert [parse(read_answer(sock)).body for _ in range(2)] == [b"/slow", b"/hello"]
 
@@ -122,7 +135,7 @@ def test_a_client_that_never_reads_is_given_up(server: Server) -> None:
     """Its connection was closed, and yet holds a large answer: it is aborted."""
     with server.connect() as sock:
         sock.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-        await_condition(lambda: any(c.transport.is_closing() for c in server.connections), "it is closed")
+        await_condition(lambda: server.seen, "it asks")
         await_condition(lambda: not server.connections, "it is aborted")
         assert server.reasons == ["unread"]
 
@@ -136,21 +149,27 @@ def test_a_client_that_reads_no_more_is_given_up_between_requests(server: Server
         assert server.reasons == ["unread"]
 
 
-def test_a_client_that_reads_in_time_gets_all(server: Server) -> None:
+def test_a_client_that_reads_in_time_gets_all() -> None:
     """The same answer, taken."""
-    answer = server.talk(b"GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    with running_server() as server:
+        answer = server.talk(b"GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
     assert len(parse(answer).body) == LARGE_BYTES
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_NOTSENT_LOWAT"), reason="the kernel has no such limit")
-def test_what_a_slow_client_takes_is_noticed(server: Server) -> None:
+def test_what_a_slow_client_takes_is_noticed() -> None:
     """The kernel does not take so much for it in advance that its reading is not seen for long."""
+    with running_server(Deadlines(idle=HANG_SECONDS, unread=HANG_SECONDS)) as server:
+        check_kernel_buffer(server)
+
+
+def check_kernel_buffer(server: Server) -> None:
     with server.connect() as first:
         first.sendall(GET)
         read_answer(first)  # whoever connects before the server has begun has a socket without the limit
     with socket.socket() as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 10)
-        sock.settimeout(10)
+        sock.settimeout(HANG_SECONDS)
         sock.connect(("127.0.0.1", server.port))
         sock.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
         sock.recv(1)
@@ -174,14 +193,17 @@ def test_2000_trickling_connections_are_cut_off_and_others_served() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     socks: list[socket.socket] = []
     try:
-        with running_server(Deadlines(head=1.5, linger=0.5, sweep=0.1)) as server, server.connect() as good:
+        with (
+            running_server(Deadlines(head=1.5, idle=HANG_SECONDS, linger=0.5, sweep=0.1)) as server,
+            server.connect() as good,
+        ):
             for _ in range(2000):
                 sock = server.connect()
                 sock.sendall(b"GET /")
                 socks.append(sock)
             trickling = deque(socks)
             answers = []
-            deadline = monotonic() + 20
+            deadline = monotonic() + HANG_SECONDS
             while trickling:
                 assert monotonic() < deadline, f"{len(trickling)} are still there"
                 good.sendall(GET)
@@ -192,7 +214,8 @@ def test_2000_trickling_connections_are_cut_off_and_others_served() -> None:
                     try:
                         answers.append(sock.recv(1000))
                     except BlockingIOError:
-                        sock.send(b"a")
+                        with contextlib.suppress(ConnectionError):  # cut off by now: it can still be read
+                            sock.send(b"a")
                         trickling.append(sock)
             assert statuses(b"".join(answers)) == [408] * 2000
             assert server.reasons == ["slow_head"] * 2000

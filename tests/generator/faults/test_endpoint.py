@@ -17,6 +17,7 @@ from switchboard.generator.app import create_app
 from switchboard.generator.faults.kinds import FAULT_KINDS
 from tests.generator.harness import Generator, Start, running_generator
 from tests.generator.ufm.test_body import ENVIRONMENT
+from tests.servers import PATIENCE_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def failing() -> Iterator[Generator]:
 
 
 def send(generator: Generator, method: str, body: bytes = b"") -> tuple[int, str]:
-    with closing(http.client.HTTPConnection("127.0.0.1", generator.port, timeout=10)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", generator.port, timeout=PATIENCE_SECONDS)) as connection:
         connection.request(method, "/faults", body)
         response = connection.getresponse()
         return response.status, response.read().decode()
@@ -140,7 +141,7 @@ def test_dangers_are_logged_at_start(host: str, faults: str, warnings: list[str]
     with subprocess.Popen(program, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as process:
         assert process.stdout is not None
         port = int(process.stdout.readline())
-        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)) as connection:
             connection.request("GET", "/health")
             assert connection.getresponse().read() == b"OK"
         process.send_signal(signal.SIGTERM)

@@ -15,6 +15,7 @@ import pytest
 
 from switchboard.generator.faults.kinds import FAULT_KINDS
 from tests.generator.harness import Answer, Generator, Start, running_generator
+from tests.servers import PATIENCE_SECONDS
 
 SLOT_TIME = 1_795_498_400
 PROFILES: dict[str, dict[str, Any]] = {
@@ -41,7 +42,7 @@ BadOne = Callable[[str], Generator]
 
 def raw_answer(port: int, path: str = "/counters", most_bytes: int = 1 << 30) -> tuple[bytes, bytes]:
     """Head and body as they come over the socket, until the server closes."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) as sock:
         sock.sendall(b"GET %b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % path.encode())
         received = b""
         while len(received) < most_bytes and (data := sock.recv(1 << 16)):
@@ -218,7 +219,7 @@ class Gate:
 
     def reached(self) -> None:
         """Return when somebody waits."""
-        assert self._waiting.acquire(timeout=10)
+        assert self._waiting.acquire(timeout=PATIENCE_SECONDS)
 
     def let_through(self, waits: int = 1) -> None:
         self._open.release(waits)

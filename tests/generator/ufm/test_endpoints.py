@@ -12,6 +12,7 @@ from switchboard.config import GeneratorSettings
 from switchboard.generator.ufm.body import write_body
 from switchboard.generator.ufm.columns import SetName
 from tests.generator.harness import Generator, Start, running_generator
+from tests.servers import PATIENCE_SECONDS
 
 SLOT_DATE = "Tue, 24 Nov 2026 05:33:20 GMT"  # 1795498400
 SLOT_TIME = 1_795_498_400
@@ -178,7 +179,7 @@ def test_client_that_does_not_read_holds_up_nobody(start: Start) -> None:
     """While a client leaves a large body unread, others are answered, and it gets the body when it wants it."""
     generator = start(SLOT_TIME, profile="ufm", switches="300", counters=195)
     whole = generator.ask()
-    with closing(http.client.HTTPConnection("127.0.0.1", generator.port, timeout=10)) as slow:
+    with closing(http.client.HTTPConnection("127.0.0.1", generator.port, timeout=PATIENCE_SECONDS)) as slow:
         slow.request("GET", "/counters")
         response = slow.getresponse()
         assert generator.ask("/health").body == b"OK"
@@ -190,7 +191,7 @@ def test_client_that_goes_away_is_forgotten(start: Start) -> None:
     """A client that closes in the middle of a body leaves a generator that serves the next one."""
     generator = start(SLOT_TIME, profile="ufm", switches="100", counters=195)
     for _ in range(3):
-        with closing(http.client.HTTPConnection("127.0.0.1", generator.port, timeout=10)) as hasty:
+        with closing(http.client.HTTPConnection("127.0.0.1", generator.port, timeout=PATIENCE_SECONDS)) as hasty:
             hasty.request("GET", "/counters")
             assert hasty.getresponse().read(1000)
     assert generator.ask().body.count(b"\n") == 1 + 100 * 65
