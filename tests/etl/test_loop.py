@@ -103,7 +103,7 @@ async def test_a_failure_that_lasts_is_said_once(lab: Lab, logs: list[Any]) -> N
         return [http(200, body(1)[: next(sizes)], framed=False, content_length="999"), Step.CLOSE]
 
     lab.web.answer = cut
-    async with lab.running():
+    async with lab.running(interval=5.0, timeout=5.0):  # none of them is to time out
         await lab.until_requests(4)
         lab.serve(GOOD)
         await lab.until_status(Outcome.PUBLISHED)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 from email.utils import formatdate
-from typing import Any
 
 import pytest
 from msgspec import json
@@ -41,17 +39,6 @@ async def test_an_etag_vouches_for_a_young_last_modified(lab: Lab) -> None:
     assert lab.web.requests[1].headers["if-none-match"] == '"1"'
 
 
-async def test_a_source_that_hangs_is_asked_at_every_tick(lab: Lab, logs: list[Any]) -> None:
-    """An attempt that ends with its tick does not cost the next one: every tick begins with a request of its own."""
-    lab.serve([asyncio.Event()])
-    async with lab.running(interval=0.4, timeout=0.3):
-        requests = await lab.until_requests(10)
-    firsts = [0.0, *(round((request.at - requests[0].at) / 0.4, 1) for request in requests)]
-    ticks = {int(first + 0.15) for first in firsts}
-    assert ticks >= set(range(max(ticks)))
-    assert [line for line in logs if line["event"] == "ticks skipped"] == []
-
-
 async def test_publishing_goes_on_when_the_clock_was_set_back(lab: Lab) -> None:
     """A snapshot scraped «earlier» than the current one, by a clock that was set back, is newer all the same."""
     lab.serve([http(200, body(1))], [http(200, body(2))])
@@ -65,7 +52,7 @@ async def test_publishing_goes_on_when_the_clock_was_set_back(lab: Lab) -> None:
 
 async def test_the_source_is_not_blamed_for_the_store(lab: Lab, redis_server: EmbeddedRedis) -> None:
     """While the store is silent the failure names the store: the source is not even asked."""
-    async with new_lab(redis_server.url) as hung, hung.running(interval=0.5, timeout=0.4):
+    async with new_lab(redis_server.url) as hung, hung.running(interval=3.0, timeout=2.0):
         await hung.until_status(Outcome.PUBLISHED)
         assert redis_server.pid is not None
         os.kill(redis_server.pid, signal.SIGSTOP)

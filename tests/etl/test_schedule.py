@@ -138,6 +138,14 @@ async def test_a_failure_skips_no_tick() -> None:
 
 
 @in_virtual_time
+async def test_a_source_that_hangs_is_asked_at_every_tick() -> None:
+    """An attempt that ends with its tick does not cost the next one: every tick begins with a request of its own."""
+    cycle = await attempts(hang, seconds=40.5 * INTERVAL)
+    assert ticks_of(cycle) == pytest.approx(list(range(41)))
+    assert skipped(cycle) == 0
+
+
+@in_virtual_time
 async def test_a_failure_is_retried_within_the_interval() -> None:
     """A source that fails once is asked again long before its next tick, and not at once."""
     cycle = await attempts(broken, good, seconds=INTERVAL - 1)

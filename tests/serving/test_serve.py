@@ -12,7 +12,16 @@ from uvicorn.protocols.http import flow_control, httptools_impl
 
 from switchboard.serving import serve
 from switchboard.serving.fits import uvicorn_fits
-from tests.serving.harness import GET, await_condition, parse, read_answer, read_to_end, running_server, statuses
+from tests.serving.harness import (
+    GET,
+    HANG_SECONDS,
+    await_condition,
+    parse,
+    read_answer,
+    read_to_end,
+    running_server,
+    statuses,
+)
 
 
 def get(path: str, *headers: str, version: str = "1.1") -> bytes:
@@ -90,7 +99,7 @@ def test_a_stop_finishes_what_was_asked() -> None:
         answers = read_to_end(busy)
         assert statuses(answers) == [200, 200]
         assert answers.count(b"connection: close") == 1
-        server.thread.join(10)
+        server.thread.join(HANG_SECONDS)
         assert not server.thread.is_alive()
         with pytest.raises(ConnectionRefusedError):
             server.connect()
@@ -103,7 +112,7 @@ def test_a_stop_waits_no_longer_than_it_may() -> None:
         stuck.sendall(get("/slow"))
         await_condition(lambda: len(server.seen) == 2, "both have asked")
         server.begin_stop()
-        server.thread.join(10)
+        server.thread.join(HANG_SECONDS)
         assert not server.thread.is_alive()
         assert not server.connections
 
