@@ -8,7 +8,7 @@ PYTHON ?=
 # More words for the command that is run, as in `make up ARGS="--port 8081"`.
 ARGS ?=
 
-.PHONY: help up test fuzz check bench bench-tools lock clean
+.PHONY: help up test test-long fuzz check bench bench-tools lock clean
 .DEFAULT_GOAL := help
 
 help: ## List these commands.
@@ -20,6 +20,9 @@ up: $(VENV)/ready ## Set up, run everything on this machine, print what to try. 
 test: $(VENV)/ready ## Set up and run all tests; shows branch coverage, child processes included.
 	@mkdir -p build/coverage
 	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+test-long: $(VENV)/ready ## Run the tests of faults in all their combinations and at full length; takes half an hour.
+	@SWITCHBOARD_TEST_LONG=1 $(BIN)/python -m pytest -q -s --timeout 600 tests/integration $(ARGS)
 
 fuzz: $(VENV)/ready ## Let hypothesis look for bytes that the codec cannot take: 10,000 examples a property; takes long.
 	@SWITCHBOARD_FUZZ_EXAMPLES=10000 $(BIN)/python -m pytest --timeout 3600 -q tests/codec $(ARGS)

@@ -28,6 +28,9 @@ from switchboard.store.embedded import find_server
 
 T = TypeVar("T")
 
+LONG = bool(os.environ.get("SWITCHBOARD_TEST_LONG"))
+"""Whether tests of faults run all their combinations, and as long as before a release (`make test-long`)."""
+
 # Guards against hanging: no test is to fail because a machine is slow.
 START_SECONDS = 240.0
 STOP_SECONDS = 120.0

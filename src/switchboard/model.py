@@ -78,7 +78,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     last_modified: str | None = None
     body_hash: str = ""
     data_age_ms: int | None = None
-    """Age of the newest row when a scrape last confirmed the snapshot, on the source's own clock."""
+    """Age of the newest row when a scrape last confirmed the snapshot, on the source's own clock; null if its rows have
+    no times."""
     max_data_age_ms: int = 0
     """A greater age of the newest row makes the snapshot stale; 0: no limit."""
     longest_period_ms: int = 0

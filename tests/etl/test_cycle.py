@@ -299,6 +299,13 @@ async def test_without_a_date_our_own_clock_tells_the_age(lab: Lab) -> None:
     assert before_ms - 1000 < age_ms < before_ms + 60_000
 
 
+async def test_rows_without_times_have_no_age(lab: Lab) -> None:
+    """They got the time of the scrape, which says nothing of the source: an age is not guessed, at a 304 neither."""
+    lab.serve([http(200, b"switch_id,a\nsw1,1\n", etag='"v1"')], [http(304)])
+    for _ in range(2):
+        assert (await lab.attempt()).manifest.data_age_ms is None
+
+
 async def test_the_limit_of_the_age_is_stored_too(lab: Lab) -> None:
     """Readers need no settings of the source; another limit makes no other snapshot."""
     lab.serve(TAGGED)

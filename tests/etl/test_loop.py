@@ -127,7 +127,7 @@ async def test_every_scrape_is_one_line(lab: Lab, logs: list[Any]) -> None:
 
 async def test_attempts_are_numbered(lab: Lab) -> None:
     """Within the epoch of the lease each status has the next number, whether the attempt succeeds or fails."""
-    lab.serve(GOOD, [http(500, retry_after=NO_RETRY)])
+    lab.serve(GOOD, [http(500)])
     async with lab.running():
         first = await lab.until_status(Outcome.PUBLISHED)
         second = await lab.until_status(Outcome.FAILED, "http_5xx")

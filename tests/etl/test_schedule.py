@@ -60,16 +60,16 @@ async def busy_for_a_second() -> None:
 class Memory:
     """A store that takes everything, and gives the lease to whoever asks."""
 
-    async def take_lease(self, source: str, owner: str) -> Lease:
+    async def take_lease(self, source: str, owner: str, **_: object) -> Lease:
         return Lease(source=source, owner=owner, epoch=1)
 
-    async def renew_lease(self, _lease: Lease) -> bool:
-        return True
+    async def renew_lease(self, lease: Lease) -> Lease:
+        return lease
 
     async def accept(self, *_: object) -> None:
         return None
 
-    release_lease = register = write_status = accept
+    lease_value = release_lease = register = write_status = accept
 
 
 @dataclass
@@ -84,7 +84,7 @@ class Attempts:
     busy: int = 0
     most_busy: int = 0
 
-    async def attempt(self) -> Report:
+    async def attempt(self, _deadline: float) -> Report:
         kind = self.kinds[min(len(self.times), len(self.kinds) - 1)]
         self.times.append(asyncio.get_running_loop().time())
         self.busy += 1

@@ -11,7 +11,7 @@ import pytest
 
 from tests.forwarder import Forwarder
 from tests.integration.answers import Pulse, ask, watch
-from tests.processes import RedisServer, Switchboard, free_port, wait_for
+from tests.processes import LONG, RedisServer, Switchboard, free_port, wait_for
 from tests.telemetry import Telemetry
 
 INTERVAL, TTL = 1.0, 8.0
@@ -35,7 +35,10 @@ def no_replicas(old: RedisServer, new: RedisServer) -> None:
     old.ask("CONFIG", "SET", "min-replicas-to-write", 1)
 
 
-@pytest.mark.parametrize("demote", [read_only, master_down, no_replicas], ids=lambda demote: demote.__name__)
+DEMOTIONS = [read_only, no_replicas, master_down]
+
+
+@pytest.mark.parametrize("demote", DEMOTIONS if LONG else DEMOTIONS[:2], ids=lambda demote: demote.__name__)
 def test_new_connections_are_made_when_the_primary_has_changed(
     tmp_path: Path, demote: Callable[[RedisServer, RedisServer], None]
 ) -> None:

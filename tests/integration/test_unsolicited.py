@@ -19,12 +19,12 @@ from typing import Self
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.processes import Switchboard, wait_for
+from tests.processes import LONG, Switchboard, wait_for
 
 INTERVAL, TIMEOUT, TTL = 1.0, 1.0, 10.0
 SOURCES = ("a", "b", "c")
 NAMES = [f"{source}{number}" for source in SOURCES for number in range(2)]
-SCRAPES = 200
+SCRAPES = 200 if LONG else 60
 SECONDS = 100.0
 LATE = 0.2
 """Share of scrapes that a busy machine may be too slow for."""

@@ -36,7 +36,7 @@ class CellReport(msgspec.Struct, frozen=True, kw_only=True):
     age_seconds: float
     """Since a scrape last confirmed the snapshot, on the clock of the service."""
     data_age_seconds: float | None
-    """Age of the newest row of that snapshot, by the source's own clock; null if its ETL does not tell."""
+    """Age of the newest row of that snapshot, by the source's own clock; null if its rows have no times."""
     state: State
     """How current that snapshot is: fresh, late or stale."""
     snapshot: str

@@ -55,7 +55,7 @@ class SourceReport(msgspec.Struct, frozen=True, kw_only=True):
     age_seconds: float | None
     """Since a scrape last confirmed the snapshot."""
     data_age_seconds: float | None
-    """Age of its newest row, by the source's own clock; null if its ETL does not tell."""
+    """Age of its newest row, by the source's own clock; null if its rows have no times."""
     max_data_age_seconds: float | None
     """A greater age of the newest row makes the source stale; null: no limit."""
     expires_in_seconds: float | None

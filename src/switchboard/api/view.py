@@ -95,7 +95,7 @@ class SourceView:
     confirmed_at: float = float("-inf")
     expires_at: float = float("-inf")
     data_at: float = float("-inf")
-    """When the newest row of its snapshot was made; -inf if the ETL does not tell."""
+    """When the newest row of its snapshot was made; -inf if its rows have no times."""
     most_data_age: float = float("inf")
     """Seconds beyond which the source's data is old, as its ETL has it."""
     answered_at: float = float("-inf")

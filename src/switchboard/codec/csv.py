@@ -72,6 +72,11 @@ class CsvParser:
         """Whether the last part that was read had no row that can be used: then what follows is cut small at once."""
         self._context: Context | None = None
 
+    @property
+    def has_times(self) -> bool:
+        """Whether rows have times of their own; those of a body without such a column get the time of the scrape."""
+        return self._context is not None and self._context.columns.timestamp is not None
+
     def feed(self, data: bytes) -> Iterator[RowBatch]:
         """Take the next bytes of the body."""
         self._pending += data

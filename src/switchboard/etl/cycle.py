@@ -143,7 +143,9 @@ class Cycle:
                 raise SourceError("timeout", "the scrape took longer than its time: its answer does not count any more")
             claim = self._keeper.claim(epoch)
             self._longest_period_ms = max(self._longest_period_ms, manifest.longest_period_ms)
-            age_ms = data_age_ms(manifest.data_max_us, source_us) + round((now - answered_at) * 1000)
+            age_ms = manifest.data_age_ms
+            if age_ms is not None:
+                age_ms = data_age_ms(manifest.data_max_us, source_us) + round((now - answered_at) * 1000)
             manifest = msgspec.structs.replace(
                 manifest,
                 format=FORMAT,
@@ -260,6 +262,7 @@ class Cycle:
             etag=validators.etag,
             last_modified=validators.last_modified,
             body_hash=self._body_hash(transform),
+            data_age_ms=0 if parser.has_times else None,  # told when it is sent
         )
 
     def _body_hash(self, transform: Transform) -> str:
