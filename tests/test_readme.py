@@ -27,10 +27,10 @@ BLOCKS = re.findall(_BLOCK, README, re.DOTALL)
 
 @pytest.fixture(scope="module")
 def systems() -> Iterator[dict[str, Switchboard]]:
-    """One system per kind of block. The generator holds its snapshot: values stand still."""
+    """One system per kind of block. The generator holds its snapshot: values stand still, however old they are."""
     with file_server(ROOT / "tests" / "data") as files:
         ufm = Switchboard(["--source", f"{files}/ufm_primary.csv"], generator=False)
-        with Switchboard(["--generator-hold", "100000"]) as basic, ufm:
+        with Switchboard(["--generator-hold", "100000", "--max-data-age", "0"]) as basic, ufm:
             yield {"": basic, "ufm": ufm}
 
 
