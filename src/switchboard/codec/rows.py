@@ -123,8 +123,8 @@ def _wrong_id(cell: str, empty: str, long: str) -> str:
 def _time_us(cell: str, unit: str, now_us: int) -> tuple[str, int, str]:
     """Why a time cannot be used (or an empty string), the time, and its unit.
 
-    The last ones are remembered, because rows of one time stand together: a body of rows that are all in the future
-    takes 1.4 s instead of 2.9 s.
+    The last ones are remembered, because rows of one time stand together: 300,000 rows in the future take 1.4 s if
+    they have one time, and 3.2 s if each has its own.
     """
     if not is_integer(cell) or out_of_range(cell):
         return "bad_timestamp", 0, unit
