@@ -7,8 +7,12 @@ microseconds (NVIDIA's UFM writes them so), our own in milliseconds.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
+
+Whole = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+"""What a number read from the store may be: whole and exact in Lua and JavaScript too. Larger ones fit no float."""
 
 
 class State(StrEnum):
@@ -49,40 +53,40 @@ FORMAT = 2
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     """What a pointer says about the snapshot it names. Stored as JSON, so that ``redis-cli GET`` is readable."""
 
-    format: int = 1
+    format: Whole = 1
     source: str
     snapshot: str
     """Id: milliseconds at which the scrape started, a dash, a random part."""
-    epoch: int
+    epoch: Whole
     """Fencing epoch of the ETL that published or confirmed the snapshot last."""
-    seq: int = 0
+    seq: Whole = 0
     """Number of that publication or confirmation within the epoch, from 1; 0 in format 1, which does not count them."""
-    scraped_ms: int
-    published_ms: int
-    last_time_updated: int
+    scraped_ms: Whole
+    published_ms: Whole
+    last_time_updated: Whole
     """Newest time among the rows, in seconds; the name is the original system's."""
-    data_min_us: int
-    data_max_us: int
-    interval_ms: int
-    ttl_ms: int
-    rows: int
-    switches: int
-    values: int
+    data_min_us: Whole
+    data_max_us: Whole
+    interval_ms: Whole
+    ttl_ms: Whole
+    rows: Whole
+    switches: Whole
+    values: Whole
     """Cells of metric columns that held a number."""
-    blocks: int
-    size_bytes: int
+    blocks: Whole
+    size_bytes: Whole
     """Size of all blocks as stored."""
-    rejects: dict[str, int]
+    rejects: dict[str, Whole]
     """Rejected rows and cells by reason."""
     etag: str | None = None
     last_modified: str | None = None
     body_hash: str = ""
-    data_age_ms: int | None = None
+    data_age_ms: Whole | None = None
     """Age of the newest row when a scrape last confirmed the snapshot, on the source's own clock; null if its rows have
     no times."""
-    max_data_age_ms: int = 0
+    max_data_age_ms: Whole = 0
     """A greater age of the newest row makes the snapshot stale; 0: no limit."""
-    longest_period_ms: int = 0
+    longest_period_ms: Whole = 0
     """Longest time seen between two changes of the source's data."""
 
     @property
@@ -97,26 +101,26 @@ class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     url: str
     """With secrets masked."""
-    interval_ms: int
-    epoch: int = 0
+    interval_ms: Whole
+    epoch: Whole = 0
     """Fencing epoch of the ETL; 0 from a version that does not count its attempts."""
-    attempt: int = 0
+    attempt: Whole = 0
     """Number of the last attempt within the epoch, from 1."""
-    attempted_ms: int
+    attempted_ms: Whole
     """When the last attempt began."""
     outcome: Outcome
     duration_ms: float
-    confirmed_ms: int | None = None
+    confirmed_ms: Whole | None = None
     """When a scrape last confirmed a snapshot (200 or 304)."""
     reason: str = ""
     """Of a failure, or of a body that is held: one word, as in the metrics."""
     error: str = ""
     """The same as a sentence."""
     snapshot: str | None = None
-    rows: int = 0
-    rejects: dict[str, int] = {}
+    rows: Whole = 0
+    rejects: dict[str, Whole] = {}
     """Of the last scrape that brought a body, whatever became of that."""
-    rejects_ms: int | None = None
+    rejects_ms: Whole | None = None
     """When that scrape began; None if there was none."""
     examples: list[Reject] = []
     """The first of those rejects, of every reason some."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchboard.api.confirmations import Heard, Reading
+from switchboard.api.confirmations import MOST_EPOCHS, Heard, Reading
 from switchboard.model import FORMAT, Manifest
 from tests.snapshots import pack
 
@@ -73,16 +73,34 @@ def test_the_first_read_believes_what_is_possible(ttl_ms: int, at: float | None)
     assert (reading, confirmed_at(heard)) == (Reading.CONFIRMED, 101.0)
 
 
-def test_a_lesser_number_is_older_while_the_greatest_lives() -> None:
-    """After that it is where counting begins anew: it confirms nothing, the next greater one does."""
+def test_a_lesser_number_is_older_while_the_snapshot_lives() -> None:
+    """After that its age is not known, and the next number confirms: one that is greater than all of its own epoch."""
     _, heard = read(Heard(), numbered(5, 7), 30_000, 100.0)
-    for lesser in (numbered(5, 6), numbered(4, 100)):
+    for lesser, next_seq in ((numbered(5, 6), 8), (numbered(4, 100), 101)):
         assert read(heard, lesser, 30_000, 129.9)[0] is Reading.OLDER
         reading, anew = read(heard, lesser, 30_000, 130.0)
         assert (reading, anew.confirmation) == (Reading.AGE_UNKNOWN, None)
         assert read(anew, lesser, 30_000, 131.0)[0] is Reading.AGE_UNKNOWN
-        reading, anew = read(anew, numbered(lesser.epoch, lesser.seq + 1), 29_500, 132.0)
+        reading, anew = read(anew, numbered(lesser.epoch, next_seq), 29_500, 132.0)
         assert (reading, confirmed_at(anew)) == (Reading.CONFIRMED, 131.5)
+
+
+@pytest.mark.parametrize("other", [(5, 6), (5, 8), (4, 100), (6, 1)])
+def test_two_old_numbers_in_turn_confirm_nothing(other: tuple[int, int]) -> None:
+    """As two servers behind one address show them, with nobody who writes: each counts once, and no more."""
+    heard = Heard()
+    for turn in range(20):
+        for number in ((5, 7), other):
+            reading, heard = read(heard, numbered(*number), 20_000, 100.0 + 40 * turn)
+            assert turn == 0 or reading is not Reading.CONFIRMED
+
+
+def test_many_epochs_are_not_kept() -> None:
+    """What is remembered of a source is bounded; the latest epochs stay."""
+    heard = Heard()
+    for epoch in range(1, 100):
+        _, heard = read(heard, numbered(epoch, 1), 30_000, 100.0 + epoch)
+    assert heard.greatest == tuple((epoch, 1) for epoch in range(100 - MOST_EPOCHS, 100))
 
 
 def test_the_greatest_number_confirms_nothing_twice() -> None:

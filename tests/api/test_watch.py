@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -19,6 +20,7 @@ from switchboard.api.respond import respond
 from switchboard.api.view import SourceView
 from switchboard.api.watch import KEEP_BYTES, Watcher
 from switchboard.clocks import boottime
+from switchboard.codec.block import Index
 from switchboard.model import Manifest, Outcome, State
 from switchboard.store import keys
 from switchboard.store.embedded import EmbeddedRedis
@@ -277,6 +279,82 @@ async def test_a_pointer_of_a_newer_format_is_left_alone(store: Store, publisher
         assert list_metrics(watcher).status == 503
 
 
+@pytest.mark.parametrize("field", ["ttl_ms", "data_age_ms", "max_data_age_ms", "interval_ms"])
+async def test_numbers_that_no_float_can_hold_do_no_harm(
+    store: Store, publisher: Publisher, redis: Redis, field: str
+) -> None:
+    """A pointer or a status with a number of 400 digits is garbage: said, and survived."""
+    async with watching(store) as watcher:
+        await publisher.publish([row("sw1", errors=1)])
+        await until(lambda: snapshot_of(watcher) == "1-test", "the first snapshot")
+        fields = msgspec.json.decode(msgspec.json.encode(publisher.write([row("sw1", errors=2)]).manifest))
+        await redis.set(keys.pointer("fabric"), json.dumps(fields | {field: 10**400}), px=30_000)
+        await redis.set(keys.status("fabric"), json.dumps(msgspec.to_builtins(status()) | {"interval_ms": 10**400}))
+        await until(lambda: "cannot be read" in trouble(watcher), "it is said")
+        assert list_metrics(watcher).status == 200
+        await publisher.publish([row("sw1", errors=3)])
+        await until(lambda: snapshot_of(watcher) == "3-test", "the next snapshot")
+
+
+async def test_a_status_that_cannot_be_read_takes_nothing_from_the_pointer(
+    store: Store, publisher: Publisher, redis: Redis
+) -> None:
+    """What the ETL confirms is fresh, although the key beside it is of another type."""
+    async with watching(store) as watcher:
+        await redis.rpush(keys.status("fabric"), "x")
+        await publisher.publish([row("sw1", errors=1)])
+        await until(lambda: snapshot_of(watcher) == "1-test", "the first snapshot")
+        await polled(watcher)
+        assert seen(watcher).state(watcher.clock()) is State.FRESH
+        assert seen(watcher).status is None
+
+
+async def test_a_store_that_refuses_all_is_not_ready(redis_server: EmbeddedRedis, redis: Redis) -> None:
+    """As a replica that has lost its primary does: /ready says so of the store, and not of the sources only."""
+    store = Store(redis_server.url)
+    async with watching(store) as watcher:
+        publisher = Publisher(store)
+        await publisher.start()
+        await publisher.publish([row("sw1", errors=1)])
+        await until(lambda: snapshot_of(watcher) == "1-test", "the snapshot")
+        await redis.config_set("replica-serve-stale-data", "no")
+        await redis.replicaof("127.0.0.1", free_port())
+
+        def readiness() -> Any:
+            return json.loads(bytes(respond(READY, watcher.view, watcher.clock(), Request()).body))  # type: ignore[arg-type]
+
+        await until(lambda: not readiness()["store"]["ready"], "it is said")
+        assert "refuses" in readiness()["store"]["trouble"]
+    await store.aclose()
+
+
+async def test_what_was_loaded_too_late_is_not_shown(
+    store: Store, publisher: Publisher, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fail-over loses the snapshot that is being loaded, and the one that is shown is confirmed: it stays."""
+    async with watching(store) as watcher:
+        first = await publisher.publish([row("sw1", errors=1)])
+        await until(lambda: snapshot_of(watcher) == "1-test", "the first snapshot")
+        loading, go_on, read_index = asyncio.Event(), asyncio.Event(), store.read_index
+
+        async def slow_index(manifest: Manifest) -> Index:
+            loading.set()
+            await go_on.wait()
+            return await read_index(manifest)
+
+        monkeypatch.setattr(store, "read_index", slow_index)
+        await publisher.publish([row("sw1", errors=2)])
+        await loading.wait()
+        latest = msgspec.structs.replace(first.manifest, epoch=first.manifest.epoch + 1, seq=1)
+        await redis.set(keys.pointer("fabric"), msgspec.json.encode(latest), px=30_000)
+        confirmed_at = seen(watcher).confirmed_at
+        await until(lambda: seen(watcher).confirmed_at > confirmed_at, "the confirmation of the first is noticed")
+        go_on.set()
+        for _ in range(5):
+            await polled(watcher)
+            assert snapshot_of(watcher) == "1-test"
+
+
 async def test_a_list_that_cannot_be_read_stops_no_source(store: Store, publisher: Publisher, redis: Redis) -> None:
     """The sources that are known are followed on while the list of sources is unreadable."""
     async with watching(store) as watcher:
@@ -383,7 +461,7 @@ async def test_a_pointer_that_goes_back_is_refused(store: Store, publisher: Publ
             # When ours is over, the older one is all there is: followed as soon as somebody confirms it.
             clock.ahead = 30.0
             await until(lambda: "is not known yet" in trouble(watcher), "its age is asked for")
-            confirmed = msgspec.json.encode(msgspec.structs.replace(first.manifest, seq=2))
+            confirmed = msgspec.json.encode(msgspec.structs.replace(first.manifest, seq=3))
             await redis.set(keys.pointer("fabric"), confirmed, px=30_000)
             await until(lambda: snapshot_of(watcher) == first.manifest.snapshot, "it is followed after all")
     assert [line["event"] for line in logs].count("pointer refused") == 1

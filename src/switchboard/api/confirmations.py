@@ -7,9 +7,10 @@ number is a confirmation. Redis' TTL alone is none: its clock may be set, and an
   before this one was sent, and no later than this one. Where the TTL is impossible, it is the former.
 - The first that this process reads: the same without a read before. An impossible TTL tells nothing then, and the next
   number is waited for.
-- The greatest known: nothing new, and the snapshot goes on ageing.
-- Less: nothing new while the greatest known one lives. After that the line is taken up anew: the next greater number
-  confirms.
+- The one that was confirmed last: nothing new, and the snapshot goes on ageing.
+- Less, while the snapshot that was confirmed last lives: nothing new, and that snapshot stays.
+- Less, after its end: the age is not known, and the next number is waited for. That must be greater than all that were
+  read of its own epoch: two servers behind one address may show two old numbers in turn, and neither confirms anything.
 
 So a clock that is set misleads by one poll at most, and a process that has just started by less than one TTL. Pointers
 of format 1 have no numbers: there the remaining TTL is believed, as far as it is possible.
@@ -24,6 +25,9 @@ from enum import Enum
 from typing import NamedTuple
 
 from switchboard.model import Manifest
+
+MOST_EPOCHS = 16
+"""Epochs of one source that are remembered: one for each server that may show an old pointer of it."""
 
 
 class Confirmation(NamedTuple):
@@ -42,8 +46,8 @@ class Reading(Enum):
     """What a pointer says to somebody who has read others before."""
 
     CONFIRMED = "a number greater than before"
-    KNOWN = "the greatest number so far"
-    OLDER = "a lesser number, while the greatest so far lives"
+    KNOWN = "the number that was confirmed last"
+    OLDER = "a lesser number, while the snapshot that was confirmed last lives"
     AGE_UNKNOWN = "a number that nothing tells the age of; the next one will"
 
 
@@ -52,11 +56,13 @@ class Heard:
     """What a process has heard of one source. It begins with nothing."""
 
     order: tuple[int, int] | None = None
-    """The greatest number that was read."""
+    """The number that was confirmed last, or that the next one is waited for after."""
     confirmation: Confirmation | None = None
     """Of that number; None if its age is not known."""
     asked_at: float | None = None
     """When the last read that had an answer was sent, also one that found no pointer."""
+    greatest: tuple[tuple[int, int], ...] = ()
+    """The greatest number that was read of each epoch: of the MOST_EPOCHS highest."""
 
     def nothing(self, asked_at: float) -> Heard:
         """After a read that found no pointer."""
@@ -70,16 +76,23 @@ class Heard:
         if manifest.seq == 0:
             left_ms = min(max(ttl_ms, 0), manifest.ttl_ms)
             return self._confirmed(manifest, asked_at - (manifest.ttl_ms - left_ms) / 1000, asked_at)
-        if self.order is not None and order <= self.order:
-            if order == self.order and self.confirmation is not None:
-                return Reading.KNOWN, replace(self, asked_at=asked_at)
-            return Reading.AGE_UNKNOWN, Heard(order, None, asked_at)
+        if order == self.order and self.confirmation is not None:
+            return Reading.KNOWN, replace(self, asked_at=asked_at)
         possible = 0 < ttl_ms <= manifest.ttl_ms
-        if self.asked_at is None and not possible:
-            return Reading.AGE_UNKNOWN, Heard(order, None, asked_at)
+        if not self._is_new(order) or (self.asked_at is None and not possible):
+            return Reading.AGE_UNKNOWN, Heard(order, None, asked_at, self._greatest_with(order))
         earliest = float("-inf") if self.asked_at is None else self.asked_at
         told = asked_at - (manifest.ttl_ms - ttl_ms) / 1000 if possible else earliest
         return self._confirmed(manifest, min(max(told, earliest), asked_at), asked_at)
+
+    def _is_new(self, order: tuple[int, int]) -> bool:
+        """Whether a number is greater than all that were read of its epoch, or if there is none, of any epoch."""
+        same_epoch = [known for known in self.greatest if known[0] == order[0]]
+        return all(order > known for known in same_epoch or self.greatest)
+
+    def _greatest_with(self, order: tuple[int, int]) -> tuple[tuple[int, int], ...]:
+        by_epoch = dict(sorted((*self.greatest, order)))  # of one epoch the greatest stands last, and stays
+        return tuple(sorted(by_epoch.items()))[-MOST_EPOCHS:]
 
     def _lives(self, now: float) -> bool:
         return self.confirmation is not None and now < self.confirmation.expires_at
@@ -92,4 +105,4 @@ class Heard:
             data_at=float("-inf") if age_ms is None else confirmed_at - age_ms / 1000,
             most_data_age=most_ms / 1000 if most_ms and age_ms is not None else float("inf"),
         )
-        return Reading.CONFIRMED, Heard(manifest.order, confirmation, asked_at)
+        return Reading.CONFIRMED, Heard(manifest.order, confirmation, asked_at, self._greatest_with(manifest.order))

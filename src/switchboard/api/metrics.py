@@ -6,6 +6,7 @@ worker speaks for all of them, and for the ETL. How gauges add up is chosen one 
 
 from __future__ import annotations
 
+import math
 import os
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -159,9 +160,9 @@ def observe_view(view: View, now: float) -> None:
         if source.confirmed_at > float("-inf"):
             # Goes on when the snapshot has expired: that is when somebody wants to be told.
             SNAPSHOT_AGE.labels(source.name).set(now - source.confirmed_at)
-        data_age = source.data_age(now)
-        if data_age is not None:
-            DATA_AGE.labels(source.name).set(data_age)
+        if source.loaded is not None:
+            data_age = source.data_age(now)
+            DATA_AGE.labels(source.name).set(math.nan if data_age is None else data_age)
         _set_state(source.name, source.state(now) or _NONE)
 
 

@@ -94,6 +94,6 @@ def reason(view: View, now: float, source: SourceView) -> str:
 
 
 def old_data(now: float, source: SourceView) -> str:
-    """That a source answers with data that should have changed long ago."""
+    """The sentence about a source that answers, but whose newest row is older than ``max_data_age``."""
     age, most = in_words(source.data_age(now) or 0), in_words(source.most_data_age)
     return f"the source answers, but its newest row is {age} old, more than {most} (max_data_age)"

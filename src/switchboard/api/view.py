@@ -134,7 +134,7 @@ class SourceView:
         return None if self.data_at == float("-inf") else now - self.data_at
 
     def data_is_old(self, now: float) -> bool:
-        """Whether the source answers with data that should have changed long ago."""
+        """Whether the source answers, but its newest row is older than ``max_data_age``."""
         return now - self.data_at > self.most_data_age
 
     def state(self, now: float) -> State | None:

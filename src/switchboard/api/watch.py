@@ -28,7 +28,7 @@ from switchboard.api.view import Loaded, SourceView, View
 from switchboard.api.warm import FIRST_ASKED, warm
 from switchboard.api.watched import UNSAID, Pointer, Watched, sentence
 from switchboard.clocks import boottime
-from switchboard.errors import StoreError, StoreUnavailable
+from switchboard.errors import FormatTooNew, SnapshotGone, StoreError, StoreUnavailable
 from switchboard.log import ChangeLog
 from switchboard.model import Manifest, SourceStatus, State
 
@@ -221,31 +221,40 @@ class Watcher:
             async with self._few, asyncio.timeout(ASK_SECONDS):
                 asked_at = self.clock()
                 manifest, ttl_ms = await self._store.pointer(name)
-                status = await self._store.status(name)
+                watched.answered(asked_at)
+                watched.note_pointer(manifest, ttl_ms, asked_at)
+                watched.note_status(await self._status(name), self.clock())
         except TimeoutError:
             self._source_failed(watched, StoreUnavailable(f"no answer about source {name!r} within {ASK_SECONDS:g} s"))
-            return
         except Exception as error:  # noqa: BLE001 - whatever comes out of the store, the view has to stay
             self._source_failed(watched, error)
-            return
-        self._answered_at = max(self._answered_at, asked_at)
-        self._changes.recovered("source readable", f"source {name}", source=name)
-        watched.answered(asked_at)
-        watched.note_status(status, self.clock())
-        watched.note_pointer(manifest, ttl_ms, asked_at)
+        else:
+            self._answered_at = max(self._answered_at, asked_at)
+            self._changes.recovered("source readable", f"source {name}", source=name)
+
+    async def _status(self, name: str) -> SourceStatus | None:
+        """The status of a source; one that is refused is none, and takes nothing from the pointer."""
+        try:
+            status = await self._store.status(name)
+        except StoreUnavailable:
+            raise
+        except StoreError as error:
+            told = sentence(error)
+            self._changes.failed("status unreadable", f"status {name}", type(error).__name__, source=name, error=told)
+            return None
+        self._changes.recovered("status readable", f"status {name}", source=name)
+        return status
 
     def _source_failed(self, watched: Watched, error: Exception) -> None:
-        watched.view = replace(watched.view, trouble=sentence(error))
-        if isinstance(error, StoreError) and not isinstance(error, StoreUnavailable):
-            watched.pointer = None
-            watched.unanswered = None
-            name = watched.view.name
-            self._answered_at = max(self._answered_at, self.clock())
-            self._changes.failed(
-                "source unreadable", f"source {name}", type(error).__name__, source=name, error=sentence(error)
-            )
-        else:
+        if not isinstance(error, StoreError) or isinstance(error, StoreUnavailable):
             watched.unanswered = error
+            watched.view = replace(watched.view, trouble=sentence(error))
+            return
+        if isinstance(error, SnapshotGone | FormatTooNew):  # Redis has answered, with what is not to be used
+            self._answered_at = max(self._answered_at, self.clock())
+        watched.unreadable(error)
+        name, told = watched.view.name, sentence(error)
+        self._changes.failed("source unreadable", f"source {name}", type(error).__name__, source=name, error=told)
 
     async def _load(self) -> None:
         while True:
@@ -271,6 +280,8 @@ class Watcher:
         metrics.LOAD_SECONDS.observe(seconds)
         self._changes.recovered("load recovered", f"load {manifest.source}", source=manifest.source)
         log.debug("snapshot loaded", source=manifest.source, snapshot=loaded.id, rows=manifest.rows, seconds=seconds)
+        if watched.pointer is not None and watched.shows(watched.pointer.manifest.snapshot):
+            return  # a fail-over has lost the one that was loaded, and the one that is shown was confirmed meanwhile
         await self._swap(watched, pointer, loaded)
 
     def _load_failed(self, watched: Watched, manifest: Manifest, error: Exception) -> None:

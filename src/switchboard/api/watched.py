@@ -13,6 +13,7 @@ from switchboard.api.view import FRESH_INTERVALS, STORE_SILENCE_SECONDS, Loaded,
 from switchboard.model import Manifest, SourceStatus, State
 
 UNSAID = "unsaid"
+"""Stands for the state of a source about which nothing was logged yet."""
 
 log = structlog.get_logger()
 
@@ -31,7 +32,7 @@ class Watched:
 
     view: SourceView
     said: State | str | None = UNSAID
-    """The state that the log told last; None after it expired."""
+    """The state in the last log line about it; None after it expired."""
     pointer: Pointer | None = None
     """The snapshot to show, if it is not shown already."""
     heard: Heard = field(default_factory=Heard)
@@ -46,6 +47,11 @@ class Watched:
     failed_snapshot: str = ""
     failures: int = 0
     retry_at: float = 0.0
+
+    def unreadable(self, error: Exception) -> None:
+        """Note that the store has answered, but with what cannot be used."""
+        self.unanswered = None
+        self._without_pointer(sentence(error))
 
     def answered(self, asked_at: float) -> None:
         """Note that the store has answered what was asked then."""
