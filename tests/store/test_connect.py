@@ -193,6 +193,16 @@ async def test_any_other_failure_of_a_connection_is_unavailability(error: Except
     assert raised.value.__cause__ is error
 
 
+async def test_a_password_that_is_repeated_is_not_shown() -> None:
+    """A server that knows no AUTH quotes what it was sent."""
+    line = b"-ERR unknown command 'AUTH', with args beginning with: 's3cretpw' \r\n"
+    with answering(line) as (url, _):
+        async with contextlib.aclosing(Store(url.replace("//", "//:s3cretpw@"))) as store:
+            with pytest.raises(StoreError, match="unknown command 'AUTH'") as raised:
+                await store.sources()
+            assert "s3cretpw" not in str(raised.value)
+
+
 async def test_our_own_errors_stay_what_they_are() -> None:
     """A refusal that was found in an answer is not translated again."""
     with pytest.raises(LeaseLost, match="mine"):

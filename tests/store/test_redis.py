@@ -647,6 +647,24 @@ async def test_a_full_server_refuses(redis_server: EmbeddedRedis) -> None:
     await store.aclose()
 
 
+async def test_a_full_server_goes_on_with_what_is_there(store: Store, client: Any) -> None:
+    """Whatever its version, it lets leases be taken and renewed, and snapshots be read and confirmed."""
+    lease = await taken(store)
+    packed = packed_as(lease)
+    await publish(store, packed, lease)
+    await client.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(StoreError):
+            await store.register("lab", 0)
+        lease = await renew(store, lease)
+        assert await confirm(store, packed, lease) == (await store.pointer("lab"))[0]
+        lease = await taken(store)
+        assert await confirm(store, packed, lease) == (await store.pointer("lab"))[0]
+        assert len((await read(store, packed.manifest)).switches) == 3
+    finally:
+        await client.config_set("maxmemory", 0)
+
+
 async def test_a_server_that_forgot_the_scripts_gets_them_again(store: Store, client: Any) -> None:
     """Scripts are called by their hash, and sent again to a server that was restarted."""
     await taken(store)

@@ -11,6 +11,7 @@ import contextlib
 import re
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from redis import exceptions
 from redis.asyncio import Redis
@@ -18,11 +19,13 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from switchboard.clocks import boottime
-from switchboard.config import mask_url
+from switchboard.config import MASK, mask_url
 from switchboard.errors import StoreError, StoreUnavailable, SwitchboardError
 
 CONTROL_SECONDS = 0.5
 BULK_SECONDS = 3.0
+MOST_CONNECTIONS = 1024
+"""Of each pool: an ETL may have hundreds of sources, and asks for each of them at its own time."""
 RECONNECT_SECONDS = 0.5
 """All connections are given up at most this often."""
 
@@ -41,10 +44,11 @@ class Connections:
 
     def __init__(self, url: str) -> None:
         self.shown_url = mask_url(url)
+        self._password = unquote(urlsplit(url).password or "")
         self.control = _client(url, CONTROL_SECONDS, retries=1)
         self.bulk = _client(url, BULK_SECONDS, retries=0)
         self.given_up = 0
-        """How many times all connections were given up. Who keeps one for long compares."""
+        """How many times all connections were given up: a number that a long use of one can be compared with."""
         self._given_up_at = float("-inf")
 
     async def aclose(self) -> None:
@@ -70,18 +74,24 @@ class Connections:
         except exceptions.BusyLoadingError as error:  # this one too
             await self.give_up()
             raise StoreUnavailable(f"cannot {what}: {self.shown_url} is loading its data") from error
+        except exceptions.MaxConnectionsError as error:  # and this one
+            raise StoreUnavailable(f"cannot {what}: more than {MOST_CONNECTIONS} calls at once") from error
         except (exceptions.ConnectionError, exceptions.TimeoutError, OSError, TimeoutError) as error:
-            raise StoreUnavailable(f"cannot {what}: {self.shown_url} does not answer ({_brief(error)})") from error
+            raise StoreUnavailable(f"cannot {what}: {self.shown_url} does not answer ({self._brief(error)})") from error
         except exceptions.RedisError as error:
             if isinstance(error, _WRONG_SERVER) or _WRONG_SERVER_TEXT.search(str(error)):
                 await self.give_up()
-            raise StoreError(f"cannot {what}: {self.shown_url} refuses ({_brief(error)})") from error
+            raise StoreError(f"cannot {what}: {self.shown_url} refuses ({self._brief(error)})") from error
         except Exception as error:
             # A connection that is reset in the middle of a call fails in many ways: uvloop raises RuntimeError,
             # redis-py AttributeError. None of them may end the process.
-            raise StoreUnavailable(
-                f"cannot {what}: the connection to {self.shown_url} broke ({type(error).__name__}: {_brief(error)})"
-            ) from error
+            told = f"{type(error).__name__}: {self._brief(error)}"
+            raise StoreUnavailable(f"cannot {what}: the connection to {self.shown_url} broke ({told})") from error
+
+    def _brief(self, error: Exception) -> str:
+        """An error without what was sent: a server that knows no AUTH repeats the password in its answer."""
+        text = str(error).partition(", with args beginning with")[0] or type(error).__name__
+        return text.replace(self._password, MASK) if self._password else text
 
     async def give_up(self) -> None:
         """Close the connections that are idle now, and those in use when they are free; at most every 0.5 s."""
@@ -120,12 +130,9 @@ async def _heard_when_cancelled() -> AsyncIterator[None]:
 def _client(url: str, timeout_seconds: float, *, retries: int) -> Any:
     return Redis.from_url(
         url,
+        max_connections=MOST_CONNECTIONS,
         socket_timeout=timeout_seconds,
         socket_connect_timeout=CONTROL_SECONDS,
         retry=Retry(NoBackoff(), retries),
         protocol=2,
     )
-
-
-def _brief(error: Exception) -> str:
-    return str(error) or type(error).__name__
