@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -45,6 +45,11 @@ def test_every_variant_of_the_catalogue_is_a_case() -> None:
     assert len(table) > 35
     assert sorted(variants) == sorted(names)
     assert all(test in globals() for test in ELSEWHERE.values())
+
+
+def without_pointer(keys: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Index and blocks: a confirmation gives the pointer its next number."""
+    return {key: value for key, value in keys.items() if not key.endswith(":pointer")}
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -177,7 +182,7 @@ async def _check(lab: Lab, case: Case) -> None:
     for reason, count in case.rejects.items():
         assert lab.counted("rejects", reason=reason) == count
     if last == Outcome.UNCHANGED and "published" not in case.outcomes:
-        assert await lab.keys() == before
+        assert without_pointer(await lab.keys()) == without_pointer(before)
     if last == Outcome.PUBLISHED:
         assert (await lab.manifest()).rejects == case.rejects
     for switch, wanted in case.wanted.items():

@@ -317,14 +317,15 @@ async def test_the_limit_of_the_age_is_stored_too(lab: Lab) -> None:
 
 
 async def test_the_longest_period_is_remembered(lab: Lab) -> None:
-    """Over restarts, because it stands in the manifest, and over shorter periods."""
+    """Over restarts and other settings, because it stands in the manifest, and over shorter periods."""
     lab.serve([http(200, body(1))], [http(200, body(2))], [http(200, body(3))])
     first = (await lab.attempt()).manifest
     text = msgspec.json.encode(replace(first, longest_period_ms=3_600_000))
     await lab.client.set(keys.pointer(lab.source.name), text, keepttl=True)
-    for _ in range(2):
+    others: list[dict[str, Any]] = [{}, {"ttl": 21.0}]
+    for changes in others:
         lab.restart()
-        manifest = (await lab.attempt()).manifest
+        manifest = (await lab.attempt(**changes)).manifest
         assert (manifest.longest_period_ms, manifest.max_data_age_ms) == (3_600_000, 10_800_000)
 
 

@@ -125,6 +125,33 @@ async def test_every_scrape_is_one_line(lab: Lab, logs: list[Any]) -> None:
     assert (reject["log_level"], reject["line"], reject["column"], reject["value"]) == ("debug", 5, "a", "x")
 
 
+@pytest.mark.parametrize("date", ["Mon, 01 Jan 99999999999999999999 00:00:00 GMT", "x" * 1000, "-1", "1 Jan 1 -0000"])
+async def test_odd_dates_do_no_harm(lab: Lab, date: str) -> None:
+    """A source may say that it is any time: it is scraped all the same."""
+    lab.serve([http(200, body(1), date=date, last_modified=date, retry_after=date)], [http(503, retry_after=date)])
+    async with lab.running():
+        await lab.until_status(Outcome.PUBLISHED)
+        await lab.until_status(Outcome.FAILED, "http_5xx")
+
+
+async def test_a_fault_of_ours_fails_one_scrape(lab: Lab, logs: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever crashes, the attempt has failed, with the reason and a traceback, and the next one comes."""
+
+    def crash(*_: object) -> None:
+        raise ZeroDivisionError("what nobody thought of")
+
+    lab.serve(GOOD)
+    with monkeypatch.context() as patched:
+        patched.setattr("switchboard.etl.cycle.data_age_ms", crash)
+        async with lab.running():
+            failed = await lab.until_status(Outcome.FAILED, "internal")
+            assert failed.error == "the scrape crashed: ZeroDivisionError: what nobody thought of"
+            patched.undo()
+            await lab.until_status(Outcome.PUBLISHED)
+    (said,) = [event for event in logs if event["event"] == "scrape failed"]
+    assert isinstance(said["exc_info"], ZeroDivisionError)
+
+
 async def test_attempts_are_numbered(lab: Lab) -> None:
     """Within the epoch of the lease each status has the next number, whether the attempt succeeds or fails."""
     lab.serve(GOOD, [http(500)])

@@ -39,7 +39,7 @@ QUEUE_LENGTH = 2
 
 
 HOLD_INTERVALS = 0.25
-"""So long after a body that is held the next one is asked for: soon, but not so soon that it must be the same."""
+"""Delay before the next scrape after a held body, in intervals: short, but long enough for new data."""
 
 _log = structlog.get_logger()
 
@@ -83,6 +83,8 @@ class Cycle:
         self._memory = Memory()
         self._known_blocks: tuple[str, list[tuple[str, int]]] = ("", [])
         self._longest_period_ms = 0
+        self._scraped_ms = 0
+        """Of the latest snapshot that is known: the pointer moves forwards only, also if our clock was set back."""
         self._seconds = {
             stage: metrics.SECONDS.labels(source.name, stage)
             for stage in ("response", "transform", "publish", "confirm", "total")
@@ -105,8 +107,11 @@ class Cycle:
             except (SnapshotGone, FormatTooNew):
                 current = None  # what is there is no manifest that we know; publishing replaces it
             self.waits_for_store = False
-            if current is not None and not current.body_hash.startswith(self._settings_hash):
-                current = None
+            if current is not None:
+                self._longest_period_ms = max(self._longest_period_ms, current.longest_period_ms)
+                self._scraped_ms = max(self._scraped_ms, current.scraped_ms)
+                if not current.body_hash.startswith(self._settings_hash):
+                    current = None
             report = await self._scrape(lease, current, deadline)
             if report is None and current is not None:
                 # Keys of the snapshot that the source has just confirmed are gone: get it again, whole.
@@ -142,7 +147,6 @@ class Cycle:
                 # This process, or the machine, stood still: what was true when the source answered may not be now.
                 raise SourceError("timeout", "the scrape took longer than its time: its answer does not count any more")
             claim = self._keeper.claim(epoch)
-            self._longest_period_ms = max(self._longest_period_ms, manifest.longest_period_ms)
             age_ms = manifest.data_age_ms
             if age_ms is not None:
                 age_ms = data_age_ms(manifest.data_max_us, source_us) + round((now - answered_at) * 1000)
@@ -180,10 +184,9 @@ class Cycle:
                 raise publication.refused
             self._judge(transform, current, asked_at)
             self._compare_etags(response.validators, current)
-            # Later than the current one also if our clock was set back: the pointer moves forwards only.
-            scraped_ms = max(started_ns // 1_000_000, current.scraped_ms + 1 if current else 0)
+            scraped_ms = max(started_ns // 1_000_000, self._scraped_ms + 1)
             manifest = self._manifest(snapshot, scraped_ms, transform, response.validators)
-            manifest = msgspec.structs.replace(manifest, longest_period_ms=self._longest_period(current, manifest))
+            self._longest_period_ms = max(self._longest_period_ms, period_ms(current, manifest))
             self.waits_for_store = True
             with self._seconds["publish"].time():
                 manifest = await publication.commit(transform.builder.index, manifest, numbered)
@@ -216,9 +219,6 @@ class Cycle:
         if current is not None and new.etag == current.etag and new.etag and not new.etag.startswith("W/"):
             metrics.ETAGS_REUSED.labels(self.source.name).inc()
             _log.warning("etag reused", source=self.source.name, etag=new.etag, snapshot=current.snapshot)
-
-    def _longest_period(self, current: Manifest | None, manifest: Manifest) -> int:
-        return max(period_ms(current, manifest), 0 if current is None else current.longest_period_ms)
 
     async def _confirm(self, current: Manifest, numbered: Numbered) -> Manifest | None:
         """Let the current snapshot live on; its manifest as it is then, or None if it is gone."""

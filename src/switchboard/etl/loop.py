@@ -136,6 +136,11 @@ class SourceLoop:
                     ) from error
                 limit = "its timeout" if seconds >= self.source.timeout else "the time until the next tick"
                 raise SourceError("timeout", f"the scrape took longer than {seconds:.3g} s, {limit}") from error
+            except _FAILURES:
+                raise
+            except Exception as error:
+                # A fault of ours, which one source has brought to light: the others go on.
+                raise SourceError("internal", f"the scrape crashed: {type(error).__name__}: {error}") from error
         except _FAILURES as error:
             let_go(error)
             trim_heap()
@@ -184,11 +189,12 @@ class SourceLoop:
     def _note_data_age(self, manifest: Manifest) -> None:
         """Say once that the data is old, and once that it is not any more."""
         age_ms, most_ms = manifest.data_age_ms or 0, manifest.max_data_age_ms
-        metrics.DATA_AGE.labels(self.source.name).set(age_ms / 1000)
+        if manifest.data_age_ms is not None:
+            metrics.DATA_AGE.labels(self.source.name).set(age_ms / 1000)
         is_old = 0 < most_ms < age_ms
         if is_old and not self._data_is_old:
             _log.warning(
-                "data is old: the source answers, but its newest row does not change",
+                "data is old: the source answers, but its newest row is older than max_data_age",
                 source=self.source.name,
                 url=self.source.shown_url,
                 data_age_seconds=round(age_ms / 1000),
@@ -227,7 +233,10 @@ class SourceLoop:
         elif isinstance(error, StoreError):
             self._changes.failed("store failed", "store", type(error).__name__, error=sentence)
         elif not isinstance(error, LeaseLost):  # said by the keeper of the lease
-            self._changes.failed("scrape failed", name, reason, error=sentence, source=name, url=self.source.shown_url)
+            crash = error.__cause__ if reason == "internal" else None
+            self._changes.failed(
+                "scrape failed", name, reason, error=sentence, source=name, url=self.source.shown_url, exc_info=crash
+            )
 
     async def _tell(
         self, outcome: Outcome, attempted_ms: int, seconds: float, reason: str = "", sentence: str = ""

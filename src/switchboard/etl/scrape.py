@@ -29,6 +29,8 @@ LEAST_AGE_SECONDS = 2.0
 """Age from which a Last-Modified tells whether the content has changed."""
 LEAST_MASKED_CHARACTERS = 4
 _MOST_AGE_DIGITS = 10
+_NO_DATE = (ValueError, TypeError, OverflowError, OSError)
+"""What a text raises that is no date, or one that no clock can show."""
 _READ_BYTES = 256 << 10
 _RATIO_BYTES = 1 << 20
 """A shorter body may be compressed as well as it likes."""
@@ -180,7 +182,7 @@ def _date(text: str) -> float | None:
     """An HTTP date in seconds since the epoch; None if it is none."""
     try:
         return email.utils.parsedate_to_datetime(text).timestamp()
-    except (ValueError, TypeError):
+    except _NO_DATE:
         return None
 
 
@@ -227,7 +229,7 @@ def _retry_after(value: str | None) -> float | None:
     else:
         try:
             seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
-        except (ValueError, TypeError, OverflowError, OSError):  # no date, or one that no clock can show
+        except _NO_DATE:
             return None
     return min(max(seconds, 0.0), MOST_RETRY_AFTER_SECONDS)
 
