@@ -19,7 +19,7 @@ up: $(VENV)/ready ## Set up, run everything on this machine, print what to try. 
 
 test: $(VENV)/ready ## Set up and run all tests; shows branch coverage, child processes included.
 	@mkdir -p build/coverage
-	@$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term $(ARGS)
 
 test-long: $(VENV)/ready ## Run the tests of faults in all their combinations and at full length; takes half an hour.
 	@SWITCHBOARD_TEST_LONG=1 $(BIN)/python -m pytest -q -s --timeout 600 tests/integration $(ARGS)

@@ -38,6 +38,10 @@ def system(folder: Path, file: str) -> Switchboard:
     return Switchboard(["--config", str(path), "--log-format", "json"], generator=False, wait=False)
 
 
+def all_reported(running: Switchboard) -> bool:
+    return all(each["last_attempt"] for each in running.get("/telemetry/ListSources").json())
+
+
 def all_live(running: Switchboard, count: int) -> bool:
     ready = running.get("/ready").json()
     return len(ready["sources"]) == count and all(each["ready"] for each in ready["sources"].values())
@@ -197,6 +201,7 @@ def test_the_example_for_ufm_runs(tmp_path: Path) -> None:
         rows = list(csv.DictReader(io.StringIO(served)))
         with system(tmp_path, file) as running:
             wait_for(lambda: all_live(running, 1 + SHARDS), "all sources are live")
+            wait_for(lambda: all_reported(running), "the ETL has told of all of them")  # after it has announced them
             sources = {each["name"]: each for each in running.get("/telemetry/ListSources").json()}
             listed = running.get("/telemetry/ListMetrics").json()
             assert list(sources) == ["primary", "secondary-0", "secondary-1", "secondary-2"]
