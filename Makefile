@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 LOCKS := requirements.lock requirements-dev.lock
 # A Python to use instead of the first good one that tools/venv finds.
 PYTHON ?=
+# Processes that run the tests. More than cores, because most tests wait for others.
+TESTERS ?= 4
 # More words for the command that is run, as in `make up ARGS="--port 8081"`.
 ARGS ?=
 
@@ -19,7 +21,7 @@ up: $(VENV)/ready ## Set up, run everything on this machine, print what to try. 
 
 test: $(VENV)/ready ## Set up and run all tests; shows branch coverage, child processes included.
 	@mkdir -p build/coverage
-	@$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term $(ARGS)
+	@$(BIN)/python -m pytest -n $(TESTERS) --dist worksteal --cov --cov-report=term $(ARGS)
 
 test-long: $(VENV)/ready ## Run the tests of faults in all their combinations and at full length; takes half an hour.
 	@SWITCHBOARD_TEST_LONG=1 $(BIN)/python -m pytest -q -s --timeout 600 tests/integration $(ARGS)

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ FRESH = 1.5 * INTERVAL
 LEASE = 5.0
 SLACK = 3.0
 """Of the scrape itself (its timeout), of a poll, and of a busy machine."""
-CALM_TTL = 20.0
+CALM_INTERVAL, CALM_TTL = 2.0, 120.0
 """Where nothing is dead: long enough that no busy machine makes an end of it."""
 LONG_TTLS = 3
 """So many TTLs after the source died we still look."""
@@ -40,13 +41,15 @@ def system(
     role: str,
     *,
     clock: Clock | None = None,
+    interval: float = INTERVAL,
+    timeout: float = TIMEOUT,
     ttl: float = TTL,
     wait: bool = True,
 ) -> Switchboard:
     """An ingester, or the half of one, that scrapes one source."""
     file = folder / "sources.toml"
     file.write_text(
-        f"interval = {INTERVAL}\nttl = {ttl}\ntimeout = {TIMEOUT}\netl_port = {free_port()}\n"
+        f"interval = {interval}\nttl = {ttl}\ntimeout = {timeout}\netl_port = {free_port()}\n"
         f'[[sources]]\nname = "{SOURCE}"\nurl = "{source.url}/counters"\n'
     )
     options = ["--config", str(file), "--redis-url", redis.url, "--role", role, "--log-format", "json"]
@@ -194,11 +197,12 @@ def test_the_clock_of_one_of_ours_steps_while_all_is_well(tmp_path: Path, role: 
     """
     clock, pulse = Clock(tmp_path), Pulse()
     clocks = {role: clock}
+    calm: dict[str, Any] = {"interval": CALM_INTERVAL, "timeout": CALM_INTERVAL, "ttl": CALM_TTL}
     with (
         RedisServer(free_port()) as redis,
         Telemetry(pulse) as source,
-        system(redis, source, tmp_path, "etl", clock=clocks.get("etl"), ttl=CALM_TTL),
-        system(redis, source, tmp_path, "api", clock=clocks.get("api"), ttl=CALM_TTL) as api,
+        system(redis, source, tmp_path, "etl", clock=clocks.get("etl"), **calm),
+        system(redis, source, tmp_path, "api", clock=clocks.get("api"), **calm) as api,
     ):
         wait_for(lambda: fresh(api), "a fresh answer")
         for step in STEPS if LONG else (HOUR, -HOUR):
