@@ -31,7 +31,7 @@ class Segment(NamedTuple):
 
 
 class Order:
-    """The order of one snapshot. Ask ``order_of``, which makes it once."""
+    """The order of one snapshot, for as long as somebody holds that. Ask ``order_of``, which makes it once."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         switches, blocks, firsts, rows = snapshot.part_table.T
@@ -45,7 +45,8 @@ class Order:
         """Number of the switch of every row."""
         self.switch_starts: IntArray = np.searchsorted(self.switches, np.arange(len(self.names) + 1)).astype(np.int32)
         """Ordinal of the first row of every switch, and the number of rows."""
-        self._snapshot = snapshot
+        # Not the snapshot, which has this in its memo: both would wait for a garbage collection.
+        self._blocks = snapshot.blocks
         self._run_blocks, self._run_firsts = blocks[heads], firsts[heads]
         self._run_starts = starts[heads]
         self._steps = self._cuts()
@@ -101,7 +102,7 @@ class Order:
 
     def _segment(self, run: int, ordinals: IntArray, at: int) -> Segment:
         rows = ordinals - (self._run_starts[run] - self._run_firsts[run])
-        return Segment(self._snapshot.blocks[self._run_blocks[run]], rows, at)
+        return Segment(self._blocks[self._run_blocks[run]], rows, at)
 
     def _cuts(self) -> npt.NDArray[np.int64]:
         """Ordinals that cut the rows into steps of whole switches: rows are only repeated within a switch."""
