@@ -138,6 +138,18 @@ STEPS = st.lists(
 )
 
 
+def test_an_epoch_below_all_that_are_remembered_is_followed() -> None:
+    """Many ETLs came and went, then the store lost everything and its clock went back: the living one counts."""
+    heard = Heard()
+    for epoch in range(100, 100 + 2 * MOST_EPOCHS):
+        _, heard = read(heard, numbered(epoch, 1), 30_000, float(epoch))
+    readings = []
+    for seq in range(1, 10):
+        reading, heard = read(heard, numbered(5, seq), 30_000, 200.0 + 10 * seq)
+        readings.append(reading)
+    assert readings == [Reading.AGE_UNKNOWN, *[Reading.CONFIRMED] * 8]
+
+
 @given(STEPS)
 def test_whatever_the_clock_of_the_store_says_age_is_wrong_by_one_read_at_most(
     steps: Sequence[tuple[str, float]],

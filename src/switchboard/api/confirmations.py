@@ -62,7 +62,10 @@ class Heard:
     asked_at: float | None = None
     """When the last read that had an answer was sent, also one that found no pointer."""
     greatest: tuple[tuple[int, int], ...] = ()
-    """The greatest number that was read of each epoch: of the MOST_EPOCHS highest."""
+    """The greatest number that was read of each epoch: of the MOST_EPOCHS that were read last, the latest at the end.
+
+    Not of the highest: where Redis was emptied and its clock set back, the living epoch is the lowest.
+    """
 
     def nothing(self, asked_at: float) -> Heard:
         """After a read that found no pointer."""
@@ -91,8 +94,9 @@ class Heard:
         return all(order > known for known in same_epoch or self.greatest)
 
     def _greatest_with(self, order: tuple[int, int]) -> tuple[tuple[int, int], ...]:
-        by_epoch = dict(sorted((*self.greatest, order)))  # of one epoch the greatest stands last, and stays
-        return tuple(sorted(by_epoch.items()))[-MOST_EPOCHS:]
+        others = [known for known in self.greatest if known[0] != order[0]]
+        greatest = max([order, *(known for known in self.greatest if known[0] == order[0])])
+        return (*others, greatest)[-MOST_EPOCHS:]
 
     def _lives(self, now: float) -> bool:
         return self.confirmation is not None and now < self.confirmation.expires_at
