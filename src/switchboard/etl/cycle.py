@@ -180,8 +180,6 @@ class Cycle:
                 confirmed = await self._confirm(current, numbered)
                 if confirmed is not None:
                     return Report(Outcome.UNCHANGED, confirmed, response.bytes_received)
-            if publication.refused is not None:
-                raise publication.refused
             self._judge(transform, current, asked_at)
             self._compare_etags(response.validators, current)
             scraped_ms = max(started_ns // 1_000_000, self._scraped_ms + 1)

@@ -60,8 +60,11 @@ class Publication:
     async def commit(self, index: Index, manifest: Manifest, numbered: Numbered) -> Manifest:
         """Store the index and announce the snapshot; return its manifest as it was announced.
 
-        Raises PublishRefused and StoreError: then nothing has changed, or with StoreUnavailable, perhaps everything.
+        Raises PublishRefused and StoreError, also what the store has refused the blocks with: then nothing has changed,
+        or with StoreUnavailable, perhaps everything.
         """
+        if self.refused is not None:
+            raise self.refused
         await self._store.write_index(self._source, self._snapshot, index, self._ttl_ms)
         manifest, lease = numbered(manifest)
         self._announced = True  # as far as anybody knows, once the request is on its way
