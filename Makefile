@@ -23,7 +23,7 @@ test: $(VENV)/ready ## Set up and run all tests; shows branch coverage, child pr
 	@mkdir -p build/coverage
 	@$(BIN)/python -m pytest -n $(TESTERS) --dist worksteal --cov --cov-report=term $(ARGS)
 
-test-long: $(VENV)/ready ## Run the tests of faults in all their combinations and at full length; takes half an hour.
+test-long: $(VENV)/ready ## Run the tests of faults in all their combinations and at full length; takes long.
 	@SWITCHBOARD_TEST_LONG=1 $(BIN)/python -m pytest -q -s --timeout 600 tests/integration $(ARGS)
 
 fuzz: $(VENV)/ready ## Let hypothesis look for bytes that the codec cannot take: 10,000 examples a property; takes long.

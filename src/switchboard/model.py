@@ -12,7 +12,7 @@ from typing import Annotated
 import msgspec
 
 Whole = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
-"""What a number read from the store may be: whole and exact in Lua and JavaScript too. Larger ones fit no float."""
+"""What a number read from the store may be: exact in Lua and JavaScript too, and small enough for a float."""
 
 
 class State(StrEnum):

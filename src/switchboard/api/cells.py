@@ -112,7 +112,6 @@ def find(view: View, now: float, standing: Standing, asked: GetMetric | BatchCel
 def _report(now: float, query: GetMetric, found: Found) -> CellReport | dict[str, CellReport]:
     reports: dict[str | None, CellReport] = {}
     for live in found.used:
-        data_age = live.source.data_age(now)
         for port, row in find_rows(live.loaded.snapshot, found.switch_id, query.port).items():
             value = row.cell(query.metric)
             if value is not None and port not in reports:
@@ -121,7 +120,7 @@ def _report(now: float, query: GetMetric, found: Found) -> CellReport | dict[str
                     unit=None if isinstance(value, str) else unit_of(query.metric),
                     timestamp=rfc3339(row.time_us),
                     age_seconds=round(now - live.source.confirmed_at, 3),
-                    data_age_seconds=None if data_age is None else round(data_age, 3),
+                    data_age_seconds=live.source.data_age(now),
                     state=live.state,
                     snapshot=live.loaded.id,
                     source=live.source.name,

@@ -147,7 +147,7 @@ def _report(view: View, now: float, source: SourceView) -> SourceReport:
         snapshot=None if loaded is None else loaded.id,
         timestamp=None if loaded is None else loaded.timestamp,
         age_seconds=None if loaded is None else round(now - source.confirmed_at, 3),
-        data_age_seconds=None if loaded is None else _rounded(source.data_age(now)),
+        data_age_seconds=None if loaded is None else source.data_age(now),
         max_data_age_seconds=None if loaded is None or source.most_data_age == math.inf else source.most_data_age,
         expires_in_seconds=None if loaded is None else round(source.expires_at - now, 3),
         rows=None if manifest is None else manifest.rows,
@@ -171,7 +171,3 @@ def _attempt(now: float, source: SourceView) -> AttemptReport | None:
         rejects=status.rejects,
         examples=status.examples,
     )
-
-
-def _rounded(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 3)

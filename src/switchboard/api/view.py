@@ -130,8 +130,8 @@ class SourceView:
         return status is None or now - self.status_seen_at > ATTEMPT_INTERVALS * status.interval_ms / 1000
 
     def data_age(self, now: float) -> float | None:
-        """Age of the newest row of its snapshot, in seconds; None if it is not known."""
-        return None if self.data_at == float("-inf") else now - self.data_at
+        """Age of the newest row of its snapshot, in seconds to the millisecond; None if it is not known."""
+        return None if self.data_at == float("-inf") else round(now - self.data_at, 3)
 
     def data_is_old(self, now: float) -> bool:
         """Whether the source answers, but its newest row is older than ``max_data_age``."""

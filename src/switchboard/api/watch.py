@@ -102,7 +102,7 @@ class Watcher:
         """Why the list of sources could not be read the last time."""
         self._answered_at = float("-inf")
         self._reconnect_at = float("-inf")
-        self._few = asyncio.Semaphore(MOST_ASKED_AT_ONCE)
+        self._side_by_side = asyncio.Semaphore(MOST_ASKED_AT_ONCE)
         self._hinted = asyncio.Event()
         self._to_load = asyncio.Event()
         self._changes = ChangeLog(log, clock=clock)
@@ -170,12 +170,10 @@ class Watcher:
             self._changes.recovered("store reached", "store")
         # Where others answer, an unanswered source is its own trouble only, and said there.
         store_trouble = self._unlisted or (None if answered else unanswered)
-        if answered:
-            self._publish(store_trouble=sentence(store_trouble), store_answered_at=asked_at)
-        elif store_trouble is not None:
-            self._publish(store_trouble=sentence(store_trouble))
-        else:
-            self._publish()
+        changes: dict[str, Any] = {"store_answered_at": asked_at} if answered else {}
+        if answered or store_trouble is not None:  # else nothing new is known
+            changes["store_trouble"] = sentence(store_trouble)
+        self._publish(**changes)
         if any(watched.wants_load(self.clock()) for watched in self._watched.values()):
             self._to_load.set()
 
@@ -218,7 +216,7 @@ class Watcher:
         """Ask for the pointer and the status of one source. What is wrong with its keys is its own trouble only."""
         name = watched.view.name
         try:
-            async with self._few, asyncio.timeout(ASK_SECONDS):
+            async with self._side_by_side, asyncio.timeout(ASK_SECONDS):
                 asked_at = self.clock()
                 manifest, ttl_ms = await self._store.pointer(name)
                 watched.answered(asked_at)

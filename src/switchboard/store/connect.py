@@ -29,12 +29,7 @@ MOST_CONNECTIONS = 1024
 RECONNECT_SECONDS = 0.5
 """All connections are given up at most this often."""
 
-_WRONG_SERVER = (
-    exceptions.ReadOnlyError,
-    exceptions.MasterDownError,
-    exceptions.BusyLoadingError,
-    exceptions.AuthenticationError,
-)
+_WRONG_SERVER = (exceptions.ReadOnlyError, exceptions.MasterDownError)
 # Redis 6.2 wraps what a command in a script answered into the text of another error.
 _WRONG_SERVER_TEXT = re.compile(r"(?:^|[-\s])(?:READONLY|MASTERDOWN|LOADING|NOAUTH|NOREPLICAS)\b")
 
