@@ -78,7 +78,7 @@ class Publisher:
 
     async def report(self, status: SourceStatus) -> None:
         """Say what became of a scrape."""
-        await self.store.write_status(status)
+        assert await self.store.write_status(status, await self._renewed(status.source))
 
 
 async def until(condition: Callable[[], object], what: str, seconds: float = PATIENCE_SECONDS) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from itertools import count
@@ -29,7 +30,7 @@ from switchboard.log import ChangeLog
 from switchboard.model import Manifest, Outcome, SourceStatus
 from switchboard.store import keys
 from switchboard.store.embedded import EmbeddedRedis
-from switchboard.store.redis import Store
+from switchboard.store.redis import Lease, Store
 from tests.etl.limits import limits
 from tests.servers import Request, Steps, Web, eventually, http
 
@@ -43,6 +44,20 @@ def body(value: int, switches: int = 3) -> bytes:
     return ("timestamp,switch_id,a,b\n" + "".join(lines)).encode()
 
 
+class RecordingStore(Store):
+    """Remembers each status that it has written: the next one replaces it, as soon as the source is asked again."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.statuses: deque[SourceStatus] = deque()
+
+    async def write_status(self, status: SourceStatus, lease: Lease) -> bool:
+        written = await super().write_status(status, lease)
+        if written:
+            self.statuses.append(status)
+        return written
+
+
 @dataclass
 class Lab:
     """One source of its own name on the server ``web``, and all that scrapes it."""
@@ -50,7 +65,7 @@ class Lab:
     web: Web
     redis_url: str
     client: Any
-    store: Store
+    store: RecordingStore
     session: aiohttp.ClientSession
     source: Source
     changes: ChangeLog
@@ -144,13 +159,15 @@ class Lab:
         """What is left of the lives of those keys."""
         return [await self.client.pttl(name) for name in await self.data()]
 
-    async def until_status(self, outcome: Outcome, reason: str = "", *, after_ms: int = 0) -> SourceStatus:
-        """Wait for an attempt that ended so."""
+    async def until_status(self, outcome: Outcome, reason: str = "") -> SourceStatus:
+        """The next attempt that ended so, after the one that this returned last."""
 
         async def found() -> SourceStatus | None:
-            status = await self.store.status(self.source.name)
-            fits = status is not None and status.outcome is outcome and status.reason == reason
-            return status if fits and status is not None and status.attempted_ms > after_ms else None
+            while self.store.statuses:
+                status = self.store.statuses.popleft()
+                if (status.outcome, status.reason) == (outcome, reason):
+                    return status
+            return None
 
         return await eventually(found, f"a status {outcome.value} {reason}")
 
@@ -189,7 +206,7 @@ async def new_lab(redis_url: str) -> AsyncIterator[Lab]:
     async with (
         Web(lambda _request: [http(200, body(1), content_type="text/csv")]) as web,
         Redis.from_url(redis_url, protocol=2) as client,
-        contextlib.aclosing(Store(redis_url)) as store,
+        contextlib.aclosing(RecordingStore(redis_url)) as store,
         new_session() as session,
     ):
         source = Source(

@@ -50,11 +50,13 @@ class Lab:
 
     source: Source
     loop: SourceLoop
+    keeper: LeaseKeeper
     store: Store
     redis: Any
 
     async def attempt(self) -> SourceStatus:
         """Scrape once, and return what the status says then."""
+        await self.keeper.wait()
         deadline = asyncio.get_running_loop().time() + self.source.timeout
         with contextlib.suppress(SourceError, StoreError, PublishRefused):
             await self.loop.attempt(deadline)
@@ -109,7 +111,8 @@ async def running_lab(redis_url: str, source: Source, columns: ColumnSettings | 
         keeping = asyncio.create_task(keeper.run())
         try:
             await keeper.wait()
-            yield Lab(source, SourceLoop(Cycle(source, store, session, keeper), store, keeper, changes), store, redis)
+            loop = SourceLoop(Cycle(source, store, session, keeper), store, keeper, changes)
+            yield Lab(source, loop, keeper, store, redis)
         finally:
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)

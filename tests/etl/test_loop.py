@@ -14,6 +14,7 @@ import pytest
 from switchboard.model import Outcome, SourceStatus
 from switchboard.store import keys
 from switchboard.store.embedded import EmbeddedRedis
+from switchboard.store.redis import Lease
 from tests.etl.conftest import Lab, body, new_lab
 from tests.processes import free_port
 from tests.servers import Request, Step, Steps, eventually, http
@@ -71,7 +72,7 @@ async def test_a_failure_is_told_to_the_store(lab: Lab, reason: str) -> None:
         assert failed.confirmed_ms is not None
         assert await lab.data() == before
         lab.serve(GOOD)
-        await lab.until_status(Outcome.UNCHANGED, after_ms=failed.attempted_ms)
+        await lab.until_status(Outcome.UNCHANGED)
     assert lab.metric("scrapes_total", outcome="failed") >= 1
     assert lab.metric("failures_total", reason=reason) >= 1
 
@@ -187,7 +188,7 @@ async def test_a_restarted_loop_goes_on_where_it_was(lab: Lab) -> None:
     lab.serve(GOOD, [http(304)])
     async with lab.running():
         first = await lab.until_status(Outcome.PUBLISHED)
-    await lab.client.delete(keys.status(lab.source.name))
+    lab.store.statuses.clear()
     lab.web.requests.clear()
     async with lab.running():
         second = await lab.until_status(Outcome.UNCHANGED)
@@ -225,8 +226,8 @@ async def test_who_lost_the_lease_says_nothing(lab: Lab, logs: list[Any]) -> Non
     )
     async with lab.running(interval=30.0, timeout=20.0):
         await lab.until_requests(1)
-        await lab.client.set(keys.lease(lab.source.name), "another:99", px=20_000)
-        await lab.store.write_status(theirs)
+        await lab.client.set(keys.lease(lab.source.name), "another:99:0", px=20_000)
+        assert await lab.store.write_status(theirs, Lease(lab.source.name, "another", 99))
         overtaken.set()
 
         async def refused_and_lost() -> bool:
@@ -237,6 +238,31 @@ async def test_who_lost_the_lease_says_nothing(lab: Lab, logs: list[Any]) -> Non
         assert await lab.store.status(lab.source.name) == theirs
     assert await lab.data() == {}
     assert {"scrape failed", "lease lost"} & {event["event"] for event in logs} == {"lease lost"}
+
+
+async def test_a_failure_of_an_overtaken_writer_does_not_replace_the_new_owners_status(lab: Lab) -> None:
+    """Its scrape fails before it notices that it was overtaken."""
+    overtaken = asyncio.Event()
+    lab.serve([overtaken, http(500, b"")])
+    theirs = SourceStatus(
+        source=lab.source.name,
+        url="http://elsewhere/",
+        interval_ms=10_000,
+        attempted_ms=1,
+        outcome=Outcome.PUBLISHED,
+        duration_ms=1,
+    )
+    async with lab.running(interval=30.0, timeout=20.0):
+        await lab.until_requests(1)
+        await lab.client.set(keys.lease(lab.source.name), "another:99:0", px=20_000)
+        assert await lab.store.write_status(theirs, Lease(lab.source.name, "another", 99))
+        overtaken.set()
+
+        async def failed_and_lost() -> bool:
+            return lab.metric("failures_total", reason="http_5xx") >= 1 and lab.metric("source_owned") == 0
+
+        await eventually(failed_and_lost, "the attempt fails, and the keeper notices")
+        assert await lab.store.status(lab.source.name) == theirs
 
 
 async def test_two_owners_one_scrapes(lab: Lab) -> None:

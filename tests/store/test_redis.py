@@ -560,12 +560,34 @@ async def test_a_status_is_kept_for_ten_intervals(store: Store, client: Any) -> 
         examples=[Reject(reason="bad_number", line=2, column="a", value="37C")],
     )
     assert await store.status("lab") is None
-    await store.write_status(status)
+    lease = await store.take_lease("lab", "me")
+    assert lease is not None
+    assert await store.write_status(status, lease)
     assert await store.status("lab") == status
     assert 90_000 < await client.pttl(keys.status("lab")) <= 100_000
     for garbage in GARBAGE:
         await client.set(keys.status("lab"), garbage)
         assert await store.status("lab") is None
+
+
+STATUS = SourceStatus(source="lab", url="", interval_ms=10_000, attempted_ms=5, outcome=Outcome.FAILED, duration_ms=1)
+
+
+async def test_a_status_is_written_by_the_holder_of_the_lease_only(store: Store, client: Any) -> None:
+    """Not by a writer that was overtaken, nor by one whose call was delayed for more than a renewal."""
+    lease = await store.take_lease("lab", "me")
+    assert lease is not None
+    for held, written in (
+        (lease.text, True),
+        (f"me:{lease.epoch}:1", True),
+        (f"me:{lease.epoch}:2", False),
+        (f"me:{lease.epoch + 1}:0", False),
+        (f"another:{lease.epoch}:0", False),
+    ):
+        await client.delete(keys.status("lab"))
+        await client.set(keys.lease("lab"), held)
+        assert await store.write_status(STATUS, lease) is written, held
+        assert await store.status("lab") == (STATUS if written else None)
 
 
 # Trouble
@@ -577,6 +599,7 @@ CALLS: dict[str, Callable[[Store], Awaitable[Any]]] = {
     "sources": lambda store: store.sources(),
     "register": lambda store: store.register("lab", 0),
     "status": lambda store: store.status("lab"),
+    "write_status": lambda store: store.write_status(STATUS, Lease("lab", "me", 1)),
     "take_lease": lambda store: store.take_lease("lab", "me"),
     "renew_lease": lambda store: store.renew_lease(Lease("lab", "me", 1)),
     "move_pointer": lambda store: store.move_pointer(pack(BODY).manifest, Lease("lab", "me", 1)),

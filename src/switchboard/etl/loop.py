@@ -146,7 +146,7 @@ class SourceLoop:
             trim_heap()
             self._note_rejects(attempted_ms)
             self._failed(error)
-            if not isinstance(error, LeaseLost):  # else the word is with the one who has the lease
+            if not isinstance(error, LeaseLost):
                 took = time.perf_counter() - begun
                 await self._tell(_outcome(error), attempted_ms, took, _reason(error), _sentence(error))
             raise
@@ -241,7 +241,13 @@ class SourceLoop:
     async def _tell(
         self, outcome: Outcome, attempted_ms: int, seconds: float, reason: str = "", sentence: str = ""
     ) -> None:
-        """Leave word for the API. If the store does not take it, the store is what the API will notice."""
+        """Leave word for the API, unless the lease is lost: then the word is with the one who has it.
+
+        If the store does not take it, the store is what the API will notice.
+        """
+        lease = self._keeper.lease
+        if lease is None:
+            return
         status = SourceStatus(
             source=self.source.name,
             url=self.source.shown_url,
@@ -262,7 +268,7 @@ class SourceLoop:
             labels=self.source.labels,
         )
         with contextlib.suppress(StoreError):
-            await self._store.write_status(status)
+            await self._store.write_status(status, lease)
 
 
 def _outcome(error: Exception) -> Outcome:

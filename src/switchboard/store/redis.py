@@ -86,6 +86,7 @@ class Store:
         self._renew_lease = self._script("renew_lease")
         self._move_pointer = self._script("move_pointer")
         self._extend_pointer = self._script("extend_pointer")
+        self._write_status = self._script("write_status")
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -159,10 +160,12 @@ class Store:
             return None if text is None else _decode_status(text)
         return None
 
-    async def write_status(self, status: SourceStatus) -> None:
-        """Tell the API what became of an attempt; kept for ten intervals."""
+    async def write_status(self, status: SourceStatus, lease: Lease) -> bool:
+        """Tell the API what became of an attempt, for ten intervals; False if another writer has the source by now."""
+        names = [keys.status(status.source), keys.lease(status.source)]
+        arguments = [lease.holder, lease.n, _encode_json(status), 10 * status.interval_ms]
         async with self._translated("write a status"):
-            await self._control.set(keys.status(status.source), _encode_json(status), px=10 * status.interval_ms)
+            return bool(await self._write_status(names, arguments))
 
     async def hints(self) -> AsyncGenerator[str]:
         """Names of sources whose pointer has just moved. A hint: a message may be lost at any time."""
