@@ -10,9 +10,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from switchboard.config import GeneratorSettings
+from switchboard.config.settings import GeneratorSettings
 from switchboard.generator.ufm.body import write_body
-from tests.processes import RedisServer, Switchboard, free_port, listens, wait_for
+from tests.lab.processes import RedisServer, Switchboard, free_port, listens, wait_for
 
 FIRST_SLOT = 2
 BODIES = Path("build/bodies")

@@ -24,11 +24,11 @@ import numpy.typing as npt
 from bench.fabric import FIRST_SLOT, PORTS_PER_SWITCH, body_of, running, settings_of, slot_of
 from bench.openloop import Stream, p99
 from bench.system import cpu_seconds, peak_mib
-from switchboard.codec.block import SnapshotReader
-from switchboard.config import GeneratorSettings
+from switchboard.config.settings import GeneratorSettings
 from switchboard.generator.ufm.body import UfmSimulator
-from switchboard.store.redis import Store
-from tests.processes import Switchboard, get, wait_for
+from switchboard.snapshot.reader import SnapshotReader
+from switchboard.store.store import Store
+from tests.lab.processes import Switchboard, get, wait_for
 
 SIZES = ((1_000, 31), (20_000, 195), (200_000, 195))
 """Ports and counters."""

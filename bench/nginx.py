@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from bench.plain import Raw, ask
-from tests.processes import children_of, free_port, listens, wait_for
+from tests.lab.processes import children_of, free_port, listens, wait_for
 
 _TEMPLATE = Template((Path(__file__).parent / "nginx.conf").read_text())
 _OWN = {"date", "server", "connection", "content-type", "content-length", "last-modified"}

@@ -14,7 +14,7 @@ import sys
 import time
 from typing import Self
 
-from tests.processes import get
+from tests.lab.processes import get
 
 RATE = 500.0
 """Requests a second, over all connections."""

@@ -22,7 +22,7 @@ import pyarrow as pa
 from bench.fabric import FIRST_SLOT, PORTS_PER_SWITCH, body_of, running, settings_of
 from bench.openloop import Stream, p99
 from bench.system import two_cores
-from tests.processes import get
+from tests.lab.processes import get
 
 PORTS, COUNTERS = 200_000, 195
 TOP_REQUESTS = 40

@@ -18,7 +18,7 @@ from bench.plain import ask
 from bench.rounds import Contestant, compare, ratio, same_body
 from bench.system import Cores, many_files, two_cores
 from bench.wrk import find_wrk
-from tests.processes import Switchboard
+from tests.lab.processes import Switchboard
 
 ROUNDS = 5
 LEAST_NGINX_RPS = 60_000

@@ -10,8 +10,8 @@ from bench.plain import ask
 from bench.rounds import Contestant, compare
 from bench.system import Cores
 from bench.wrk import SPREAD
-from switchboard.api.hot import MOST_ANSWERS
-from tests.processes import wait_for
+from switchboard.api.ready_answers import MOST_ANSWERS
+from tests.lab.processes import wait_for
 
 SWITCHES = 4096
 METRICS = ("bandwidth_mbps", "latency_ms", "packet_errors")

@@ -12,7 +12,7 @@ import time
 
 import aiohttp
 
-from tests.processes import Switchboard
+from tests.lab.processes import Switchboard
 
 SWITCHES = 10_000
 RATE = 100.0

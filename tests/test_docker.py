@@ -20,8 +20,9 @@ from urllib.parse import urlsplit
 import pytest
 from packaging.requirements import Requirement
 
-from switchboard.config import Settings, resolve_sources
-from switchboard.settings import load
+from switchboard.config.layers import load
+from switchboard.config.resolve import resolve_sources
+from switchboard.config.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()

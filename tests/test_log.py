@@ -15,7 +15,7 @@ import pytest
 import structlog
 
 from switchboard.log import MAX_VALUE_CHARACTERS, ChangeLog, configure_logging
-from tests.servers import PATIENCE_SECONDS
+from tests.lab.servers import PATIENCE_SECONDS
 
 
 class Log:

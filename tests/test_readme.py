@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.cases import CASES, Case
-from tests.processes import Switchboard, file_server
-from tests.servers import PATIENCE_SECONDS
+from tests.lab.cases import CASES, Case
+from tests.lab.processes import Switchboard, file_server
+from tests.lab.servers import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")

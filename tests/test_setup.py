@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import PATIENCE_SECONDS
+from tests.lab.servers import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parent.parent
 

@@ -25,7 +25,7 @@ import structlog
 from structlog import dev
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
-from switchboard.config import MASK, SECRET_WORD
+from switchboard.config.masks import MASK, SECRET_WORD
 
 MAX_VALUE_CHARACTERS = 1_000
 MAX_TRACEBACK_CHARACTERS = 16_000

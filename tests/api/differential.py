@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
 from tests.api.generated import Case, World, known_targets, request
-from tests.servers import PATIENCE_SECONDS
+from tests.lab.servers import PATIENCE_SECONDS
 
 DATE_SECONDS = 60
 """So old may a date be: an answer may lie here for a while on a busy machine, but a date that is wrong is not near."""

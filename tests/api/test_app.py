@@ -18,19 +18,20 @@ from prometheus_client import REGISTRY
 
 from switchboard.api import app as door
 from switchboard.api.answer import Answer
-from switchboard.api.app import serve_api
-from switchboard.api.endpoints import ENDPOINTS, Endpoint
-from switchboard.api.lists import list_metrics
-from switchboard.api.queries import ListMetrics
-from switchboard.api.view import SourceView, View
-from switchboard.config import Settings
+from switchboard.api.endpoint import Endpoint
+from switchboard.api.endpoints import ENDPOINTS
+from switchboard.api.run import serve_api
+from switchboard.config.settings import Settings
+from switchboard.query.lists import list_metrics
+from switchboard.query.requests import ListMetrics
 from switchboard.store.embedded import EmbeddedRedis
-from switchboard.store.redis import Store
-from tests.api.fabric import Holder, Row, row, source, view
-from tests.api.harness import ask, running_api
-from tests.api.publisher import Publisher, until_true
-from tests.processes import wait_for
-from tests.servers import PATIENCE_SECONDS
+from switchboard.store.store import Store
+from switchboard.view.view import SourceView, View
+from tests.lab.fabric import Holder, Row, row, source, view
+from tests.lab.processes import wait_for
+from tests.lab.publisher import Publisher, until_true
+from tests.lab.running_api import ask, running_api
+from tests.lab.servers import PATIENCE_SECONDS
 
 SMALL = view(source("fabric", [row("sw1", errors=1)]))
 LONG_ROWS = [Row(f"sw{number}", {f"metric_number_{m}": number + m for m in range(20)}) for number in range(5000)]
@@ -144,7 +145,7 @@ def test_a_long_list_that_is_kept_has_a_length(long_view: View) -> None:
 @pytest.fixture
 def _streamed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lists of any size are too large to be kept."""
-    monkeypatch.setattr("switchboard.api.lists.MOST_VALUES", 0)
+    monkeypatch.setattr("switchboard.query.lists.MOST_VALUES", 0)
 
 
 @pytest.mark.usefixtures("_streamed")

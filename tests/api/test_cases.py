@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from switchboard.api.endpoints import ENDPOINTS
-from tests.api.cases import CASES, WORLDS, Case
-from tests.api.fabric import Holder
-from tests.api.harness import ask, running_api
+from tests.lab.cases import CASES, WORLDS, Case
+from tests.lab.fabric import Holder
+from tests.lab.running_api import ask, running_api
 
 
 @pytest.fixture(scope="module")

@@ -20,10 +20,11 @@ from prometheus_client import REGISTRY
 
 from switchboard.api import metrics
 from switchboard.api.answer import Answer
-from switchboard.api.endpoints import ENDPOINTS, Endpoint
-from switchboard.api.view import View
-from tests.api.fabric import DATA_SECONDS, Holder, Row, Value, source, view
-from tests.api.harness import running_api
+from switchboard.api.endpoint import Endpoint
+from switchboard.api.endpoints import ENDPOINTS
+from switchboard.view.view import View
+from tests.lab.fabric import DATA_SECONDS, Holder, Row, Value, source, view
+from tests.lab.running_api import running_api
 
 CONFIG = Path(__file__).parent / "schemathesis.toml"
 LEAST_REQUESTS = 2_000

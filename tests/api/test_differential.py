@@ -13,14 +13,15 @@ from prometheus_client import REGISTRY
 from switchboard.api import metrics
 from switchboard.api.answer import Answer
 from switchboard.api.bodies import BodyTable
-from switchboard.api.endpoints import ENDPOINTS, Endpoint
+from switchboard.api.endpoint import Endpoint
+from switchboard.api.endpoints import ENDPOINTS
 from switchboard.api.fast import FastDoor
-from switchboard.api.hot import Ready
-from switchboard.api.view import View
+from switchboard.api.ready_answers import Ready
+from switchboard.view.view import View
 from tests.api.differential import compare, learn_tags
-from tests.api.fabric import Holder, row, source, view
 from tests.api.generated import GET_METRIC, KINDS, Case, World, generate, request
-from tests.api.harness import running_api
+from tests.lab.fabric import Holder, row, source, view
+from tests.lab.running_api import running_api
 
 ROWS = [row(f"sw{number}", latency_ms=number / 4, errors=number) for number in range(1, 9)]
 VIEW = view(source("fabric", ROWS))
@@ -140,7 +141,7 @@ def test_a_difference_planted_in_the_fast_door_is_found(
                 return ready._replace(rest=ready.rest.replace(b"vary: Accept,", b"vary: accept,"))
             return ready if head.startswith(b"HEAD") else ready._replace(rest=ready.rest[:-1] + b"0")
 
-    monkeypatch.setattr("switchboard.api.app.FastDoor", Planted)
+    monkeypatch.setattr("switchboard.api.run.FastDoor", Planted)
     with running_api(hold(VIEW)) as other:
         differences = compare(port, other, generate(world, 60))
     assert any(difference.what.startswith(what) for difference in differences)

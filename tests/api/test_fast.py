@@ -16,14 +16,15 @@ from prometheus_client import REGISTRY
 
 from switchboard.api import fast, metrics
 from switchboard.api.answer import Answer
-from switchboard.api.endpoints import ENDPOINTS, Endpoint
+from switchboard.api.endpoint import Endpoint
+from switchboard.api.endpoints import ENDPOINTS
 from switchboard.api.head import HeadReader
-from switchboard.api.queries import GetMetric
-from switchboard.api.view import View
+from switchboard.query.requests import GetMetric
 from switchboard.serving.guard import GuardedProtocol
-from tests.api.fabric import NOW, Holder, Row, row, source, view
-from tests.api.harness import running_api
-from tests.processes import wait_for
+from switchboard.view.view import View
+from tests.lab.fabric import NOW, Holder, Row, row, source, view
+from tests.lab.processes import wait_for
+from tests.lab.running_api import running_api
 
 ROWS = [row(f"sw{number}", errors=number) for number in range(200)]
 GET = b"GET /telemetry/GetMetric?switch_id=sw%d&metric=errors HTTP/1.1\r\nHost: x\r\n\r\n"

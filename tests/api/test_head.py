@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from switchboard.api.answer import request_fields
 from switchboard.api.head import MOST_HEADERS, MOST_REMEMBERED, Head, HeadReader, read_headers
-from tests.fuzz import fuzz
+from tests.lab.fuzz import fuzz
 
 LINE = b"GET /telemetry/GetMetric?switch_id=sw1&metric=a HTTP/1.1\r\n"
 SIMPLE = LINE + b"Host: a\r\n\r\n"

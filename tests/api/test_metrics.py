@@ -10,9 +10,9 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 
 from switchboard.api import metrics
-from tests.api.fabric import NOW, Holder, row, source, view
-from tests.api.harness import ask, running_api
-from tests.servers import PATIENCE_SECONDS
+from tests.lab.fabric import NOW, Holder, row, source, view
+from tests.lab.running_api import ask, running_api
+from tests.lab.servers import PATIENCE_SECONDS
 
 WORKER = """
 import sys

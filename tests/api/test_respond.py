@@ -11,12 +11,13 @@ import pytest
 
 from switchboard.api.answer import LEAST_VALUES_COMPRESSED, Answer, Request
 from switchboard.api.app import MOST_POSTED_BYTES
-from switchboard.api.endpoints import ENDPOINTS, Endpoint
+from switchboard.api.endpoint import Endpoint
+from switchboard.api.endpoints import ENDPOINTS
 from switchboard.api.respond import respond
-from switchboard.api.view import View
-from tests.api.fabric import NOW, Holder, row, source, view
-from tests.api.harness import ask, running_api
-from tests.servers import PATIENCE_SECONDS
+from switchboard.view.view import View
+from tests.lab.fabric import NOW, Holder, row, source, view
+from tests.lab.running_api import ask, running_api
+from tests.lab.servers import PATIENCE_SECONDS
 
 LIST = next(endpoint for endpoint in ENDPOINTS if endpoint.path == "/telemetry/ListMetrics")
 ZIPPED = [("Accept-Encoding", "gzip, deflate, br")]

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Any
 
-from switchboard.config import ColumnSettings
-from tests.servers import Step, Steps, chunked, http
+from switchboard.config.sources import ColumnSettings
+from tests.lab.servers import Step, Steps, chunked, http
 
 NOW = int(time.time())
 GOOD_TIME = NOW - 60

@@ -20,19 +20,20 @@ from msgspec.structs import replace
 from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 
-from switchboard.codec.block import Snapshot, SnapshotReader
-from switchboard.config import ColumnSettings, Source
+from switchboard.config.sources import ColumnSettings, Source
 from switchboard.etl.cycle import Cycle, Report
 from switchboard.etl.lease import LeaseKeeper
 from switchboard.etl.loop import SourceLoop
-from switchboard.etl.scrape import new_session
+from switchboard.etl.pull.scrape import new_session
 from switchboard.log import ChangeLog
 from switchboard.model import Manifest, Outcome, SourceStatus
+from switchboard.snapshot.reader import SnapshotReader
+from switchboard.snapshot.snapshot import Snapshot
 from switchboard.store import keys
 from switchboard.store.embedded import EmbeddedRedis
-from switchboard.store.redis import Lease, Store
+from switchboard.store.store import Lease, Store
 from tests.etl.limits import limits
-from tests.servers import Request, Steps, Web, eventually, http
+from tests.lab.servers import Request, Steps, Web, eventually, http
 
 MOST_BYTES = 1 << 20
 _numbers = count(1)

@@ -13,18 +13,19 @@ import structlog
 from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 
-from switchboard.codec.block import Snapshot, encode_index
-from switchboard.config import ColumnSettings, Source
+from switchboard.config.sources import ColumnSettings, Source
 from switchboard.errors import PublishRefused, SourceError, StoreError
 from switchboard.etl.cycle import Cycle
 from switchboard.etl.lease import LeaseKeeper
 from switchboard.etl.loop import SourceLoop
-from switchboard.etl.scrape import new_session
+from switchboard.etl.pull.scrape import new_session
 from switchboard.log import ChangeLog
 from switchboard.model import Manifest, SourceStatus
-from switchboard.store.redis import Store
-from tests.servers import Request, Steps
-from tests.snapshots import rows_of_switch, unpack
+from switchboard.snapshot.index import encode_index
+from switchboard.snapshot.snapshot import Snapshot
+from switchboard.store.store import Store
+from tests.lab.servers import Request, Steps
+from tests.lab.snapshots import rows_of_switch, unpack
 
 
 class Answers:

@@ -6,7 +6,9 @@ from typing import Any
 
 import msgspec
 
-from switchboard.config import Limits, Settings, Source, SourceSettings, resolve_sources
+from switchboard.config.resolve import resolve_sources
+from switchboard.config.settings import Settings
+from switchboard.config.sources import Limits, Source, SourceSettings
 
 LIMITS: Limits = resolve_sources(Settings())[0].limits
 

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from switchboard.etl.age import LEAST_LIMIT_MS, data_age_ms, limit_ms, period_ms
-from tests.snapshots import pack
+from tests.lab.snapshots import pack
 
 MANIFEST = pack(b"switch_id,a\nsw1,1\n").manifest
 

@@ -17,7 +17,7 @@ from switchboard.store.embedded import EmbeddedRedis
 from tests.etl.catalogue import CASES, GOOD, GOOD_TIME, NEXT, Case, body, csv, rows
 from tests.etl.harness import Answers, Lab, running_lab
 from tests.etl.limits import source
-from tests.servers import Step, Web, eventually, http
+from tests.lab.servers import Step, Web, eventually, http
 
 CATALOGUE = (Path(__file__).parent.parent / "data" / "bad_input.md").read_text("utf-8")
 ELSEWHERE = {

@@ -13,15 +13,17 @@ import pytest
 from msgspec.structs import replace
 
 from switchboard.clocks import boottime
-from switchboard.config import ColumnSettings, Settings, SourceSettings, resolve_sources
+from switchboard.config.resolve import resolve_sources
+from switchboard.config.settings import Settings
+from switchboard.config.sources import ColumnSettings, SourceSettings
 from switchboard.errors import LeaseLost, PublishRefused, SourceError, StoreError, SwitchboardError
-from switchboard.etl.scrape import MOST_VALIDATOR_BYTES
+from switchboard.etl.pull.scrape import MOST_VALIDATOR_BYTES
 from switchboard.model import Manifest, Outcome
 from switchboard.store import keys
 from switchboard.store.embedded import EmbeddedRedis
 from tests.etl.conftest import MOST_BYTES, Lab, body, new_lab
-from tests.processes import free_port
-from tests.servers import LAST_CHUNK, Step, Steps, chunked, eventually, http
+from tests.lab.processes import free_port
+from tests.lab.servers import LAST_CHUNK, Step, Steps, chunked, eventually, http
 
 TAGGED = [http(200, body(1), etag='"v1"')]
 NOT_MODIFIED = [http(304)]

@@ -15,8 +15,8 @@ from switchboard.model import Outcome
 from switchboard.serving import serve
 from switchboard.store.embedded import EmbeddedRedis
 from tests.etl.conftest import Lab, body, new_lab
-from tests.processes import Reply, get
-from tests.servers import eventually, http
+from tests.lab.processes import Reply, get
+from tests.lab.servers import eventually, http
 
 
 @contextlib.asynccontextmanager

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from switchboard.codec.rejects import Rejects
 from switchboard.etl.gate import Action, Counted, Memory, Verdict, decide, settled
+from switchboard.inputs.rejects import Rejects
 from switchboard.model import Manifest
 from tests.etl.limits import limits
 

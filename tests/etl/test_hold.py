@@ -11,7 +11,7 @@ from switchboard.store.embedded import EmbeddedRedis
 from tests.etl.catalogue import FEW, GOOD, body, csv, rows
 from tests.etl.harness import Answers, running_lab
 from tests.etl.limits import source
-from tests.servers import Web, eventually
+from tests.lab.servers import Web, eventually
 
 INTERVAL = 2.0
 

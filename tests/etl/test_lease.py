@@ -16,9 +16,9 @@ from switchboard.errors import LeaseLost
 from switchboard.etl.lease import LeaseKeeper
 from switchboard.store import keys
 from switchboard.store.embedded import EmbeddedRedis
-from switchboard.store.redis import LEASE_MS, Lease
+from switchboard.store.store import LEASE_MS, Lease
 from tests.etl.conftest import Lab, new_lab
-from tests.servers import eventually
+from tests.lab.servers import eventually
 
 
 class Clock:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from switchboard.config import ColumnSettings
+from switchboard.config.sources import ColumnSettings
 from switchboard.errors import BodyError
 from switchboard.etl.transform import Transform
-from tests.codec.reference import NOW_US
 from tests.etl.limits import limits
+from tests.lab.reference import NOW_US
 
 
 def refusal(body: bytes, **changed: int) -> str:

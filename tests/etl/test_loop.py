@@ -14,10 +14,10 @@ import pytest
 from switchboard.model import Outcome, SourceStatus
 from switchboard.store import keys
 from switchboard.store.embedded import EmbeddedRedis
-from switchboard.store.redis import Lease
+from switchboard.store.store import Lease
 from tests.etl.conftest import Lab, body, new_lab
-from tests.processes import free_port
-from tests.servers import Request, Step, Steps, eventually, http
+from tests.lab.processes import free_port
+from tests.lab.servers import Request, Step, Steps, eventually, http
 
 GOOD = [http(200, body(1), etag='"v1"')]
 

@@ -16,7 +16,7 @@ import pytest
 
 from switchboard.errors import BodyError
 from switchboard.etl.memory import let_go
-from tests.servers import PATIENCE_SECONDS
+from tests.lab.servers import PATIENCE_SECONDS
 
 GLIBC = os.name != "nt" and hasattr(ctypes.CDLL(None), "malloc_info")
 THREADS = 8

@@ -15,7 +15,7 @@ from switchboard.model import Outcome
 from switchboard.store import keys
 from switchboard.store.embedded import EmbeddedRedis
 from tests.etl.conftest import Lab, body, new_lab
-from tests.servers import eventually, http
+from tests.lab.servers import eventually, http
 
 NOW = 1_795_460_000
 MODIFIED = formatdate(NOW, usegmt=True)

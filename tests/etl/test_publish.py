@@ -13,10 +13,10 @@ from switchboard.errors import PublishRefused, StoreUnavailable
 from switchboard.etl.publish import Publication
 from switchboard.model import FORMAT, Manifest
 from switchboard.store import keys
-from switchboard.store.redis import Lease, Store
+from switchboard.store.store import Lease, Store
 from tests.etl.conftest import Lab
-from tests.servers import MuteProxy
-from tests.snapshots import Packed, pack
+from tests.lab.servers import MuteProxy
+from tests.lab.snapshots import Packed, pack
 
 BLOCK_MS = 30_000
 

@@ -11,16 +11,17 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from switchboard.config import Settings, SourceSettings
+from switchboard.config.settings import Settings
+from switchboard.config.sources import SourceSettings
 from switchboard.errors import ConfigError
 from switchboard.etl.run import run_etl
 from switchboard.model import Outcome, SourceStatus
 from switchboard.store import keys
 from switchboard.store.embedded import EmbeddedRedis
-from switchboard.store.redis import Store
+from switchboard.store.store import Store
 from tests.etl.conftest import Lab, body
-from tests.processes import get
-from tests.servers import Step, Web, eventually, http
+from tests.lab.processes import get
+from tests.lab.servers import Step, Web, eventually, http
 
 
 def settings(redis_url: str, **urls: str) -> Settings:

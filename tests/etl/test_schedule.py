@@ -13,17 +13,17 @@ import pytest
 import structlog
 from prometheus_client import REGISTRY
 
-from switchboard.config import Source
+from switchboard.config.sources import Source
 from switchboard.errors import SourceError
 from switchboard.etl.cycle import Cycle, Report
 from switchboard.etl.lease import LeaseKeeper
 from switchboard.etl.loop import LEAST_RETRY_SECONDS, SourceLoop
 from switchboard.log import ChangeLog
 from switchboard.model import Outcome
-from switchboard.store.redis import Lease, Store
+from switchboard.store.store import Lease, Store
 from tests.etl.limits import source
 from tests.etl.test_gate import CURRENT
-from tests.virtual import in_virtual_time
+from tests.lab.virtual import in_virtual_time
 
 INTERVAL, TIMEOUT = 10.0, 8.0
 NO_RETRY = 60.0

@@ -10,15 +10,15 @@ import aiohttp
 import msgspec
 import pytest
 
-from switchboard.access import tls_context
-from switchboard.config import Access
+from switchboard.config.secrets import tls_context
+from switchboard.config.sources import Access
 from switchboard.errors import SourceError
-from switchboard.etl.scrape import Validators, new_session, scrape
+from switchboard.etl.pull.scrape import Validators, new_session, scrape
 from switchboard.model import Outcome
-from tests.certificates import Certificates, make_certificates
 from tests.etl.conftest import Lab
 from tests.etl.limits import source
-from tests.servers import Web, http
+from tests.lab.certificates import Certificates, make_certificates
+from tests.lab.servers import Web, http
 
 CSV = b"switch_id,a\nsw1,5\n"
 

@@ -6,14 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchboard.codec.block import EncodedBlock, encode_index
-from switchboard.config import ColumnSettings
+from switchboard.config.sources import ColumnSettings
 from switchboard.errors import BodyError
 from switchboard.etl.transform import Transform
-from tests.codec.parsing import pieces
-from tests.codec.reference import NOW_US
+from switchboard.snapshot.builder import EncodedBlock
+from switchboard.snapshot.index import encode_index
 from tests.etl.limits import limits
-from tests.fuzz import fuzz
+from tests.lab.fuzz import fuzz
+from tests.lab.parsing import pieces
+from tests.lab.reference import NOW_US
 
 SMALL = b"switch_id,a,b\n" + b"".join(b"sw%d,%d,x\n" % (at % 50, at) for at in range(300))
 LARGE = b"switch_id,a,b\n" + b"".join(b"sw%d,%d,x\n" % (at // 100, at) for at in range(3000))

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from switchboard.config import GeneratorSettings
+from switchboard.config.settings import GeneratorSettings
 from switchboard.generator.app import create_app
 from switchboard.generator.faults.transport import Sleep
 from switchboard.serving import serve
-from tests.servers import PATIENCE_SECONDS
+from tests.lab.servers import PATIENCE_SECONDS
 
 
 class Clock:

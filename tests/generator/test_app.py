@@ -12,13 +12,13 @@ from threading import Thread
 import pytest
 
 import switchboard
-from switchboard.config import GeneratorSettings
+from switchboard.config.settings import GeneratorSettings
 from switchboard.errors import ConfigError
 from switchboard.generator.app import create_app
 from switchboard.generator.profiles import decode
 from switchboard.generator.snapshots import Simulator
 from tests.generator.harness import Answer, Generator, Start, ask, running_generator
-from tests.servers import PATIENCE_SECONDS
+from tests.lab.servers import PATIENCE_SECONDS
 
 SLOT_DATE = "Tue, 24 Nov 2026 05:33:20 GMT"  # 1795498400
 SLOT_TIME = 1_795_498_400

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from switchboard.config import GeneratorSettings
+from switchboard.config.settings import GeneratorSettings
 from switchboard.errors import ConfigError
 from switchboard.generator.fabric import build_fabric
 

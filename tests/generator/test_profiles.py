@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchboard.config import GeneratorSettings
+from switchboard.config.settings import GeneratorSettings
 from switchboard.generator.fabric import MAX_DECIMALS, Fabric, build_fabric
 from switchboard.generator.load import load_share
 from switchboard.generator.profiles import MAX_LIFE_SLOTS, MIN_LIFE_SLOTS, basic_values, decode, encode

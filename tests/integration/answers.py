@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from tests.processes import Switchboard
-from tests.telemetry import Answer, Failure
+from tests.lab.processes import Switchboard
+from tests.lab.telemetry import Answer, Failure
 
 TARGET = "/telemetry/GetMetric?switch_id=sw1&metric=rx&verbose=true"
 PAUSE_SECONDS = 0.05

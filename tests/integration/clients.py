@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from switchboard.generator.profiles import decode
-from tests.processes import ANSWER_SECONDS
+from tests.lab.processes import ANSWER_SECONDS
 
 SLOW_SECONDS = 20.0
 """What scrape, publication and swap may take together on a busy machine."""

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from switchboard.store import keys
-from tests.clocks import Clock, needs_faketime, steppable_server
 from tests.integration.answers import Pulse, Seen, ask, watch
-from tests.processes import LONG, RedisServer, Switchboard, free_port, wait_for
-from tests.telemetry import Telemetry
+from tests.lab.clocks import Clock, needs_faketime, steppable_server
+from tests.lab.processes import LONG, RedisServer, Switchboard, free_port, wait_for
+from tests.lab.telemetry import Telemetry
 
 INTERVAL, TIMEOUT, TTL = 1.0, 0.8, 3.0
 FRESH = 1.5 * INTERVAL

@@ -10,8 +10,8 @@ import pytest
 from redis import OutOfMemoryError
 
 from tests.integration.answers import ask, watch
-from tests.processes import LONG, RedisServer, Switchboard, free_port, wait_for
-from tests.servers import RedisKind, Request, Steps, Web, http, in_thread, redis_kinds
+from tests.lab.processes import LONG, RedisServer, Switchboard, free_port, wait_for
+from tests.lab.servers import RedisKind, Request, Steps, Web, http, in_thread, redis_kinds
 
 INTERVAL, TTL = 1.0, 8.0
 LONG_TTLS = 2.5

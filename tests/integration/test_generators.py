@@ -7,7 +7,7 @@ import sys
 import time
 from contextlib import ExitStack
 
-from tests.processes import free_port, get, wait_for
+from tests.lab.processes import free_port, get, wait_for
 
 HOLD = 1.0
 

@@ -7,7 +7,7 @@ import signal
 from http.client import HTTPConnection
 from itertools import count
 
-from tests.processes import ANSWER_SECONDS, Switchboard, wait_for
+from tests.lab.processes import ANSWER_SECONDS, Switchboard, wait_for
 
 INTERVAL, TTL = 1.0, 4.0
 STATES = ["fresh", "late", "stale", "503"]

@@ -7,7 +7,7 @@ import random
 import time
 
 from tests.integration.clients import Clients, Findings
-from tests.processes import Switchboard, wait_for
+from tests.lab.processes import Switchboard, wait_for
 
 INTERVAL, HOLD, TTL = 2.0, 1.0, 6.0
 KILLS_EACH = 5

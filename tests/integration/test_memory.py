@@ -14,8 +14,8 @@ import pytest
 from switchboard.store.embedded import EmbeddedRedis
 from tests.etl.catalogue import CHUNKED_HEAD, HEADER, TIME, Endless, body, bomb, csv, rows
 from tests.etl.harness import Answers
-from tests.processes import Switchboard, free_port, get
-from tests.servers import Step, Steps, Web, chunked, eventually
+from tests.lab.processes import Switchboard, free_port, get
+from tests.lab.servers import Step, Steps, Web, chunked, eventually
 
 MIB_BYTES = 1 << 20
 MOST_GROWTH_BYTES = 64 * MIB_BYTES

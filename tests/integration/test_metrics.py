@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.processes import Switchboard, wait_for
+from tests.lab.processes import Switchboard, wait_for
 
 
 def _counters(text: str) -> dict[tuple[str, ...], float]:

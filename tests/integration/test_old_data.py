@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from tests.integration.answers import ask, watch
-from tests.processes import Switchboard, wait_for
-from tests.servers import Request, Steps, Web, http, in_thread
+from tests.lab.processes import Switchboard, wait_for
+from tests.lab.servers import Request, Steps, Web, http, in_thread
 
 INTERVAL, TTL = 1.0, 10.0
 IN_2020 = datetime(2020, 6, 1, tzinfo=UTC).timestamp()

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.integration.clients import Clients, Findings
-from tests.processes import RedisServer, Switchboard, free_port, wait_for
+from tests.lab.processes import RedisServer, Switchboard, free_port, wait_for
 
 INTERVAL, HOLD, TTL = 1.0, 1.0, 4.0
 

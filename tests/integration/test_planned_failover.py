@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.forwarder import Forwarder
 from tests.integration.answers import Pulse, ask, watch
-from tests.processes import LONG, RedisServer, Switchboard, free_port, wait_for
-from tests.telemetry import Telemetry
+from tests.lab.forwarder import Forwarder
+from tests.lab.processes import LONG, RedisServer, Switchboard, free_port, wait_for
+from tests.lab.telemetry import Telemetry
 
 INTERVAL, TTL = 1.0, 8.0
 GUARD_SECONDS = 2 * TTL

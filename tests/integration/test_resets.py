@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.forwarder import Forwarder, Mode
 from tests.integration.answers import Pulse, ask
-from tests.processes import LONG, RedisServer, Switchboard, free_port, wait_for
-from tests.telemetry import Telemetry
+from tests.lab.forwarder import Forwarder, Mode
+from tests.lab.processes import LONG, RedisServer, Switchboard, free_port, wait_for
+from tests.lab.telemetry import Telemetry
 
 INTERVAL, TTL = 1.0, 4.0
 RESET_SECONDS = 40.0 if LONG else 5.0

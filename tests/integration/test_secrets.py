@@ -8,9 +8,9 @@ from pathlib import Path
 
 from redis import Redis
 
-from tests.processes import RedisServer, Switchboard, free_port, listens, wait_for
-from tests.servers import PATIENCE_SECONDS
-from tests.telemetry import HANG, Answer, Failure, Telemetry
+from tests.lab.processes import RedisServer, Switchboard, free_port, listens, wait_for
+from tests.lab.servers import PATIENCE_SECONDS
+from tests.lab.telemetry import HANG, Answer, Failure, Telemetry
 
 CANARY = "canary-7f3a9c"
 BODY = b"switch_id,rx\nsw1,1\n"

@@ -9,8 +9,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from tests.processes import Reply, Switchboard, free_port, get, wait_for
-from tests.telemetry import DATA, HANG, Answer, Failure, Telemetry, ufm
+from tests.lab.processes import Reply, Switchboard, free_port, get, wait_for
+from tests.lab.telemetry import DATA, HANG, Answer, Failure, Telemetry, ufm
 
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "ufm.toml"
 SHARDS = 3

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.integration.clients import Clients, Findings
-from tests.processes import Switchboard, wait_for
+from tests.lab.processes import Switchboard, wait_for
 
 HOLD, INTERVAL, TTL = 0.2, 0.4, 60.0
 FLIPS, ANSWERS = 30, 1000

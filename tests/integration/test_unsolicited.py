@@ -19,7 +19,7 @@ from typing import Self
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.processes import LONG, Switchboard, wait_for
+from tests.lab.processes import LONG, Switchboard, wait_for
 
 INTERVAL, TIMEOUT, TTL = 1.0, 1.0, 10.0
 SOURCES = ("a", "b", "c")

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import Switchboard, file_server, free_port, wait_for
-from tests.servers import PATIENCE_SECONDS
+from tests.lab.processes import Switchboard, file_server, free_port, wait_for
+from tests.lab.servers import PATIENCE_SECONDS
 
 DATA = Path(__file__).parent.parent / "data"
 REDIS_CLI = shutil.which("redis-cli")

@@ -15,8 +15,8 @@ import pytest
 
 from switchboard.store import keys
 from tests.integration.answers import Pulse, ask
-from tests.processes import RedisServer, Switchboard, free_port, wait_for
-from tests.telemetry import Telemetry
+from tests.lab.processes import RedisServer, Switchboard, free_port, wait_for
+from tests.lab.telemetry import Telemetry
 
 ROOT = Path(__file__).parents[2]
 FORMAT_1 = "2a2198138381030dc40c5253e35206e209b386af"

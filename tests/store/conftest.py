@@ -10,8 +10,8 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from switchboard.store.embedded import EmbeddedRedis
-from switchboard.store.redis import Store
-from tests.servers import RedisKind, redis_kinds, running_redis
+from switchboard.store.store import Store
+from tests.lab.servers import RedisKind, redis_kinds, running_redis
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session", params=redis_kinds(), ids=lambda kind: kind.name)

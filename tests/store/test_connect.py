@@ -17,9 +17,9 @@ from redis.asyncio import Redis
 from switchboard.errors import LeaseLost, StoreError, StoreUnavailable
 from switchboard.store import keys
 from switchboard.store.connect import RECONNECT_SECONDS, Connections
-from switchboard.store.redis import Store
-from tests.processes import free_port
-from tests.servers import RedisKind, eventually, redis_kinds, running_redis
+from switchboard.store.store import Store
+from tests.lab.processes import free_port
+from tests.lab.servers import RedisKind, eventually, redis_kinds, running_redis
 
 SINGLE = [kind for kind in redis_kinds() if not kind.cluster]
 

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from switchboard.errors import ConfigError, StoreUnavailable
 from switchboard.store.embedded import EmbeddedRedis, find_client, find_server
-from tests.processes import free_port, wait_for
+from tests.lab.processes import free_port, wait_for
 
 
 def alive(pid: int) -> bool:

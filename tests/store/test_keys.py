@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchboard.store import keys
-from tests.fuzz import fuzz
+from tests.lab.fuzz import fuzz
 
 NAMES = st.one_of(
     st.sampled_from(["sw1", "sw1~2", "a/b", "a%2Fb", "{x}", "*", "a b", "é", "pointer", "sources", "~", "%7E2"]),

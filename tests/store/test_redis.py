@@ -16,15 +16,16 @@ import pytest
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
-from switchboard.codec.block import Snapshot, SnapshotReader
 from switchboard.errors import LeaseLost, SnapshotGone, SnapshotSuperseded, StoreError, StoreUnavailable
 from switchboard.model import FORMAT, Manifest, Outcome, Reject, SourceStatus
+from switchboard.snapshot.reader import SnapshotReader
+from switchboard.snapshot.snapshot import Snapshot
 from switchboard.store import keys
 from switchboard.store.embedded import EmbeddedRedis
-from switchboard.store.redis import BULK_COMMANDS, LEASE_MS, Lease, Store
-from tests.processes import free_port
-from tests.servers import eventually
-from tests.snapshots import Packed, pack, rows_of_switch
+from switchboard.store.store import BULK_COMMANDS, LEASE_MS, Lease, Store
+from tests.lab.processes import free_port
+from tests.lab.servers import eventually
+from tests.lab.snapshots import Packed, pack, rows_of_switch
 
 BODY = b"switch_id,port,note,a,b\n" + b"".join(
     f"{switch},{port},up,{port},{port}.5\n".encode() for switch in ("sw1", "sw2", "sw3") for port in (1, 2)

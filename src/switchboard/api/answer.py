@@ -9,8 +9,8 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from switchboard.api.bodies import SharedBody
-from switchboard.api.formats import qualities
-from switchboard.codec.render import encode_json
+from switchboard.api.negotiate import qualities
+from switchboard.outputs.json import encode_json
 
 Headers = list[tuple[bytes, bytes]]
 

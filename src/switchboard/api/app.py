@@ -7,9 +7,7 @@ than most answers.
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
-import socket
 import time
 from collections.abc import Iterator, Sequence
 
@@ -21,22 +19,12 @@ from starlette.types import Receive, Scope, Send
 from switchboard.api import metrics
 from switchboard.api.answer import Answer, Request, error_answer, request_fields, wire_headers
 from switchboard.api.bodies import SharedBody
-from switchboard.api.endpoints import ENDPOINTS, Endpoint
-from switchboard.api.fast import FastDoor, FastProtocol
-from switchboard.api.ordinary import OrdinaryProtocol
+from switchboard.api.endpoint import Endpoint
+from switchboard.api.endpoints import ENDPOINTS
 from switchboard.api.respond import failure, not_found, respond
-from switchboard.api.view import ViewHolder
-from switchboard.api.watch import Watcher
-from switchboard.config import Settings
 from switchboard.errors import QueryError
-from switchboard.serving import serve
-from switchboard.store.redis import Store
-from switchboard.tasks import cancel_all
+from switchboard.view.view import ViewHolder
 
-UNREADY_SECONDS = 0.5
-"""Between /ready turning 503 and the end of accepting: time for whoever balances load to hear of it."""
-COUNT_SECONDS = 1.0
-"""How late the metrics may know of what the fast door has answered."""
 WRITE_SECONDS = 30.0
 """A client that takes nothing for this long is given up."""
 STREAM_SECONDS = 300.0
@@ -65,56 +53,6 @@ def create_app(holder: ViewHolder, endpoints: Sequence[Endpoint] = ENDPOINTS) ->
     # Without the middleware that turns exceptions into answers: what is behind the routes does that itself.
     app.middleware_stack = app.router
     return app
-
-
-async def serve_api(settings: Settings, sock: socket.socket, stop: asyncio.Event) -> None:
-    """Answer queries on a bound socket until ``stop`` is set; /ready turns 503 first, then requests are drained."""
-    store = Store(settings.redis_url)
-    watcher = Watcher(store, keep_bytes=settings.keep_mib << 20, on_first_load=_freeze)
-    protocol = choose_protocol(watcher, fast_door=settings.fast_door)
-    drain = asyncio.Event()
-    host, port = sock.getsockname()[:2]
-    log.info("api started", url=f"http://{f'[{host}]' if ':' in host else host}:{port}")
-    try:
-        async with asyncio.TaskGroup() as group:
-            watching = group.create_task(watcher.run())
-            stopping = group.create_task(_announce(stop, watcher, drain))
-            counting = group.create_task(_hand_over_counts())
-            await serve(create_app(watcher), sock, drain, protocol=protocol)
-            # The view is watched until the last request is answered.
-            await cancel_all((watching, stopping, counting))
-    finally:
-        metrics.TALLY.flush()
-        await store.aclose()
-    log.info("api stopped")
-
-
-def choose_protocol(
-    holder: ViewHolder, endpoints: Sequence[Endpoint] = ENDPOINTS, *, fast_door: bool
-) -> type[OrdinaryProtocol]:
-    """The fast door where it is wanted; at level debug the ordinary one, which logs every request."""
-    if not fast_door or log.is_enabled_for(logging.DEBUG):
-        return OrdinaryProtocol
-    return FastProtocol.with_door(FastDoor(holder, endpoints))
-
-
-async def _hand_over_counts() -> None:
-    while True:
-        await asyncio.sleep(COUNT_SECONDS)
-        metrics.TALLY.flush()
-
-
-async def _announce(stop: asyncio.Event, watcher: Watcher, drain: asyncio.Event) -> None:
-    await stop.wait()
-    watcher.announce_stop()
-    await asyncio.sleep(UNREADY_SECONDS)
-    drain.set()
-
-
-def _freeze() -> None:
-    """Take all that exists by now out of the garbage collector's sight: a full collection of it takes 30 ms."""
-    gc.collect()
-    gc.freeze()
 
 
 class _Door:

@@ -5,85 +5,39 @@ Routes, validation and documentation are derived from it, so they cannot drift a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
-
-import msgspec
 
 from switchboard.api import metrics
 from switchboard.api.answer import JSON, NO_STORE, TEXT, Answer
-from switchboard.api.batch import BatchEntry, get_metrics
-from switchboard.api.cells import CellReport, get_metric
-from switchboard.api.docs import PAGE, SCRIPT, STYLE, Document, StaticFile
-from switchboard.api.formats import FORMATS, Format
-from switchboard.api.lists import SourceSwitches, list_metrics, list_switches
-from switchboard.api.queries import (
+from switchboard.api.describe.page import PAGE, SCRIPT, STYLE, Document, StaticFile
+from switchboard.api.endpoint import Endpoint
+from switchboard.outputs.formats import FORMATS
+from switchboard.query.batch import get_metrics
+from switchboard.query.cells import get_metric
+from switchboard.query.lists import list_metrics, list_switches
+from switchboard.query.rejects import list_rejects
+from switchboard.query.reports import (
+    BatchEntry,
+    CellReport,
+    Readiness,
+    RejectReport,
+    SourceReport,
+    SourceSwitches,
+    TopEntry,
+)
+from switchboard.query.requests import (
     GetMetric,
     GetMetrics,
     ListMetrics,
     ListSources,
     ListSwitches,
-    Parser,
     Rejects,
     TopMetrics,
 )
-from switchboard.api.rejects import RejectReport, list_rejects
-from switchboard.api.sources import Readiness, SourceReport, list_sources, ready
-from switchboard.api.top import TopEntry, top_metrics
-from switchboard.api.view import View
-from switchboard.codec.render import Cell
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """One path. ``answer`` is a function of the view, the moment (monotonic) and the query.
-
-    ``query`` None: the query string is not looked at. ``posted``: the query is the JSON body of a POST, of this type.
-    ``content``: the type of a 200's body, ``variants``: other types that it may have by what is asked for (msgspec has
-    no union of two kinds of object), and ``other``: that of another status which is an answer too.
-    ``formats``: what a client may choose from, the default first; none: the body always has the ``media_type``.
-    ``static``: the answer stays the same while the process lives. ``threaded``: the answer takes longer than an event
-    loop may be held. ``hot``: asked so often that the fast door answers it. ``tells_snapshots``: its headers say which
-    snapshots there are, though no query chooses one.
-    """
-
-    path: str
-    summary: str
-    query: type[msgspec.Struct] | None
-    answer: Callable[[View, float, Any], Answer]
-    content: Any
-    posted: type[msgspec.Struct] | None = None
-    variants: tuple[Any, ...] = ()
-    other: Mapping[int, Any] = field(default_factory=dict)
-    media_type: bytes = JSON
-    formats: tuple[Format, ...] = ()
-    static: bool = False
-    threaded: bool = False
-    hot: bool = False
-    tells_snapshots: bool = False
-    methods: tuple[str, ...] = field(init=False)
-    """The methods it answers."""
-    parser: Parser | None = field(init=False)
-    body_decoder: msgspec.json.Decoder[Any] | None = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "methods", ("GET", "HEAD") if self.posted is None else ("POST",))
-        parser = None if self.query is None else Parser(self.query, self.path.rpartition("/")[2])
-        object.__setattr__(self, "parser", parser)
-        object.__setattr__(self, "body_decoder", None if self.posted is None else msgspec.json.Decoder(self.posted))
-
-    @property
-    def query_fields(self) -> tuple[str, ...]:
-        """The names of all that a query may say, in the URL or in the body."""
-        asked = self.query if self.posted is None else self.posted
-        return () if asked is None else asked.__struct_fields__
-
-    @property
-    def tagged(self) -> bool:
-        """Whether its answers carry entity tags, so that ``If-None-Match`` may get 304."""
-        return self.posted is None and (self.static or "snapshot" in self.query_fields)
+from switchboard.query.sources import list_sources, ready
+from switchboard.query.top import top_metrics
+from switchboard.snapshot.cell import Cell
+from switchboard.view.view import View
 
 
 def _health(view: View, now: float, query: None) -> Answer:
@@ -100,7 +54,7 @@ def _openapi(view: View, now: float, query: None) -> Answer:
 
 @cache
 def _document() -> StaticFile:
-    from switchboard.api.openapi import encoded_document  # it describes the table that this function is in
+    from switchboard.api.describe.openapi import encoded_document  # it describes the table that this function is in
 
     return StaticFile(encoded_document(), JSON)
 

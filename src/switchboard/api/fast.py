@@ -16,13 +16,14 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 
 from switchboard.api import metrics
 from switchboard.api.answer import Answer, Request, wire_headers
-from switchboard.api.endpoints import ENDPOINTS, Endpoint
+from switchboard.api.endpoint import Endpoint
+from switchboard.api.endpoints import ENDPOINTS
 from switchboard.api.head import HeadReader
-from switchboard.api.hot import HotAnswers, Ready
 from switchboard.api.ordinary import OrdinaryProtocol
+from switchboard.api.ready_answers import HotAnswers, Ready
 from switchboard.api.respond import failure, respond
-from switchboard.api.view import ViewHolder
 from switchboard.serving.guard import IDLE
+from switchboard.view.view import ViewHolder
 
 LARGEST_BODY_BYTES = 256 << 10
 """A larger body is left to the ordinary door, which hands it to the socket in parts."""

@@ -22,8 +22,8 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from switchboard.api.view import View
 from switchboard.model import State
+from switchboard.view.view import View
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST.encode()
 

@@ -10,11 +10,11 @@ import structlog
 
 from switchboard.api.answer import Answer, Request, error_answer, matches
 from switchboard.api.bodies import BodyTable, Recipe, SharedBody
-from switchboard.api.endpoints import Endpoint
-from switchboard.api.formats import accepts_gzip, negotiate
-from switchboard.api.view import View
+from switchboard.api.endpoint import Endpoint
+from switchboard.api.negotiate import accepts_gzip, negotiate
 from switchboard.api.warm import GZIP, shared_body, tag_of
 from switchboard.errors import QueryError
+from switchboard.view.view import View
 
 log = structlog.get_logger()
 

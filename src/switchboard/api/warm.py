@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from switchboard.api.answer import Answer
 from switchboard.api.bodies import VALUE_BYTES, BodyTable, Recipe, SharedBody, gzip_pieces
-from switchboard.api.lists import list_metrics
-from switchboard.api.queries import ListMetrics
-from switchboard.api.view import View
 from switchboard.errors import QueryError
+from switchboard.query.lists import list_metrics
+from switchboard.query.requests import ListMetrics
+from switchboard.view.view import View
 
 FIRST_ASKED = (Recipe(list_metrics, ListMetrics()),)
 """What is rendered before anybody has asked for anything."""

@@ -18,19 +18,19 @@ import msgspec
 import structlog
 
 from switchboard.clocks import boottime
-from switchboard.codec.block import EncodedBlock
-from switchboard.codec.rejects import Rejects
-from switchboard.config import Access, Source
+from switchboard.config.sources import Access, Source
 from switchboard.errors import BodyError, BodyHeld, FormatTooNew, LeaseLost, SnapshotGone, SourceError
 from switchboard.etl import metrics
 from switchboard.etl.age import data_age_ms, limit_ms, period_ms
 from switchboard.etl.gate import Action, Counted, Memory, decide, settled
 from switchboard.etl.lease import LeaseKeeper
 from switchboard.etl.publish import Numbered, Publication
-from switchboard.etl.scrape import Response, Validators, scrape
+from switchboard.etl.pull.scrape import Response, Validators, scrape
 from switchboard.etl.transform import Transform
+from switchboard.inputs.rejects import Rejects
 from switchboard.model import FORMAT, Manifest, Outcome
-from switchboard.store.redis import Lease, Store
+from switchboard.snapshot.builder import EncodedBlock
+from switchboard.store.store import Lease, Store
 
 GRACE_SECONDS = 5.0
 """Blocks outlive the pointer that names them by this and the scrape's timeout, so that a reader can finish."""

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from switchboard.clocks import boottime
 from switchboard.errors import StoreError
 from switchboard.etl.loop import SourceLoop
-from switchboard.store.redis import Store
+from switchboard.store.store import Store
 
 LATE_INTERVALS = 1.5
 

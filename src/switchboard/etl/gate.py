@@ -15,9 +15,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from switchboard.codec.rejects import Rejects
-from switchboard.codec.times import FUTURE_US
-from switchboard.config import Limits
+from switchboard.config.sources import Limits
+from switchboard.inputs.rejects import Rejects
+from switchboard.inputs.times import FUTURE_US
 from switchboard.model import Manifest
 
 MOST_DROPPED_SHARE = 0.5

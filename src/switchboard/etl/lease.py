@@ -19,7 +19,7 @@ from switchboard.clocks import boottime
 from switchboard.errors import LeaseLost, StoreError
 from switchboard.etl import metrics
 from switchboard.log import ChangeLog
-from switchboard.store.redis import LEASE_MS, Lease, Store
+from switchboard.store.store import LEASE_MS, Lease, Store
 
 RENEW_SECONDS = 1.5
 RETRY_SECONDS = 0.5

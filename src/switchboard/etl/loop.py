@@ -10,7 +10,7 @@ import structlog
 import tenacity
 
 from switchboard.clocks import boottime
-from switchboard.config import Source
+from switchboard.config.sources import Source
 from switchboard.errors import BodyHeld, LeaseLost, PublishRefused, SourceError, StoreError, StoreUnavailable
 from switchboard.etl import metrics
 from switchboard.etl.cycle import Cycle, Report
@@ -18,7 +18,7 @@ from switchboard.etl.lease import LeaseKeeper
 from switchboard.etl.memory import let_go, trim_heap
 from switchboard.log import ChangeLog
 from switchboard.model import Manifest, Outcome, Reject, SourceStatus
-from switchboard.store.redis import Store
+from switchboard.store.store import Store
 
 LEAST_RETRY_SECONDS = 0.1
 LEAST_SHARE = 0.1

@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
-from switchboard.codec.block import EncodedBlock, Index
 from switchboard.errors import PublishRefused, StoreError, StoreUnavailable
 from switchboard.model import Manifest
-from switchboard.store.redis import Lease, Store
+from switchboard.snapshot.builder import EncodedBlock
+from switchboard.snapshot.index import Index
+from switchboard.store.store import Lease, Store
 
 Numbered = Callable[[Manifest], tuple[Manifest, Lease]]
 """Gives a manifest its number, and the lease to send it with; asked right before it is sent. Raises what forbids it."""

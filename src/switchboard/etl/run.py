@@ -9,18 +9,20 @@ from collections.abc import Sequence
 
 import structlog
 
-from switchboard.access import check_access, tls_context
-from switchboard.config import Settings, Source, own_ports, resolve_sources
+from switchboard.config.resolve import own_ports, resolve_sources
+from switchboard.config.secrets import check_access, tls_context
+from switchboard.config.settings import Settings
+from switchboard.config.sources import Source
 from switchboard.errors import StoreError
 from switchboard.etl.cycle import Cycle
 from switchboard.etl.door import create_app
 from switchboard.etl.lease import LeaseKeeper
 from switchboard.etl.loop import SourceLoop
 from switchboard.etl.memory import keep_one_heap
-from switchboard.etl.scrape import new_session
+from switchboard.etl.pull.scrape import new_session
 from switchboard.log import ChangeLog
 from switchboard.serving import serve
-from switchboard.store.redis import Store
+from switchboard.store.store import Store
 from switchboard.tasks import cancel_all
 
 FORGET_SECONDS = 10.0

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
-from switchboard.codec.block import BlockBuilder, EncodedBlock, RowBatch
-from switchboard.codec.csv import CsvParser
-from switchboard.config import ColumnSettings, Limits
+from switchboard.config.sources import ColumnSettings, Limits
 from switchboard.errors import BodyError
+from switchboard.inputs.csv.parser import CsvParser
+from switchboard.snapshot.block import RowBatch
+from switchboard.snapshot.builder import BlockBuilder, EncodedBlock
 
 
 class Transform:

@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from switchboard.config import GeneratorSettings
+from switchboard.config.settings import GeneratorSettings
 from switchboard.generator.counters import Counters
 from switchboard.generator.faults.endpoint import METHODS, FaultsEndpoint
 from switchboard.generator.faults.injector import FaultInjector

@@ -19,7 +19,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from switchboard.clocks import boottime
-from switchboard.config import MASK, mask_url
+from switchboard.config.masks import MASK, mask_url
 from switchboard.errors import StoreError, StoreUnavailable, SwitchboardError
 
 CONTROL_SECONDS = 0.5

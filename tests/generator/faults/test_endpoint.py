@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from switchboard.config import GeneratorSettings
+from switchboard.config.settings import GeneratorSettings
 from switchboard.errors import ConfigError
 from switchboard.generator.app import create_app
 from switchboard.generator.faults.kinds import FAULT_KINDS
 from tests.generator.harness import Generator, Start, running_generator
 from tests.generator.ufm.test_body import ENVIRONMENT
-from tests.servers import PATIENCE_SECONDS
+from tests.lab.servers import PATIENCE_SECONDS
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import pytest
 
 from switchboard.generator.faults.kinds import FAULT_KINDS
 from tests.generator.harness import Answer, Generator, Start, running_generator
-from tests.servers import PATIENCE_SECONDS
+from tests.lab.servers import PATIENCE_SECONDS
 
 SLOT_TIME = 1_795_498_400
 PROFILES: dict[str, dict[str, Any]] = {

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import switchboard
-from switchboard.config import GeneratorSettings
+from switchboard.config.settings import GeneratorSettings
 from switchboard.generator.ufm import body
 from switchboard.generator.ufm.body import UfmSimulator, column_totals, write_body
 from switchboard.generator.ufm.columns import KEYS, Label, SetName, columns_of

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from switchboard.config import GeneratorSettings
+from switchboard.config.settings import GeneratorSettings
 from switchboard.generator.draws import UInts
 from switchboard.generator.ufm.columns import SetName, columns_of
 from switchboard.generator.ufm.counters import Counter, CounterGroup, group_counters

@@ -8,11 +8,11 @@ from contextlib import closing
 
 import pytest
 
-from switchboard.config import GeneratorSettings
+from switchboard.config.settings import GeneratorSettings
 from switchboard.generator.ufm.body import write_body
 from switchboard.generator.ufm.columns import SetName
 from tests.generator.harness import Generator, Start, running_generator
-from tests.servers import PATIENCE_SECONDS
+from tests.lab.servers import PATIENCE_SECONDS
 
 SLOT_DATE = "Tue, 24 Nov 2026 05:33:20 GMT"  # 1795498400
 SLOT_TIME = 1_795_498_400

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchboard.config import GeneratorSettings
+from switchboard.config.settings import GeneratorSettings
 from switchboard.errors import ConfigError
 from switchboard.generator.ufm.fabric import MOST_SHARDS, Shard, UfmFabric, build_ufm_fabric
 

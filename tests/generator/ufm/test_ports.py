@@ -7,16 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchboard.config import GeneratorSettings
+from switchboard.config.settings import GeneratorSettings
 from switchboard.generator.ufm.fabric import UfmFabric, build_ufm_fabric
-from switchboard.generator.ufm.ports import (
-    FLAPPY_SLOTS,
-    MAX_CLEAR_SLOTS,
-    MOST_DOWN_SLOTS,
-    SICK_SLOTS,
-    Ports,
-    look,
-)
+from switchboard.generator.ufm.ports import FLAPPY_SLOTS, MAX_CLEAR_SLOTS, MOST_DOWN_SLOTS, SICK_SLOTS, Ports, look
 
 START = 179_546_000
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import BinaryIO
 
-from switchboard.config import GeneratorSettings
+from switchboard.config.settings import GeneratorSettings
 from switchboard.generator.ufm.cells import Total
 from switchboard.generator.ufm.columns import USUAL_COUNTERS, SetName
 from switchboard.generator.ufm.fabric import Shard, build_ufm_fabric

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from switchboard.config import GeneratorSettings
+from switchboard.config.settings import GeneratorSettings
 from switchboard.errors import ConfigError
 from switchboard.generator.draws import UInts, hash64, key_of, purpose
 from switchboard.generator.fabric import check_seed_and_hold, keys_of_switches, parse_switches, shown

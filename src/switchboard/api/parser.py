@@ -1,0 +1,158 @@
+"""Query strings: a parser for the parameters of one endpoint."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+from msgspec import Meta
+
+from switchboard.errors import QueryError
+from switchboard.query.values import _shown, malformed, parse_since, parse_where
+
+
+class Parameter(NamedTuple):
+    """A parameter as its struct declares it."""
+
+    name: str
+    required: bool
+    repeats: bool
+    convert: Callable[[str, str], Any] | None
+
+
+class Parser:
+    """Reads the query strings of one endpoint."""
+
+    def __init__(self, query: type[msgspec.Struct], endpoint: str) -> None:
+        self.parameters = {parameter.name: parameter for parameter in _parameters(query)}
+        self._query = query
+        self._endpoint = endpoint
+        self._as_bytes = {name.encode(): parameter for name, parameter in self.parameters.items()}
+        self._required = {name for name, parameter in self.parameters.items() if parameter.required}
+
+    def parse(self, raw: bytes) -> msgspec.Struct:
+        """Read what follows the ``?``. Raises QueryError 400 with a sentence that names the parameter."""
+        values: dict[str, Any] = {}
+        as_they_are = True  # every value is the text that was given
+        plain = raw.isascii() and b"%" not in raw and b"+" not in raw
+        for pair in raw.split(b"&"):
+            if not pair:
+                continue
+            raw_name, _, raw_value = pair.partition(b"=")
+            parameter = self._as_bytes.get(raw_name) or self._named(raw_name, raw_value)
+            name, value = parameter.name, raw_value.decode() if plain else _unquote(raw_value)
+            if not value or parameter.repeats or parameter.convert is not None:
+                as_they_are = False
+            if parameter.repeats:
+                values.setdefault(name, []).append(value)
+            elif name in values:
+                raise QueryError(400, f"Repeated {name} parameter: it may be given once")
+            else:
+                values[name] = value
+        if as_they_are and self._required <= values.keys():
+            return self._query(**values)
+        for name, parameter in self.parameters.items():
+            if name not in values:
+                if parameter.required:
+                    raise QueryError(400, f"Missing {name} parameter")
+                continue
+            value = values[name]
+            if not value or (parameter.repeats and "" in value):
+                raise QueryError(400, f"Missing {name} parameter")
+            if parameter.repeats:
+                convert = parameter.convert
+                each = value if convert is None else [convert(name, text) for text in value]
+                values[name] = tuple(sorted(set(each)))  # one spelling of one query: its entity tag depends on it
+            elif parameter.convert is not None:
+                values[name] = parameter.convert(name, value)
+        return self._query(**values)
+
+    def _named(self, raw_name: bytes, raw_value: bytes) -> Parameter:
+        name, _ = _unquote(raw_name), _unquote(raw_value)  # what cannot be read at all is said first
+        parameter = self.parameters.get(name)
+        if parameter is None:
+            known = f"takes {', '.join(self.parameters)}" if self.parameters else "takes none"
+            raise QueryError(400, f"Unknown parameter {_shown(name)}: {self._endpoint} {known}")
+        return parameter
+
+
+_CONVERTERS: dict[str, Callable[[str, str], Any]] = {"since": parse_since, "where": parse_where}
+_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_MOST_DIGITS = 18
+
+
+def _parameters(query: type[msgspec.Struct]) -> list[Parameter]:
+    hints = get_type_hints(query, include_extras=True)
+    return [
+        Parameter(known.name, known.required, repeats(hints[known.name]), _converter(known.name, hints[known.name]))
+        for known in msgspec.structs.fields(query)
+    ]
+
+
+def repeats(hint: Any) -> bool:
+    """Whether a parameter of this type may be given several times."""
+    return get_origin(_plain(hint)) is tuple
+
+
+def _plain(hint: Any) -> Any:
+    """A type without its description, and without None."""
+    while get_origin(hint) is Annotated:
+        hint = get_args(hint)[0]
+    if get_origin(hint) in {Union, UnionType}:
+        (hint,) = (each for each in get_args(hint) if each is not NoneType)
+        return _plain(hint)
+    return hint
+
+
+def _converter(name: str, hint: Any) -> Callable[[str, str], Any] | None:
+    """What makes a value of the text of a parameter that is given once; None: the text is the value."""
+    plain = _plain(hint)
+    if name in _CONVERTERS:
+        return _CONVERTERS[name]
+    if plain is bool:
+        return partial(_one_of, {"true": True, "false": False})
+    if plain is int:
+        return partial(_whole_number, _bounded(hint))
+    if get_origin(plain) is Literal:
+        return partial(_one_of, {word: word for word in get_args(plain)})
+    return None
+
+
+def _bounded(hint: Any) -> Any:
+    """An int with the bounds of a type that may be None as well."""
+    bounds: dict[str, Any] = {}
+    while get_origin(hint) is Annotated:
+        hint, *metas = get_args(hint)
+        bounds |= {name: getattr(meta, name) for meta in metas for name in ("ge", "le")}
+    return Annotated[int, Meta(**bounds)]
+
+
+def _one_of(words: dict[str, Any], name: str, text: str) -> Any:
+    if text not in words:
+        raise malformed(name, text, f"is none of {', '.join(words)}")
+    return words[text]
+
+
+def _whole_number(hint: Any, name: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
+        raise malformed(name, text, "is no whole number")
+    try:
+        return msgspec.convert(int(text), hint)  # type: ignore[no-any-return]  # the hint is a type known at run time only
+    except msgspec.ValidationError as error:
+        raise malformed(name, text, f"is out of range: {error}") from None
+
+
+def _unquote(raw: bytes) -> str:
+    if b"%" in raw or b"+" in raw:
+        if _BAD_ESCAPE.search(raw):
+            raise QueryError(400, "Malformed query string: % must be followed by two hexadecimal digits")
+        raw = unquote_to_bytes(raw.replace(b"+", b" "))
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        raise QueryError(400, "Malformed query string: it is not UTF-8") from None

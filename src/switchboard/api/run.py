@@ -1,0 +1,77 @@
+"""The API process: the watcher, the server, and their end."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import socket
+from collections.abc import Sequence
+
+from switchboard.api import metrics
+from switchboard.api.app import create_app, log
+from switchboard.api.endpoint import Endpoint
+from switchboard.api.endpoints import ENDPOINTS
+from switchboard.api.fast import FastDoor, FastProtocol
+from switchboard.api.ordinary import OrdinaryProtocol
+from switchboard.config.settings import Settings
+from switchboard.serving import serve
+from switchboard.store.store import Store
+from switchboard.tasks import cancel_all
+from switchboard.view.view import ViewHolder
+from switchboard.view.watch import Watcher
+
+UNREADY_SECONDS = 0.5
+"""Between /ready turning 503 and the end of accepting: time for whoever balances load to hear of it."""
+COUNT_SECONDS = 1.0
+"""How late the metrics may know of what the fast door has answered."""
+
+
+async def serve_api(settings: Settings, sock: socket.socket, stop: asyncio.Event) -> None:
+    """Answer queries on a bound socket until ``stop`` is set; /ready turns 503 first, then requests are drained."""
+    store = Store(settings.redis_url)
+    watcher = Watcher(store, keep_bytes=settings.keep_mib << 20, on_first_load=_freeze)
+    protocol = choose_protocol(watcher, fast_door=settings.fast_door)
+    drain = asyncio.Event()
+    host, port = sock.getsockname()[:2]
+    log.info("api started", url=f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    try:
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(watcher.run())
+            stopping = group.create_task(_announce(stop, watcher, drain))
+            counting = group.create_task(_hand_over_counts())
+            await serve(create_app(watcher), sock, drain, protocol=protocol)
+            # The view is watched until the last request is answered.
+            await cancel_all((watching, stopping, counting))
+    finally:
+        metrics.TALLY.flush()
+        await store.aclose()
+    log.info("api stopped")
+
+
+def choose_protocol(
+    holder: ViewHolder, endpoints: Sequence[Endpoint] = ENDPOINTS, *, fast_door: bool
+) -> type[OrdinaryProtocol]:
+    """The fast door where it is wanted; at level debug the ordinary one, which logs every request."""
+    if not fast_door or log.is_enabled_for(logging.DEBUG):
+        return OrdinaryProtocol
+    return FastProtocol.with_door(FastDoor(holder, endpoints))
+
+
+async def _hand_over_counts() -> None:
+    while True:
+        await asyncio.sleep(COUNT_SECONDS)
+        metrics.TALLY.flush()
+
+
+async def _announce(stop: asyncio.Event, watcher: Watcher, drain: asyncio.Event) -> None:
+    await stop.wait()
+    watcher.announce_stop()
+    await asyncio.sleep(UNREADY_SECONDS)
+    drain.set()
+
+
+def _freeze() -> None:
+    """Take all that exists by now out of the garbage collector's sight: a full collection of it takes 30 ms."""
+    gc.collect()
+    gc.freeze()

@@ -1,0 +1,220 @@
+"""The command line: reads the settings and runs what they say.
+
+A mistake of the user is one or two lines on standard error and exit code 2, never a traceback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import structlog
+import typer
+from typer.main import get_command
+
+from switchboard import __version__
+from switchboard.cli.options import flags_for, takes
+from switchboard.config.layers import GENERAL, GENERATOR, Given, Loaded, load
+from switchboard.config.resolve import resolve_sources
+from switchboard.config.secrets import check_access
+from switchboard.errors import ConfigError, PortTaken, SwitchboardError
+from switchboard.log import configure_logging
+from switchboard.process.worker import EXIT_CONFIG, new_event_loop
+
+_LOGS = [setting for setting in GENERAL if setting.panel == "Logs"]
+_OF_UP = [setting for setting in GENERAL if setting.key not in {"role", "etl_port"}]
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0, 2 for a mistake of the user, 1 for all else."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        code = get_command(app).main(args=words, prog_name="switchboard", standalone_mode=False)
+    except typer.TyperException as error:
+        _complain(error.format_message())
+        context = getattr(error, "ctx", None)
+        if context is not None:
+            print(f"Try: {context.command_path} --help", file=sys.stderr)
+        return error.exit_code
+    except (ConfigError, PortTaken) as error:
+        _complain(str(error))
+        return EXIT_CONFIG
+    except SwitchboardError as error:
+        _complain(str(error))
+        return 1
+    except (typer.Abort, KeyboardInterrupt):  # Ctrl-C before there was a handler for it
+        return 130
+    return code if isinstance(code, int) else 0
+
+
+@app.callback(invoke_without_command=True)
+def _switchboard(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", metavar="", show_default=False)
+    ] = False,
+) -> None:
+    """Telemetry infrastructure for network fabrics.
+
+    Pulls counters from switches, keeps the latest complete snapshot in Redis, and answers questions about it over HTTP.
+
+    Start with:  switchboard up
+    """
+    if version:
+        print(f"switchboard {__version__}")
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command()
+@takes(flags_for([*_OF_UP, *GENERATOR], long=True, sources=True))
+def up(
+    flags: dict[str, Given],
+    no_generator: Annotated[
+        bool,
+        typer.Option(
+            "--no-generator", help="Do not simulate; name your sources.", metavar="", rich_help_panel="Generator"
+        ),
+    ] = False,
+) -> None:
+    """Run everything on this machine: a private Redis, the generator, and the ingester.
+
+    Prints where it is and what to try, once it answers. Ctrl-C stops all of it.
+
+    switchboard up
+    switchboard up --port 8081 --generator-switches 10000
+    switchboard up --no-generator --source http://ufm.example:9001/csv/cset/low_freq
+    """
+    loaded = _load(flags, "up")
+    if no_generator and "sources" not in loaded.origins:
+        raise ConfigError(
+            "--no-generator leaves nothing to scrape: name a source with --source [NAME=]URL, "
+            "SWITCHBOARD_SOURCES or [[sources]] in the file"
+        )
+    from switchboard.process.services import run_up
+
+    _run(run_up(loaded.settings, generator=not no_generator, sources_given="sources" in loaded.origins))
+
+
+@app.command()
+@takes(flags_for([*GENERATOR, *_LOGS], long=False, sources=False))
+def generator(flags: dict[str, Given]) -> None:
+    """Simulate switches and serve their counters as CSV over HTTP.
+
+    switchboard generator
+    switchboard generator --port 9002 --switches leaf1,leaf2,spine1 --hold 2
+    curl http://127.0.0.1:9001/counters
+    """
+    loaded = _load(flags, "generator")
+    from switchboard.process.services import run_generator
+
+    _run(run_generator(loaded.settings), new_event_loop)
+
+
+@app.command()
+@takes(flags_for(GENERAL, long=True, sources=True))
+def ingester(flags: dict[str, Given]) -> None:
+    """Pull counters from the sources, keep them in Redis, and serve the query API.
+
+    Needs a Redis or Valkey server. Run as many as you like, all alike or one half each.
+
+    switchboard ingester --redis-url redis://localhost:6379/0 --source http://localhost:9001/counters
+    switchboard ingester --role api --workers 4
+    """
+    loaded = _load(flags, "ingester")
+    from switchboard.process.services import run_ingester
+
+    _run(run_ingester(loaded.settings))
+
+
+@app.command()
+@takes(flags_for([*GENERAL, *GENERATOR], long=True, sources=True))
+def config(
+    flags: dict[str, Given],
+    reference: Annotated[
+        bool, typer.Option("--reference", help="Describe all settings, as Markdown.", metavar="", show_default=False)
+    ] = False,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Only tell by the exit code whether they can be used: 0 or 2.",
+            metavar="",
+            show_default=False,
+        ),
+    ] = False,
+) -> None:
+    """Print the effective settings, secrets masked, and where they come from.
+
+    Takes every flag of the other commands, to show what it would do.
+
+    switchboard config
+    SWITCHBOARD_INTERVAL=5 switchboard config --config prod.toml
+    """
+    from switchboard.cli.reference import render_reference, render_settings
+
+    if reference:
+        print(render_reference(), end="")
+        return
+    loaded = _read(flags)
+    if check:
+        check_access(resolve_sources(loaded.settings))
+        from switchboard.generator.app import create_app
+
+        create_app(loaded.settings.generator)
+        return
+    print(render_settings(loaded), end="")
+    for warning in loaded.warnings:
+        print(f"switchboard: {warning}", file=sys.stderr)
+
+
+@app.command()
+def openapi(
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="As Markdown, for people.", metavar="", show_default=False)
+    ] = False,
+) -> None:
+    """Print the description of the query API: the OpenAPI document that /openapi.json serves.
+
+    switchboard openapi > openapi.json
+    switchboard openapi --markdown
+    """
+    from switchboard.api.describe.markdown import render_markdown
+    from switchboard.api.describe.openapi import describe, encoded_document
+
+    print(render_markdown(describe()) if markdown else encoded_document().decode(), end="")
+
+
+def _read(flags: dict[str, Given]) -> Loaded:
+    return load(flags, os.environ, Path.cwd())
+
+
+def _load(flags: dict[str, Given], service: str) -> Loaded:
+    """Read the settings for a service, and log from here on."""
+    loaded = _read(flags)
+    configure_logging(service, level=loaded.settings.log_level, form=loaded.settings.log_format)
+    for warning in loaded.warnings:
+        structlog.get_logger().warning(warning)
+    return loaded
+
+
+def _run(
+    work: Coroutine[Any, Any, None], new_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+) -> None:
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(work)
+
+
+def _complain(message: str) -> None:
+    print(f"switchboard: {message}", file=sys.stderr)

@@ -1,0 +1,44 @@
+"""How a setting is declared: its meaning, unit, limits, and what of it must not be shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import msgspec
+from msgspec import Meta
+
+from switchboard.config.masks import MASK, mask_url
+
+Hidden = Literal["", "all", "url"]
+"""What of a value must not be shown: nothing, all of it, or what is secret in a URL."""
+
+
+def setting(meaning: str, unit: str = "", *, panel: str = "Options", hides: Hidden = "", **limits: Any) -> Meta:
+    """Describe one setting; ``panel`` groups the flags in --help, ``limits`` are those of msgspec.Meta (ge, le, …)."""
+    return Meta(description=meaning, extra={"unit": unit, "panel": panel, "hides": hides}, **limits)
+
+
+class Discreet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A struct that can be shown: what is marked as secret is masked, and so is what is secret in a URL."""
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={value!r}" for name, value in shown_fields(self))
+        return f"{type(self).__name__}({fields})"
+
+
+def shown_fields(struct: msgspec.Struct) -> Iterator[tuple[str, Any]]:
+    """Names and values of a struct's fields as they may be shown to anybody."""
+    for field in msgspec.structs.fields(type(struct)):
+        value = getattr(struct, field.name)
+        meta = get_args(field.type)[1] if get_origin(field.type) is Annotated else None
+        yield field.name, shown_value(value, (meta.extra or {}).get("hides", "") if meta else "")
+
+
+def shown_value(value: Any, hides: Hidden) -> Any:
+    """A value as it may be shown: of a secret that there is one, of a table the keys, of a URL what is no secret."""
+    if not hides or not value:
+        return value
+    if hides == "url":
+        return mask_url(value)
+    return dict.fromkeys(value, MASK) if isinstance(value, dict) else MASK

@@ -1,0 +1,336 @@
+"""Fill the structs of ``config`` from the layers: defaults, file, environment, flags; a later layer wins.
+
+Every name is derived from the struct, so that a setting is declared once: ``generator.port`` is ``port`` under
+``[generator]`` in the file, ``SWITCHBOARD_GENERATOR_PORT`` in the environment, and ``--generator-port`` or, on
+``switchboard generator``, ``--port``. Each value is converted by itself, because an error has to name the place it came
+from. Sources are not merged: the last layer that names any replaces the whole list.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+from msgspec.structs import FieldInfo
+
+from switchboard.config.declare import Hidden
+from switchboard.config.masks import mask_url
+from switchboard.config.resolve import parse_source, resolve_sources
+from switchboard.config.settings import GeneratorSettings, Settings
+from switchboard.config.sources import SourceSettings
+from switchboard.errors import ConfigError
+
+PREFIX = "SWITCHBOARD_"
+CONFIG_VARIABLE = f"{PREFIX}CONFIG"
+SOURCES_VARIABLE = f"{PREFIX}SOURCES"
+DEFAULT_FILE = "switchboard.toml"
+
+_REDIS_SCHEMES = {"redis", "rediss", "unix"}
+_SERVICE_LINK = re.compile(r"tcp://\S+:\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One field of a settings struct, with all that is derived from it."""
+
+    section: str
+    """The table of the file it stands in; empty for the top."""
+    name: str
+    type: Any
+    """Its annotation, Meta included."""
+    default: Any
+    """``msgspec.NODEFAULT`` if it must be given."""
+
+    @property
+    def key(self) -> str:
+        """Its name with the section, as in ``generator.port``."""
+        return f"{self.section}.{self.name}" if self.section else self.name
+
+    @property
+    def variable(self) -> str:
+        """Its environment variable."""
+        return PREFIX + self.key.replace(".", "_").upper()
+
+    @property
+    def flag(self) -> str:
+        """Its flag where there is no doubt about the section."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def long_flag(self) -> str:
+        """Its flag on a command that has several sections."""
+        return "--" + self.key.replace(".", "-").replace("_", "-")
+
+    @property
+    def base(self) -> Any:
+        """Its type without the Meta."""
+        return get_args(self.type)[0]
+
+    @property
+    def meta(self) -> Meta:
+        """The description, limits, unit and secrecy."""
+        meta: Meta = get_args(self.type)[1]
+        return meta
+
+    @property
+    def meaning(self) -> str:
+        """What it does, in words."""
+        return self.meta.description or ""
+
+    @property
+    def unit(self) -> str:
+        """Unit of its value, or empty."""
+        return str((self.meta.extra or {}).get("unit", ""))
+
+    @property
+    def panel(self) -> str:
+        """The group of flags it belongs to."""
+        return self.section.capitalize() or str((self.meta.extra or {}).get("panel", ""))
+
+    @property
+    def hides(self) -> Hidden:
+        """What of its value must not be shown."""
+        hides: Hidden = (self.meta.extra or {}).get("hides", "")
+        return hides
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The values it can have, if they are few."""
+        return get_args(self.base) if get_origin(self.base) is Literal else ()
+
+    @property
+    def rule(self) -> str:
+        """Which values are right, as the end of ``... is not``."""
+        if self.choices:
+            return f"one of {', '.join(self.choices)}"
+        if self.base is bool:
+            return "true or false"
+        if self.base is int:
+            return "a whole number" + self._range()
+        if self.base is float:
+            return "a number" + self._range() + (f" ({self.unit})" if self.unit else "")
+        if self.base is str:
+            return "a text" + (" with at least one character" if self.meta.min_length else "")
+        if get_origin(self.base) is dict:
+            return "a table of texts"
+        return "a list of texts"
+
+    def convert(self, value: Any, where: str) -> Any:
+        """Make ``value``, a text or what TOML made of it, a value of the setting.
+
+        Raises ConfigError with ``where``, the value (unless secret) and the rule.
+        """
+        if self.base is str and type(value) in {int, float}:
+            value = str(value)  # `switches = 100` in the file
+        try:
+            converted = msgspec.convert(value.strip() if isinstance(value, str) else value, self.type, strict=False)
+        except msgspec.ValidationError as error:
+            raise self._wrong(value, where) from error
+        if isinstance(converted, float) and not math.isfinite(converted):
+            raise self._wrong(value, where)
+        return converted
+
+    def _wrong(self, value: Any, where: str) -> ConfigError:
+        shown = "the value (not shown: it may be secret)" if self.hides else repr(value)
+        return ConfigError(f"{where}: {shown} is not {self.rule}")
+
+    def _range(self) -> str:
+        meta = self.meta
+        if meta.ge is not None and meta.le is not None:
+            return f" from {meta.ge:g} to {meta.le:g}"
+        if meta.ge is not None:
+            return f" of at least {meta.ge:g}"
+        if meta.gt is not None:
+            return f" above {meta.gt:g}"
+        return ""
+
+
+def _struct_in(annotation: Any) -> type[msgspec.Struct] | None:
+    """Return the struct that an annotation is, or is a tuple of; None for plain values."""
+    base = get_args(annotation)[0]
+    inner = get_args(base)[0] if get_origin(base) is tuple else base
+    return inner if isinstance(inner, type) and issubclass(inner, msgspec.Struct) else None
+
+
+def settings_of(struct: type[msgspec.Struct], section: str = "") -> tuple[Setting, ...]:
+    """The settings that a struct declares, in its order; nested structs and lists of structs are left out."""
+    return tuple(
+        Setting(section=section, name=field.name, type=field.type, default=_default(field))
+        for field in msgspec.structs.fields(struct)
+        if _struct_in(field.type) is None
+    )
+
+
+def _default(field: FieldInfo) -> Any:
+    """The default of a field; msgspec keeps that of a mutable type as what makes it."""
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+
+
+GENERAL = settings_of(Settings)
+GENERATOR = settings_of(GeneratorSettings, "generator")
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A value and the place where it was found."""
+
+    value: Any
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The outcome of all layers."""
+
+    settings: Settings
+    origins: dict[str, str]
+    """Where each value that is not a default came from, by key; ``sources`` is one key."""
+    warnings: list[str]
+    """Sentences for the log: what was ignored."""
+
+
+def load(flags: Mapping[str, Given], environ: Mapping[str, str], folder: Path) -> Loaded:
+    """Merge the layers and check what belongs together.
+
+    Args:
+        flags: by key; the value of ``sources`` is a list of ``[NAME=]URL``, that of ``config`` a path.
+        environ: the environment; an empty variable counts as not set.
+        folder: where ``switchboard.toml`` is looked for.
+
+    Raises:
+        ConfigError: naming the place and the value, and what would be right.
+    """
+    known = {setting.key: setting for setting in (*GENERAL, *GENERATOR)}
+    from_environment, warnings = _environment_layer(environ, known)
+    given = {**_file_layer(_find_file(flags, environ, folder)), **from_environment, **flags}
+    given.pop("config", None)
+    values: dict[str, Any] = {
+        key: known[key].convert(item.value, item.where) for key, item in given.items() if key in known
+    }
+    if "sources" in given:
+        values["sources"] = _sources(given["sources"])
+    generator = GeneratorSettings(
+        **{key.removeprefix("generator."): value for key, value in values.items() if key.startswith("generator.")}
+    )
+    settings = Settings(
+        generator=generator, **{key: value for key, value in values.items() if not key.startswith("generator.")}
+    )
+    if settings.redis_url:
+        _check_redis_url(settings.redis_url, given["redis_url"].where)
+    resolve_sources(settings)
+    return Loaded(settings=settings, origins={key: item.where for key, item in given.items()}, warnings=warnings)
+
+
+def suggest(word: str, words: Iterable[str]) -> str:
+    """`` (did you mean `x`?)`` if one of the words is close, else empty."""
+    close = difflib.get_close_matches(word, list(words), n=1)
+    return f" (did you mean `{close[0]}`?)" if close else ""
+
+
+def _find_file(flags: Mapping[str, Given], environ: Mapping[str, str], folder: Path) -> Path | None:
+    if "config" in flags:
+        return Path(flags["config"].value)
+    if environ.get(CONFIG_VARIABLE):
+        return Path(environ[CONFIG_VARIABLE])
+    default = folder / DEFAULT_FILE
+    return default if default.exists() else None
+
+
+def _file_layer(path: Path | None) -> dict[str, Given]:
+    if path is None:
+        return {}
+    try:
+        document = tomllib.loads(path.read_bytes().decode())
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: is not valid TOML: {error}") from error
+    layer: dict[str, Given] = {}
+    generator = document.pop("generator", {})
+    tables = document.pop("sources", None)
+    for section, struct, table in (("", Settings, document), ("generator", GeneratorSettings, generator)):
+        for name, value in _known_keys(struct, table, section, path).items():
+            key = f"{section}.{name}" if section else name
+            layer[key] = Given(value, f"{path}, key `{key}`")
+    if tables is not None:
+        if not isinstance(tables, list) or not tables:
+            raise ConfigError(f'{path}: `sources` is not a list of tables: write [[sources]] and url = "http://…"')
+        sources = tuple(
+            _struct_of(SourceSettings, table, f"sources[{number}]", path) for number, table in enumerate(tables, 1)
+        )
+        layer["sources"] = Given(sources, f"{path}, key `sources`")
+    return layer
+
+
+def _known_keys(struct: type[msgspec.Struct], table: Any, section: str, path: Path) -> dict[str, Any]:
+    """Return the table if it is one and all of its keys are fields of the struct."""
+    if not isinstance(table, dict):
+        raise ConfigError(f"{path}: `{section}` is not a table")
+    for key in table:
+        if key not in struct.__struct_fields__:
+            dotted = f"{section}.{key}" if section else key
+            raise ConfigError(f"{path}: unknown key `{dotted}`{suggest(key, struct.__struct_fields__)}")
+    return table
+
+
+def _struct_of(struct: type[msgspec.Struct], table: Any, section: str, path: Path) -> Any:
+    """Make a struct of a table, converting each value by itself so that an error names its key."""
+    values = _known_keys(struct, table, section, path)
+    converted: dict[str, Any] = {}
+    for field in msgspec.structs.fields(struct):
+        key = f"{section}.{field.name}"
+        if field.name not in values:
+            if field.required:
+                raise ConfigError(f"{path}: `{section}` has no `{field.name}`")
+        elif nested := _struct_in(field.type):
+            converted[field.name] = _struct_of(nested, values[field.name], key, path)
+        else:
+            setting = Setting(section=section, name=field.name, type=field.type, default=field.default)
+            converted[field.name] = setting.convert(values[field.name], f"{path}, key `{key}`")
+    return struct(**converted)
+
+
+def _environment_layer(environ: Mapping[str, str], known: Mapping[str, Setting]) -> tuple[dict[str, Given], list[str]]:
+    by_variable = {setting.variable: setting.key for setting in known.values()} | {SOURCES_VARIABLE: "sources"}
+    layer: dict[str, Given] = {}
+    ignored: list[str] = []
+    for variable, text in environ.items():
+        if not variable.startswith(PREFIX) or variable == CONFIG_VARIABLE or not text.strip():
+            continue
+        if variable not in by_variable:
+            ignored.append(variable + suggest(variable, by_variable))
+        elif _SERVICE_LINK.fullmatch(text) and variable.endswith("_PORT"):
+            # Kubernetes gives every container SWITCHBOARD_PORT=tcp://ADDRESS:PORT if a service is called `switchboard`.
+            ignored.append(f"{variable}={text}")
+        else:
+            layer[by_variable[variable]] = Given(text, variable)
+    warnings = [f"unknown variables ignored: {', '.join(sorted(ignored))}"] if ignored else []
+    return layer, warnings
+
+
+def _sources(given: Given) -> tuple[SourceSettings, ...]:
+    """Sources as structs (from the file), a list of texts (flags) or one text (environment)."""
+    if isinstance(given.value, tuple):
+        return given.value
+    texts = given.value.split() if isinstance(given.value, str) else given.value
+    return tuple(parse_source(text) for text in texts)
+
+
+def _check_redis_url(url: str, where: str) -> None:
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - reading it is the check
+        fits = parts.scheme in _REDIS_SCHEMES and bool(parts.path if parts.scheme == "unix" else parts.hostname)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ConfigError(f"{where}: {mask_url(url)!r} is not a redis://, rediss:// or unix:// URL")

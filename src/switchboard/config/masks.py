@@ -1,0 +1,38 @@
+"""Secrets in URLs, and what is shown in their place."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
+
+MASK = "***"
+
+
+def mask_url(url: str) -> str:
+    """A URL that may be shown: password and secret-looking query values are replaced by ``***``."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return MASK
+    netloc = parts.netloc
+    if "@" in netloc:
+        userinfo, _, host = netloc.rpartition("@")
+        user, colon, _ = userinfo.partition(":")
+        netloc = f"{user}:{MASK}@{host}" if colon else f"{MASK}@{host}"
+    query = parts.query
+    if SECRET_WORD.search(query):
+        query = "&".join(
+            f"{quote(key, safe='')}={MASK if SECRET_WORD.search(key) else quote(value, safe='')}"
+            for key, value in parse_qsl(query, keep_blank_values=True)
+        )
+    if (netloc, query) == (parts.netloc, parts.query):
+        return url  # putting it together again would make unix:/path of unix:///path
+    return urlunsplit(parts._replace(netloc=netloc, query=query))
+
+
+def url_secrets(url: str) -> list[str]:
+    """The values in a URL's query that ``mask_url`` replaces."""
+    return [value for key, value in parse_qsl(urlsplit(url).query) if SECRET_WORD.search(key)]
+
+
+SECRET_WORD = re.compile(r"token|secret|pass|pwd|key|auth|sig|credential", re.IGNORECASE)

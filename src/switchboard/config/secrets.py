@@ -1,0 +1,112 @@
+"""What a source wants to see before it answers: headers, a token, certificates; made of its settings and files.
+
+Secrets come out of here in two values, request headers and a TLS context, and in no text: errors name files and keys.
+"""
+
+from __future__ import annotations
+
+import ssl
+from base64 import b64encode
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from switchboard.config.sources import Access, Source
+from switchboard.errors import ConfigError, SourceError
+
+
+def is_token(text: str) -> bool:
+    """Whether a text can be sent as a token."""
+    return text.isascii() and text.isprintable() and text != "" and " " not in text
+
+
+MOST_SECRET_BYTES = 64 << 10
+
+
+def request_headers(access: Access) -> dict[str, str]:
+    """The headers to send, with the token or password that is in its file now. Raises SourceError ``credentials``."""
+    headers = dict(access.headers)
+    token = _read_secret(access.token_file, is_token) if access.token_file else access.token
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    if access.user:
+        pair = f"{access.user}:{_read_secret(access.password_file, str.isprintable)}"
+        headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
+    return headers
+
+
+def tls_context(source: Source) -> ssl.SSLContext | None:
+    """How to speak TLS with a source; None: the usual way. Raises ConfigError, naming source, key and file."""
+    access = source.access
+    if access.verify and not access.ca_file and not access.client_cert:
+        return None
+    context = _trusting(source)
+    if not access.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if access.client_cert:
+        _show_certificate(context, source)
+    return context
+
+
+def check_access(sources: Iterable[Source]) -> list[str]:
+    """Read every file that the sources name. Return warnings for the log.
+
+    Raises ConfigError for a file that is missing or is not what it should be.
+    """
+    warnings = []
+    for source in sources:
+        tls_context(source)
+        try:
+            headers = request_headers(source.access)
+        except SourceError as error:
+            raise ConfigError(f"source {source.name!r}: {error}") from error
+        if not source.access.verify:
+            warnings.append(f"source {source.name!r}: its certificate is not checked (verify = false)")
+        if "Authorization" in headers and source.url.startswith("http:"):
+            warnings.append(f"source {source.name!r}: its token or password is sent without encryption (http://)")
+    return warnings
+
+
+def _trusting(source: Source) -> ssl.SSLContext:
+    path = source.access.ca_file
+    try:
+        context = ssl.create_default_context(cafile=path or None)
+    except ssl.SSLError as error:
+        raise ConfigError(f"source {source.name!r}, key `ca_file`: {path} has no certificate in PEM form") from error
+    except OSError as error:
+        raise ConfigError(f"source {source.name!r}, key `ca_file`: {path}: {error.strerror}") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _show_certificate(context: ssl.SSLContext, source: Source) -> None:
+    access = source.access
+    for key, path in (("client_cert", access.client_cert), ("client_key", access.client_key)):
+        if path:
+            try:
+                Path(path).open("rb").close()
+            except OSError as error:
+                raise ConfigError(f"source {source.name!r}, key `{key}`: {path}: {error.strerror}") from error
+    try:
+        # Without a password OpenSSL would ask for it on the terminal.
+        context.load_cert_chain(access.client_cert, access.client_key or None, password="")
+    except (ssl.SSLError, ValueError) as error:
+        files = " and ".join(filter(None, (access.client_cert, access.client_key)))
+        raise ConfigError(
+            f"source {source.name!r}, key `client_cert`: {files}: no certificate and key in PEM form that belong "
+            "together, or the key is encrypted"
+        ) from error
+
+
+def _read_secret(name: str, fits: Callable[[str], bool]) -> str:
+    """The first line of a file, which must be all that is in it."""
+    try:
+        with Path(name).open("rb") as file:
+            text = file.read(MOST_SECRET_BYTES).decode().removesuffix("\n").removesuffix("\r")
+    except OSError as error:
+        raise SourceError("credentials", f"the secret in {name} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:  # not chained: it holds the bytes
+        raise SourceError("credentials", f"the secret in {name} is not UTF-8") from None
+    if not text or not fits(text):
+        raise SourceError("credentials", f"the secret in {name} is empty, or is not one line of printable text")
+    return text

@@ -1,0 +1,275 @@
+"""Extract: one conditional GET of a source, its body streamed, every way in which it can fail given a name."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import email.utils
+import functools
+import ssl
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
+from dataclasses import dataclass
+
+import aiohttp
+import msgspec
+
+from switchboard.config.masks import MASK, url_secrets
+from switchboard.config.secrets import request_headers
+from switchboard.config.sources import Limits, Source
+from switchboard.errors import BodyError, SourceError
+from switchboard.etl.pull.connect import ForbiddenAddress, new_connector
+from switchboard.etl.pull.rate import Rate
+from switchboard.inputs.gunzip import PIECE_BYTES, Gunzip
+from switchboard.model import Reject
+
+CONNECT_SECONDS = 3.0
+MOST_VALIDATOR_BYTES = 256
+MOST_RETRY_AFTER_SECONDS = 60.0
+LEAST_AGE_SECONDS = 2.0
+"""Age from which a Last-Modified tells whether the content has changed."""
+LEAST_MASKED_CHARACTERS = 4
+_MOST_AGE_DIGITS = 10
+_NO_DATE = (ValueError, TypeError, OverflowError, OSError)
+"""What a text raises that is no date, or one that no clock can show."""
+_READ_BYTES = 256 << 10
+_RATIO_BYTES = 1 << 20
+"""A shorter body may be compressed as well as it likes."""
+_NOT_CSV = frozenset({"text/html", "application/xhtml+xml", "application/json", "application/xml", "text/xml"})
+
+
+@dataclass(frozen=True, slots=True)
+class Validators:
+    """What makes a GET conditional: the ETag and Last-Modified of the snapshot that we have."""
+
+    etag: str | None = None
+    last_modified: str | None = None
+
+
+class Response:
+    """An answer of a source: 304, or 200 with a body that is read once, by ``pieces``."""
+
+    def __init__(self, response: aiohttp.ClientResponse, limits: Limits, secrets: Collection[str] = ()) -> None:
+        self.not_modified = response.status == 304
+        self.validators = _validators(response)
+        self.source_us = _source_us(response)
+        """The source's own clock when it answered, in microseconds since the epoch; None if it does not tell."""
+        self.bytes_expected = response.content_length
+        self.bytes_received = 0
+        self._response = response
+        self._secrets = secrets
+        self._limits = limits
+
+    def masked(self, reject: Reject) -> Reject:
+        """A reject as it may be shown: a source may repeat our own secrets in its body."""
+        return msgspec.structs.replace(
+            reject, column=_mask(reject.column, self._secrets), value=_mask(reject.value, self._secrets)
+        )
+
+    async def pieces(self) -> AsyncGenerator[bytes]:
+        """The body, decompressed, in pieces of about PIECE_BYTES; the last one may be shorter.
+
+        Raises BodyError if the body is cut off, cannot be decompressed, or goes beyond a limit; SourceError if the
+        connection breaks, or too little comes through it.
+        """
+        most_mib = self._limits.max_body_mib
+        piece = bytearray()
+        decoded_bytes = 0
+        async with contextlib.aclosing(self._decoded()) as decoded:
+            async for data in decoded:
+                decoded_bytes += len(data)
+                if decoded_bytes > most_mib << 20:
+                    raise BodyError("too_large", f"the body has more than {most_mib} MiB (max_body_mib)")
+                piece += data
+                if len(piece) >= PIECE_BYTES:
+                    yield bytes(piece)
+                    piece.clear()
+        yield bytes(piece)
+
+    async def _decoded(self) -> AsyncGenerator[bytes]:
+        gunzip = Gunzip() if _encoding(self._response) == "gzip" else None
+        decoded_bytes = 0
+        rate = Rate(self._limits.min_rate_kib << 10)
+        read = functools.partial(self._response.content.read, _READ_BYTES)
+        with _translated():
+            while data := await rate.wait(read):
+                self.bytes_received += len(data)
+                _check_wire(self.bytes_received, self._limits)
+                if gunzip is None:
+                    yield data
+                    continue
+                for piece in gunzip.feed(data):
+                    decoded_bytes += len(piece)
+                    self._check_ratio(decoded_bytes, gunzip.consumed_bytes)
+                    yield piece
+        if gunzip is not None:
+            gunzip.finish()
+
+    def _check_ratio(self, decoded_bytes: int, consumed_bytes: int) -> None:
+        """Refuse what only an attack or a mistake compresses so well; deflate can reach 1028:1."""
+        most = self._limits.max_ratio
+        if decoded_bytes >= _RATIO_BYTES and decoded_bytes > most * consumed_bytes:
+            raise BodyError("gzip_ratio", f"the body is more than {most} times as large as its gzip data (max_ratio)")
+
+
+@contextlib.asynccontextmanager
+async def scrape(
+    session: aiohttp.ClientSession, source: Source, validators: Validators, *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Response]:
+    """GET a source; ``tls`` None: the usual way. The caller bounds the time.
+
+    Raises SourceError for everything but a usable 200 or a 304. What the source or its body put into a sentence is
+    shown to people, so whatever it repeats of our secrets is masked.
+    """
+    access = source.access
+    from_files = access.token_file or access.password_file
+    headers = await asyncio.to_thread(request_headers, access) if from_files else request_headers(access)
+    secrets = [*headers.values(), *url_secrets(source.url)]
+    with _masked(secrets):
+        if validators.etag:
+            headers["If-None-Match"] = validators.etag
+        if validators.last_modified:
+            headers["If-Modified-Since"] = validators.last_modified
+        with _translated():
+            response = await session.get(source.url, headers=headers, allow_redirects=False, ssl=tls or True)
+        async with response:
+            _check(response)
+            if response.status == 200:
+                _check_wire(response.content_length or 0, source.limits)
+            yield Response(response, source.limits, secrets)
+
+
+def new_session(own_ports: Collection[int] = ()) -> aiohttp.ClientSession:
+    """An HTTP client for all sources: no cookies, no proxy from the environment, bodies as they come on the wire.
+
+    ``own_ports``: ports of this machine to which no connection is made.
+    """
+    return aiohttp.ClientSession(
+        connector=new_connector(own_ports),
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"Accept": "text/csv, text/plain;q=0.9, */*;q=0.1", "Accept-Encoding": "gzip, identity"},
+        read_bufsize=PIECE_BYTES,
+        # The total time is the caller's; this one bounds what the total does not see.
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
+    )
+
+
+def _validators(response: aiohttp.ClientResponse) -> Validators:
+    """The validators that may be sent back.
+
+    A Last-Modified has whole seconds: while it is young, the content may change once more in the same second and keep
+    it (RFC 9110, 8.8.2.2). Then only the body can tell.
+    """
+    etag, last_modified = _validator(response, "ETag"), _validator(response, "Last-Modified")
+    if last_modified is not None and etag is None:
+        modified, answered = _date(last_modified), _date(response.headers.get("Date", ""))
+        if modified is None or answered is None or answered - modified < LEAST_AGE_SECONDS:
+            last_modified = None
+    return Validators(etag, last_modified)
+
+
+def _source_us(response: aiohttp.ClientResponse) -> int | None:
+    """``Date``, and what a cache says that it has kept the answer since then (RFC 9111, 5.1)."""
+    answered = _date(response.headers.get("Date", ""))
+    if answered is None:
+        return None
+    age = response.headers.get("Age", "")
+    kept_seconds = int(age) if age.isascii() and age.isdigit() and len(age) < _MOST_AGE_DIGITS else 0
+    return round((answered + kept_seconds) * 1_000_000)
+
+
+def _date(text: str) -> float | None:
+    """An HTTP date in seconds since the epoch; None if it is none."""
+    try:
+        return email.utils.parsedate_to_datetime(text).timestamp()
+    except _NO_DATE:
+        return None
+
+
+def _check(response: aiohttp.ClientResponse) -> None:
+    if response.status == 304:
+        return
+    if response.status != 200:
+        kind = "redirect" if 300 <= response.status < 400 else f"http_{response.status // 100}xx"
+        raise SourceError(
+            kind,
+            f"the source answers {response.status} {response.reason or ''}".rstrip(),
+            retry_after=_retry_after(response.headers.get("Retry-After")),
+        )
+    if response.content_type in _NOT_CSV:
+        raise BodyError("content_type", f"the body is {response.content_type}, not CSV")
+    if _encoding(response) not in ("", "identity", "gzip"):
+        raise BodyError("encoding", f"the body has Content-Encoding {_encoding(response)!r}: only gzip was asked for")
+    if response.content_length is None and "chunked" not in response.headers.get("Transfer-Encoding", "").lower():
+        raise BodyError("unframed", "neither Content-Length nor chunks: a body cut short would look complete")
+
+
+def _check_wire(wire_bytes: int, limits: Limits) -> None:
+    if wire_bytes > limits.max_wire_mib << 20:
+        raise BodyError("too_large_wire", f"more than {limits.max_wire_mib} MiB on the wire (max_wire_mib)")
+
+
+def _encoding(response: aiohttp.ClientResponse) -> str:
+    return response.headers.get("Content-Encoding", "").strip().lower()
+
+
+def _validator(response: aiohttp.ClientResponse, header: str) -> str | None:
+    """A validator that can be stored and sent back as it came; None if there is none like that."""
+    value = response.headers.get(header, "")
+    fit = len(value) <= MOST_VALIDATOR_BYTES and value.isascii() and value.isprintable()
+    return value if value and fit else None
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Seconds that a Retry-After asks for, as a number or a date, at most MOST_RETRY_AFTER_SECONDS."""
+    if value is None:
+        return None
+    if value.isascii() and value.isdigit():
+        seconds = float(value)
+    else:
+        try:
+            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
+        except _NO_DATE:
+            return None
+    return min(max(seconds, 0.0), MOST_RETRY_AFTER_SECONDS)
+
+
+@contextlib.contextmanager
+def _masked(secrets: Collection[str]) -> Iterator[None]:
+    try:
+        yield
+    except SourceError as error:
+        error.args = (_mask(str(error), secrets),)
+        raise
+
+
+def _mask(text: str, secrets: Collection[str]) -> str:
+    for word in {word for secret in secrets for word in (secret, secret.rpartition(" ")[2])}:
+        if len(word) >= LEAST_MASKED_CHARACTERS:
+            text = text.replace(word, MASK)
+    return text
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except aiohttp.ClientConnectorDNSError as error:
+        raise SourceError("dns", f"the name cannot be resolved: {error.host}") from error
+    except aiohttp.ClientSSLError as error:
+        raise SourceError("tls", f"no secure connection: {error}") from error
+    except aiohttp.ClientConnectorError as error:
+        if isinstance(error.os_error, ForbiddenAddress):
+            raise SourceError("forbidden", f"no connection is made: {error.os_error.strerror}") from error
+        raise SourceError("refused", f"cannot connect: {error.strerror or error.os_error}") from error
+    except aiohttp.ClientPayloadError as error:
+        raise BodyError("truncated", f"the body ends too early: {error}") from error
+    except aiohttp.ClientResponseError as error:  # its own text has the URL, and with that perhaps a secret
+        raise SourceError("bad_http", f"the answer is not HTTP: {' '.join(error.message.split())}") from error
+    except aiohttp.InvalidURL as error:  # so has this one
+        raise SourceError("bad_url", f"the URL cannot be used: {error.description or 'invalid'}") from error
+    except (TimeoutError, aiohttp.ServerTimeoutError) as error:
+        raise SourceError("timeout", "the source does not answer in time") from error
+    except (aiohttp.ClientError, ValueError, OSError) as error:
+        raise SourceError("connection", f"the connection failed: {str(error) or type(error).__name__}") from error

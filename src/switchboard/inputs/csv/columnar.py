@@ -1,0 +1,246 @@
+"""The fast way: a whole chunk through pyarrow.csv, then a look at how it was written.
+
+pyarrow is more generous than we are: it takes ``0x1F`` in an integer column, blanks around numbers, ``+5``, ``.5``,
+``5.``, ``inf`` and ``nan`` in a column of doubles. None of that can be told from its result, but all of it shows in the
+first two bytes and the last byte of a cell (``1.e5`` has a check of its own). These bytes are looked at for all cells
+at once. Whatever is doubtful is left to `rows.py`, which is the reference: this way may refuse what that one accepts,
+and never the other way round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from switchboard.inputs.csv.dialects import BOM
+from switchboard.inputs.csv.kinds import ARROW, EXACT_DOUBLE, MOST_ID_BYTES, NUMERIC, Context, Keys, Kind, row_batch
+from switchboard.inputs.csv.latin1 import decode_cell, is_utf8
+from switchboard.inputs.csv.numbers import NUMBER, Inexact, typed, without_unit
+from switchboard.inputs.times import Int64Array, believable, guess_unit, to_us_array
+from switchboard.snapshot.block import RowBatch
+
+_DIGIT, _MINUS, _DELIMITER, _OTHER = range(4)
+_CLASS = np.full(256, _OTHER, np.uint8)
+_CLASS[ord("0") : ord("9") + 1] = _DIGIT
+_CLASS[ord("-")] = _MINUS
+_CLASS[[ord(","), ord("\n")]] = _DELIMITER
+
+LOOK_BYTES = 128 << 10
+"""So much is looked at at once, at least one line: what is noted of every cell takes several times its bytes."""
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+class NeedsRows(Exception):
+    """The chunk has to be read row by row."""
+
+
+def parse(context: Context, chunk: bytes, line: int) -> RowBatch:
+    """Parse a chunk of whole lines, the first of which is line ``line``.
+
+    Raises NeedsRows if there is anything to reject or to decide in it.
+    """
+    chunk = _utf8(context, _plain(chunk))
+    columns = context.columns
+    arrays = _arrays(context, chunk)
+    rows = len(arrays[columns.switch])
+    _check_id(arrays[columns.switch])
+    if columns.port is not None:
+        _check_id(arrays[columns.port])
+    numeric = np.zeros(len(columns.names), bool)
+    if columns.timestamp is not None:
+        numeric[columns.timestamp] = True
+    for at, kind in context.kinds.items():
+        if kind in NUMERIC and at in columns.units:
+            arrays[at] = _without_unit(context, at, arrays[at])
+            continue
+        numeric[at] = kind in NUMERIC
+        if kind is Kind.DOUBLE:
+            _check_doubles(arrays[at])
+        elif kind is Kind.UNKNOWN and not pc.all(pc.is_in(arrays[at], value_set=context.missing)).as_py():
+            raise NeedsRows
+    nulls = sum(arrays[at].null_count for at in np.flatnonzero(numeric))
+    _check_cells(chunk, rows, numeric, nulls, context.most_line_bytes)
+    keys = Keys(
+        arrays[columns.switch],
+        None if columns.port is None else arrays[columns.port],
+        _times_us(context, arrays),
+        np.arange(line, line + rows, dtype=np.int32),
+    )
+    return row_batch(context, keys, {at: arrays[at] for at, kind in context.kinds.items() if kind is not Kind.UNKNOWN})
+
+
+def _plain(chunk: bytes) -> bytes:
+    """The chunk with LF line ends and a final one, if it has no quotes and no control bytes."""
+    if chunk.startswith(BOM):  # pyarrow would take it for the beginning of a file, and not for part of a name
+        raise NeedsRows
+    if b"\r" in chunk:
+        chunk = chunk.replace(b"\r\n", b"\n")
+    if not chunk.endswith(b"\n"):
+        chunk += b"\n"
+    bytes_ = np.frombuffer(chunk, np.uint8)
+    controls = np.count_nonzero(bytes_ < ord(" ")) - np.count_nonzero(bytes_ == ord("\n"))
+    if controls or b'"' in chunk or b"\x7f" in chunk:
+        raise NeedsRows
+    return chunk
+
+
+def _utf8(context: Context, chunk: bytes) -> bytes:
+    """The chunk with labels that are ISO-8859-1 turned into UTF-8. A switch or port must be UTF-8 as it is."""
+    if chunk.isascii() or is_utf8(chunk):
+        return chunk
+    columns = context.columns
+    keys = {columns.switch, columns.port, columns.timestamp}
+    parts: list[bytes] = []
+    end = 0  # of the last cell that was looked at
+    for at in np.flatnonzero(np.frombuffer(chunk, np.uint8) >= 0x80).tolist():
+        if at < end:
+            continue
+        line = chunk.rfind(b"\n", 0, at) + 1
+        start = max(line, chunk.rfind(b",", line, at) + 1)
+        parts.append(chunk[end:start])
+        end = min(found for found in (chunk.find(b",", at), chunk.find(b"\n", at)) if found >= 0)
+        cell = chunk[start:end]
+        if chunk.count(b",", line, start) in keys and not is_utf8(cell):
+            raise NeedsRows
+        parts.append(decode_cell(cell).encode())
+    return b"".join((*parts, chunk[end:]))
+
+
+def _arrays(context: Context, chunk: bytes) -> list[pa.Array]:
+    """One array a column. Where 32 bits were too few, the columns that need them get 64 from here on."""
+    try:
+        table = _read(context, chunk, {})
+    except pa.ArrowInvalid as error:
+        units = context.columns.units  # those are read as text
+        narrow = [at for at, kind in context.kinds.items() if kind is Kind.INT32 and at not in units]
+        if not narrow:
+            raise NeedsRows from error
+        try:
+            table = _read(context, chunk, dict.fromkeys(narrow, pa.int64()))
+        except pa.ArrowInvalid as wide_error:
+            raise NeedsRows from wide_error
+    else:
+        narrow = []
+    if table.num_rows == 0:
+        raise NeedsRows
+    arrays = [column.chunk(0) if column.num_chunks == 1 else column.combine_chunks() for column in table.columns]
+    for at in narrow:
+        try:
+            arrays[at] = arrays[at].cast(pa.int32())
+        except pa.ArrowInvalid:
+            context.kinds[at] = Kind.INT64
+    return arrays
+
+
+def _read(context: Context, chunk: bytes, wider: Mapping[int, pa.DataType]) -> Any:
+    """Read a chunk as CSV; ``wider`` goes before the types of the kinds. Raises pa.ArrowInvalid."""
+    columns = context.columns
+    # Columns without a name are excluded; pyarrow still wants them told apart.
+    names = [name or f"\0{at}" for at, name in enumerate(columns.names)]
+    types = [pa.string()] * len(names)
+    for at, kind in context.kinds.items():
+        if at not in columns.units:
+            types[at] = wider.get(at, ARROW[kind])
+    if columns.timestamp is not None:
+        types[columns.timestamp] = pa.int64()
+    return pyarrow.csv.read_csv(
+        pa.py_buffer(chunk),
+        read_options=pyarrow.csv.ReadOptions(column_names=names, use_threads=False, block_size=len(chunk) + 1),
+        parse_options=pyarrow.csv.ParseOptions(quote_char=False),
+        convert_options=pyarrow.csv.ConvertOptions(
+            column_types=dict(zip(names, types, strict=True)),
+            null_values=list(columns.missing),
+            strings_can_be_null=False,
+        ),
+    )
+
+
+def _without_unit(context: Context, at: int, cells: pa.Array) -> pa.Array:
+    """Numbers with a unit, which pyarrow read as text."""
+    cells = without_unit(cells, context.columns.units[at])
+    missing = pc.is_in(cells, value_set=context.missing)
+    if not pc.all(pc.or_(missing, pc.match_substring_regex(cells, NUMBER))).as_py():
+        raise NeedsRows
+    # 15 characters hold no number that is infinite, or too large for a type.
+    if pc.max(pc.binary_length(cells)).as_py() > 15 or pc.any(pc.match_substring_regex(cells, "[eE]")).as_py():
+        raise NeedsRows
+    try:
+        return typed(pc.if_else(missing, pa.scalar(None, pa.string()), cells), context.kinds[at])
+    except Inexact as error:
+        raise NeedsRows from error
+
+
+def _check_id(ids: pa.Array) -> None:
+    lengths = pc.min_max(pc.binary_length(ids))
+    if lengths["min"].as_py() == 0 or lengths["max"].as_py() > MOST_ID_BYTES:
+        raise NeedsRows
+
+
+def _check_doubles(doubles: pa.Array) -> None:
+    """Refuse infinities, and what might be an integer that a double cannot hold."""
+    values = doubles.to_numpy(zero_copy_only=False)
+    if len(values) - np.count_nonzero(np.abs(values) < EXACT_DOUBLE) != doubles.null_count:
+        raise NeedsRows
+
+
+def _check_cells(chunk: bytes, rows: int, numeric: BoolArray, nulls: int, most_line_bytes: int) -> None:
+    """Refuse numbers that are not written as `numbers.NUMBER` says."""
+    bytes_ = np.frombuffer(chunk, np.uint8)
+    cells = no_numbers = start = 0
+    while start < len(chunk):
+        end = chunk.rfind(b"\n", start, start + LOOK_BYTES) + 1 or chunk.index(b"\n", start) + 1
+        of_part = _look(bytes_[start:end], numeric, most_line_bytes)
+        cells += of_part[0]
+        no_numbers += of_part[1]
+        start = end
+    # All that is odd in a numeric column must be a word for «missing», and pyarrow made a null of each of those.
+    if cells != rows * len(numeric) or no_numbers != nulls:
+        raise NeedsRows
+
+
+def _look(bytes_: npt.NDArray[np.uint8], numeric: BoolArray, most_line_bytes: int) -> tuple[int, int]:
+    """How many cells some lines have, and how many in numeric columns are empty or begin or end like no number."""
+    ends = np.flatnonzero((bytes_ == ord(",")) | (bytes_ == ord("\n")))
+    if len(ends) % len(numeric):
+        raise NeedsRows
+    line_ends = ends[len(numeric) - 1 :: len(numeric)]
+    if np.max(np.diff(line_ends, prepend=-1)) > most_line_bytes:
+        raise NeedsRows
+    starts = np.empty_like(ends)
+    starts[0] = 0
+    np.add(ends[:-1], 1, out=starts[1:])
+    first = _CLASS[bytes_[starts]]
+    second = bytes_[np.minimum(starts + 1, len(bytes_) - 1)]
+    empty = first == _DELIMITER
+    odd = (first == _OTHER) | (_CLASS[bytes_[ends - 1]] != _DIGIT)
+    odd |= (first == _MINUS) & (_CLASS[second] != _DIGIT)
+    odd |= (second == ord("x")) | (second == ord("X"))
+    odd &= ~empty
+    point = np.flatnonzero((bytes_[:-1] == ord(".")) & ((bytes_[1:] | 0x20) == ord("e")))
+    if len(point) and numeric[np.searchsorted(ends, point) % len(numeric)].any():
+        raise NeedsRows
+    return len(ends), int(np.count_nonzero((odd | empty).reshape(-1, len(numeric))[:, numeric]))
+
+
+def _times_us(context: Context, arrays: list[pa.Array]) -> Int64Array:
+    at = context.columns.timestamp
+    if at is None:
+        return np.full(len(arrays[0]), context.now_us, np.int64)
+    if arrays[at].null_count:
+        raise NeedsRows
+    times: Int64Array = arrays[at].to_numpy()
+    unit = guess_unit(int(times[0]), context.now_us) if context.unit == "auto" else context.unit
+    if unit is None:
+        raise NeedsRows
+    times_us = to_us_array(times, unit)
+    if not believable(times_us, context.now_us).all():
+        raise NeedsRows
+    context.unit = unit
+    return times_us

@@ -1,0 +1,88 @@
+"""What a column holds, and what a parser knows of one body: the state both ways of parsing share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import pyarrow as pa
+
+from switchboard.inputs.csv.dialects import Columns
+from switchboard.inputs.rejects import Rejects
+from switchboard.inputs.times import Int64Array
+from switchboard.snapshot.arrays import IntArray
+from switchboard.snapshot.block import RowBatch
+from switchboard.snapshot.guid import fold_guids
+
+MOST_ID_BYTES = 128
+MOST_LINE_BYTES = 64 << 10
+"""Of a line, its end not counted, unless the settings say another limit."""
+EXACT_DOUBLE = 2**53
+"""Below it a double holds every integer; 2^53 itself might be 2^53 + 1, rounded."""
+
+
+class Kind(Enum):
+    """What a column holds, and the Arrow type in which it is read."""
+
+    UNKNOWN = "unknown"  # no cell had text so far
+    LABEL = "label"
+    INT32 = "int32"  # half the size of most counters of a port, which are small
+    INT64 = "int64"
+    UINT64 = "uint64"
+    DOUBLE = "double"
+
+
+ARROW = {
+    Kind.UNKNOWN: pa.string(),
+    Kind.LABEL: pa.string(),
+    Kind.INT32: pa.int32(),
+    Kind.INT64: pa.int64(),
+    Kind.UINT64: pa.uint64(),
+    Kind.DOUBLE: pa.float64(),
+}
+NUMERIC = (Kind.INT32, Kind.INT64, Kind.UINT64, Kind.DOUBLE)
+KIND_OF = {ARROW[kind]: kind for kind in NUMERIC}
+
+
+class Context:
+    """The columns of a body, the kinds learned so far, and where rejects go."""
+
+    def __init__(
+        self, columns: Columns, unit: str, now_us: int, rejects: Rejects, *, most_line_bytes: int = MOST_LINE_BYTES
+    ) -> None:
+        self.columns = columns
+        self.unit = unit
+        """Of the timestamps; ``auto`` until a row has told."""
+        self.now_us = now_us
+        self.rejects = rejects
+        self.most_line_bytes = most_line_bytes
+        self.learned = False
+        self.missing = pa.array(columns.missing)
+        self.kinds = {at: Kind.LABEL if at in columns.labels else Kind.UNKNOWN for at in columns.others}
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What says which rows a chunk has: one entry a row each, and no port where the source has none."""
+
+    switches: pa.Array
+    ports: pa.Array | None
+    times_us: Int64Array
+    lines: IntArray
+
+
+def row_batch(context: Context, keys: Keys, others: dict[int, pa.Array]) -> RowBatch:
+    """Put columns into the order of a block; columns that are not in ``others`` are left out."""
+    guids = context.columns.guids
+    labels = [at for at in others if context.kinds[at] is Kind.LABEL]
+    metrics = [at for at in others if context.kinds[at] is not Kind.LABEL]
+    arrays: Sequence[pa.Array] = [
+        pa.array(keys.times_us),
+        pa.nulls(len(keys.switches)) if keys.ports is None else keys.ports,
+        *(fold_guids(others[at]) if at in guids else others[at] for at in labels),
+        *(others[at] for at in metrics),
+    ]
+    names = ["time_us", "port", *(context.columns.names[at] for at in (*labels, *metrics))]
+    switches = fold_guids(keys.switches) if context.columns.switch in guids else keys.switches
+    return RowBatch(switches, pa.RecordBatch.from_arrays(arrays, names=names), len(labels), keys.lines)

@@ -1,0 +1,72 @@
+"""What is a number in a cell, and in which Arrow type a column of numbers is exact."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from switchboard.inputs.csv.kinds import ARROW, EXACT_DOUBLE, Kind
+
+_INTEGER = r"-?[0-9]+"
+_NUMBER = rf"{_INTEGER}(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
+# Anchored for pyarrow (RE2, where `$` is the end of the text); Python's `re` needs fullmatch.
+NUMBER = f"^{_NUMBER}$"
+INTEGER = f"^{_INTEGER}$"
+is_number = re.compile(NUMBER, re.ASCII).fullmatch
+is_integer = re.compile(INTEGER, re.ASCII).fullmatch
+_NOT_FINITE = frozenset({"nan", "inf", "infinity"})
+
+
+class Inexact(Exception):
+    """No one Arrow type holds all values of a column exactly."""
+
+
+def is_not_finite(text: str) -> bool:
+    """Whether a text is one of the words for what is no finite number."""
+    return text.lower().lstrip("+-") in _NOT_FINITE
+
+
+def integer(text: str) -> int:
+    """An integer that may have any number of leading zeros (Python refuses to read thousands of digits)."""
+    return int(text.lstrip("-0") or "0") * (-1 if text.startswith("-") else 1)
+
+
+def out_of_range(number: str) -> str:
+    """Why a well-written number cannot be held, in one word, or an empty string."""
+    if is_integer(number):
+        fits = len(number.lstrip("-0")) <= 20 and -(2**63) <= integer(number) < 2**64
+        return "" if fits else "out_of_range"
+    return "" if math.isfinite(float(number)) else "not_finite"
+
+
+def without_unit(cells: pa.Array, unit: str) -> pa.Array:
+    """Cells like ``37C`` or ``37 C`` without their unit; what is no number with that unit stays as it is."""
+    # \Q…\E is RE2's quoting.
+    return pc.replace_substring_regex(cells, rf"^({_NUMBER}) ?\Q{unit}\E$", r"\1")
+
+
+def typed(cells: pa.Array, preferred: Kind) -> pa.Array:
+    """Well-written numbers, or nulls, in the preferred type if it is exact, else in another that is.
+
+    Raises Inexact if there is none.
+    """
+    whole = pc.match_substring_regex(cells, INTEGER)
+    if not pc.all(whole, min_count=0).as_py():
+        if _beyond_double(cells.filter(whole).cast(pa.float64())):
+            raise Inexact
+        return cells.cast(pa.float64())
+    for kind in dict.fromkeys((preferred, Kind.INT64, Kind.UINT64, Kind.DOUBLE)):
+        try:
+            numbers = cells.cast(ARROW[kind])
+        except pa.ArrowInvalid:
+            continue
+        if kind is not Kind.DOUBLE or not _beyond_double(numbers):
+            return numbers
+    raise Inexact
+
+
+def _beyond_double(numbers: pa.Array) -> bool:
+    return bool(pc.any(pc.greater_equal(pc.abs(numbers), EXACT_DOUBLE), min_count=0).as_py())

@@ -1,0 +1,200 @@
+"""CSV in, Arrow row batches and rejects out: a push parser that does no I/O.
+
+The body is cut into chunks of CHUNK_BYTES at line ends. That depends on the bytes alone, never on how they arrived, so
+any chunking of one body gives one result. Each chunk goes the fast way (`columnar.py`): pyarrow reads it with a type
+for every column, and a few vectorised checks make sure that pyarrow understood no cell more generously than we do.
+What fails there is halved and tried again, from SIEVE_BYTES on also without the lines that cannot be rows (`sieve.py`),
+and only parts of at most ROWS_BYTES are read row by row (`rows.py`), which finds the culprits and keeps the rest: a bad
+cell in every chunk costs its neighbours little.
+
+*Kinds*. A column outside the keys is a metric or a label. What the dialect does not know is decided by the first rows
+that have text in it: a metric, if at least half of those cells are numbers. A metric starts as int32 if those are
+short, else as int64 or double, and widens when a chunk asks for it; a chunk whose integers a double cannot hold exactly
+keeps them as integers.
+
+Rejected before: type inference of pyarrow (reads hexadecimal as integers, turns odd columns into binary) and the csv
+module for everything (a tenth of the speed).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pyarrow.compute as pc
+
+from switchboard.config.sources import ColumnSettings
+from switchboard.errors import BodyError
+from switchboard.inputs.csv import columnar, rows
+from switchboard.inputs.csv.columnar import NeedsRows
+from switchboard.inputs.csv.dialects import BOM, read_header, recognise
+from switchboard.inputs.csv.kinds import MOST_LINE_BYTES, Context
+from switchboard.inputs.csv.sieve import SIEVE_BYTES, sieve
+from switchboard.inputs.rejects import Rejects
+from switchboard.snapshot.block import LABELS, TIME, RowBatch
+
+CHUNK_BYTES = 1 << 20
+ROWS_BYTES = 16 << 10
+"""Parts of a chunk that are not larger are read row by row at once if the fast way fails."""
+
+
+class CsvParser:
+    """Parses one body. Feed bytes as they come, then ``finish``; both yield the rows that became ready.
+
+    Raises BodyError where the body cannot be used as a whole. ``now_us`` is the time of the scrape: rows of a source
+    without timestamps get it, and no row may be more than ten minutes later.
+    """
+
+    def __init__(
+        self,
+        settings: ColumnSettings,
+        now_us: int,
+        *,
+        chunk_bytes: int = CHUNK_BYTES,
+        most_line_bytes: int = MOST_LINE_BYTES,
+        most_columns: int | None = None,
+    ) -> None:
+        self.rejects = Rejects()
+        self.rows = 0
+        self.values = 0
+        self.data_min_us: int | None = None
+        self.data_max_us: int | None = None
+        self.dialect = ""
+        self._settings = settings
+        self._now_us = now_us
+        self._chunk_bytes = chunk_bytes
+        self._most_line_bytes = most_line_bytes
+        self._most_columns = most_columns
+        self._window = chunk_bytes
+        self._pending = bytearray()
+        self._line = 1
+        self._hopeless = False
+        """Whether the last part that was read had no row that can be used: then what follows is cut small at once."""
+        self._context: Context | None = None
+
+    @property
+    def has_times(self) -> bool:
+        """Whether rows have times of their own; those of a body without such a column get the time of the scrape."""
+        return self._context is not None and self._context.columns.timestamp is not None
+
+    def feed(self, data: bytes) -> Iterator[RowBatch]:
+        """Take the next bytes of the body."""
+        self._pending += data
+        if self._context is None:
+            self._read_header(last=False)
+        while self._context is not None and len(self._pending) >= self._window:
+            end = self._pending.rfind(b"\n", 0, self._window) + 1
+            consumed = 0
+            if end:
+                batches, consumed = self._parse(end, last=False)
+                yield from batches
+            elif self._window > self._most_line_bytes:
+                raise self._line_too_long()
+            # A line, or a row with line ends in quotes, that is longer than the window: look further.
+            self._window = self._chunk_bytes if consumed else 2 * self._window
+
+    def finish(self) -> Iterator[RowBatch]:
+        """Take the end of the body. Raises BodyError if there was nothing to read in it."""
+        if self._context is None:
+            self._read_header(last=True)
+        if self._pending:
+            batches, _ = self._parse(len(self._pending), last=True)
+            yield from batches
+        if self.rows == 0:
+            if self.rejects.counts:
+                raise BodyError("no_rows", f"no row can be used: {self.rejects}")
+            raise BodyError("empty", "the body has a header, but no row")
+
+    def _read_header(self, *, last: bool) -> None:
+        """Skip blank lines, then read the header as soon as it is there."""
+        while True:
+            end = self._pending.find(b"\n")
+            if end < 0 and len(self._pending) > self._most_line_bytes:
+                raise self._line_too_long()
+            if end < 0 and not last:
+                return
+            line = bytes(self._pending if end < 0 else self._pending[:end])
+            if len(line) > self._most_line_bytes:
+                raise self._line_too_long()
+            del self._pending[: len(line) + 1]
+            self._line += 1
+            if line.removeprefix(BOM).strip(b"\r"):
+                break
+            if not self._pending and last:
+                raise BodyError("empty", "the body is empty")
+            if not self._pending:
+                return
+        names = read_header(line)
+        if self._most_columns is not None and len(names) > self._most_columns:
+            raise BodyError("too_many_columns", f"header: {len(names)} columns, and {self._most_columns} are allowed")
+        columns = recognise(names, self._settings)
+        self.dialect = columns.dialect
+        self._context = Context(
+            columns, self._settings.timestamp_unit, self._now_us, self.rejects, most_line_bytes=self._most_line_bytes
+        )
+
+    def _parse(self, end: int, *, last: bool) -> tuple[list[RowBatch], int]:
+        """Parse the first ``end`` bytes of what is pending; return the rows and how many bytes were dropped."""
+        context = self._context
+        assert context is not None
+        chunk = bytes(memoryview(self._pending)[:end])
+        if not context.learned:
+            rows.learn_kinds(context, chunk, self._line)
+        batches, consumed = self._read(context, chunk, last=last)
+        del self._pending[:consumed]
+        for batch in batches:
+            self._count(batch)
+        return batches, consumed
+
+    def _read(self, context: Context, chunk: bytes, *, last: bool) -> tuple[list[RowBatch], int]:
+        """Read a chunk the fast way as far as that goes: what fails is halved, and only small parts go row by row."""
+        small = len(chunk) <= ROWS_BYTES
+        if small or not self._hopeless:
+            batches = self._read_fast(context, chunk)
+            if batches is not None:
+                self._hopeless = False
+                return batches, len(chunk)
+        middle = chunk.rfind(b"\n", 0, len(chunk) // 2) + 1
+        if not small and middle and b'"' not in chunk:  # within quotes a line end is no end
+            first, _ = self._read(context, chunk[:middle], last=False)
+            second, _ = self._read(context, chunk[middle:], last=last)
+            return [*first, *second], len(chunk)
+        batches, consumed = rows.parse(context, chunk, self._line, last=last)
+        self._hopeless = not batches
+        self._line += chunk.count(b"\n", 0, consumed)
+        return batches, consumed
+
+    def _read_fast(self, context: Context, chunk: bytes) -> list[RowBatch] | None:
+        """Read a chunk the fast way, if need be without the lines that cannot be rows; None if that is not enough."""
+        try:
+            batch = columnar.parse(context, chunk, self._line)
+            self._line += batch.rows.num_rows  # there every line is a row
+            return [batch]
+        except NeedsRows:
+            sieved = sieve(context, chunk, self._line) if len(chunk) <= SIEVE_BYTES else None
+        if sieved is None:
+            return None
+        batches = []
+        if sieved.rows:
+            try:
+                batch = columnar.parse(context, sieved.rows, self._line)
+            except NeedsRows:
+                return None
+            batches.append(replace(batch, lines=sieved.lines))
+        sieved.reject(context.rejects)
+        self._line += chunk.count(b"\n")
+        return batches
+
+    def _count(self, batch: RowBatch) -> None:
+        self.rows += batch.rows.num_rows
+        for column in batch.rows.columns[LABELS + batch.labels :]:
+            self.values += len(column) - column.null_count
+        extremes = pc.min_max(batch.rows.column(TIME))
+        least, most = extremes["min"].as_py(), extremes["max"].as_py()
+        self.data_min_us = least if self.data_min_us is None else min(self.data_min_us, least)
+        self.data_max_us = most if self.data_max_us is None else max(self.data_max_us, most)
+
+    def _line_too_long(self) -> BodyError:
+        return BodyError(
+            "line_too_long", f"line {self._line} has more than {self._most_line_bytes} bytes (max_line_kib)"
+        )

@@ -1,0 +1,348 @@
+"""The careful way: a chunk row by row, cell by cell where need be. The reference for what is accepted.
+
+A row is dropped if it cannot be assigned (number of cells, switch, port, time, control bytes, broken quotes or UTF-8);
+a cell is dropped if it is no number that we can hold exactly enough; both are rejects. Quotes follow RFC 4180; a line
+end within quotes is part of the cell. A quote that never ends makes the whole body unusable, as does a line of more
+than is allowed or a carriage return without a line feed.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import islice
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from switchboard.errors import BodyError
+from switchboard.inputs.csv.kinds import EXACT_DOUBLE, KIND_OF, MOST_ID_BYTES, Context, Keys, Kind, row_batch
+from switchboard.inputs.csv.latin1 import decode_cell, is_utf8
+from switchboard.inputs.csv.numbers import (
+    INTEGER,
+    NUMBER,
+    Inexact,
+    integer,
+    is_integer,
+    is_not_finite,
+    is_number,
+    out_of_range,
+    typed,
+    without_unit,
+)
+from switchboard.inputs.csv.sieve import SIEVE_BYTES, sieve
+from switchboard.inputs.rejects import Rejects
+from switchboard.inputs.times import FUTURE_US, YEAR_2000_US, ahead, guess_unit, to_us
+from switchboard.snapshot.block import RowBatch
+
+MOST_SPLITS = 32
+"""So often the rows of a part are split, because a column mixes numbers that no one type holds."""
+SMALL_DIGITS = 9
+"""Integers that are shorter begin as 32 bits wide."""
+SAMPLE_ROWS = 64
+"""So many rows decide what a column holds."""
+
+_CONTROL = re.compile(rb"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]")  # a line end may be part of a quoted cell
+# Possessive: a quote that is open at the end of the chunk must not be closed by half of an escaped one.
+_QUOTED_CELL = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')
+
+Line = tuple[int, bytes]
+Row = tuple[int, list[str], int]
+"""Line, cells, and time in microseconds."""
+
+
+def learn_kinds(context: Context, chunk: bytes, line: int) -> None:
+    """Decide from the first rows what the columns hold. What is wrong in them is reported when they are parsed."""
+    rows = list(islice(_sample(context, chunk, line), SAMPLE_ROWS))
+    for at, kind in context.kinds.items():
+        if kind is Kind.UNKNOWN:
+            context.kinds[at] = _decide(context, at, [cells[at] for cells in rows])
+    context.learned = True
+
+
+def _sample(context: Context, chunk: bytes, line: int) -> Iterator[list[str]]:
+    """Rows of a chunk up to an error; sieved, as half a million bad lines may stand before the first of them."""
+    at = 0
+    while at < len(chunk):
+        end = chunk.rfind(b"\n", at, at + SIEVE_BYTES) + 1
+        sieved = sieve(context, chunk[at:end], line) if end else None
+        rows = chunk[at:] if sieved is None else sieved.rows
+        for _, cells in _cells(context, rows, line, Rejects(), tolerant=True):
+            yield cells
+        at = len(chunk) if sieved is None else end
+
+
+def parse(context: Context, chunk: bytes, line: int, *, last: bool) -> tuple[list[RowBatch], int]:
+    """Parse a chunk that begins with line ``line``; return its rows, and how many bytes were read.
+
+    Not all bytes are read if the chunk ends within quotes; if it is the ``last`` one, that is a BodyError.
+    """
+    consumed = len(chunk)
+    if b'"' in chunk:
+        consumed = _whole_rows(chunk, line, context.most_line_bytes, last=last)
+        chunk = chunk[:consumed]
+    rows = list(_assigned(context, chunk, line))
+    if not rows:
+        return [], consumed
+    others = {at: _clean(context, at, rows) for at in context.kinds}
+    return list(_typed(context, rows, others, iter(range(MOST_SPLITS)))), consumed
+
+
+def _assigned(context: Context, chunk: bytes, line: int) -> Iterator[Row]:
+    """Rows that belong to a switch, a port and a time."""
+    columns, rejects = context.columns, context.rejects
+    switch_at, port_at, time_at = columns.switch, columns.port, columns.timestamp
+    for number, cells in _cells(context, chunk, line, rejects):
+        at, time_us = switch_at, context.now_us
+        reason = _wrong_id(cells[at], "no_switch", "long_switch")
+        if not reason and port_at is not None:
+            at = port_at
+            reason = _wrong_id(cells[at], "bad_port", "bad_port")
+        if not reason and time_at is not None:
+            at = time_at
+            reason, time_us, context.unit = _time_us(cells[at], context.unit, context.now_us)
+        if reason:
+            rejects.add(reason, number, columns.names[at], cells[at])
+        else:
+            yield number, cells, time_us
+
+
+def _wrong_id(cell: str, empty: str, long: str) -> str:
+    """Why a cell is no switch or port, or an empty string; the first two reasons are the caller's."""
+    if not cell:
+        return empty
+    if len(cell.encode()) > MOST_ID_BYTES:
+        return long
+    return "control" if "\n" in cell or "\r" in cell else ""
+
+
+@lru_cache(16)
+def _time_us(cell: str, unit: str, now_us: int) -> tuple[str, int, str]:
+    """Why a time cannot be used (or an empty string), the time, and its unit.
+
+    The last ones are remembered, because rows of one time stand together: 300,000 rows in the future take 1.4 s if
+    they have one time, and 3.2 s if each has its own.
+    """
+    if not is_integer(cell) or out_of_range(cell):
+        return "bad_timestamp", 0, unit
+    time = integer(cell)
+    guessed = guess_unit(time, now_us) if unit == "auto" else unit
+    if guessed is None:
+        return "future" if ahead(time, now_us) else "bad_timestamp", 0, unit
+    time_us = to_us(time, guessed)
+    if time_us > now_us + FUTURE_US:
+        return "future", 0, unit
+    if time_us < YEAR_2000_US:
+        return "bad_timestamp", 0, unit
+    return "", time_us, guessed
+
+
+def _cells(
+    context: Context, chunk: bytes, line: int, rejects: Rejects, *, tolerant: bool = False
+) -> Iterator[tuple[int, list[str]]]:
+    """Rows with the right number of cells, each with its line. A tolerant caller gets the rows before an error."""
+    columns = context.columns
+    width = len(columns.names)
+    keys = [at for at in (columns.switch, columns.port, columns.timestamp) if at is not None]
+    quoted = b'"' in chunk
+    # What no line of the chunk has is not looked for in each of them.
+    controls, returns, ascii_ = _CONTROL.search(chunk), b"\r" in chunk, chunk.isascii()
+    for number, raw in _quoted_lines(chunk, line) if quoted else _lines(chunk, line):
+        if len(raw) > context.most_line_bytes:
+            if tolerant:
+                return
+            most = context.most_line_bytes
+            raise BodyError("line_too_long", f"line {number} has more than {most} bytes (max_line_kib)")
+        if returns and b"\r" in raw.replace(b"\r\n", b""):
+            if tolerant:
+                return
+            raise BodyError("lone_cr", f"line {number}: a carriage return without a line feed")
+        if controls and _CONTROL.search(raw):
+            rejects.add("control", number, value=raw)
+            continue
+        # As ISO-8859-1 every byte is a character: so a row is cut before it is known in which encoding its cells are.
+        text = raw.decode("latin-1")
+        cells = _unquote(text) if quoted and '"' in text else text.split(",")
+        if cells is None:
+            rejects.add("bad_quote", number, value=raw)
+        elif len(cells) != width:
+            rejects.add("columns", number, value=raw)
+        elif ascii_ or raw.isascii():
+            yield number, cells
+        elif all(is_utf8(cells[at].encode("latin-1")) for at in keys):
+            yield number, [decode_cell(cell.encode("latin-1")) for cell in cells]
+        else:
+            rejects.add("bad_utf8", number, value=raw)
+
+
+def _lines(chunk: bytes, line: int) -> Iterator[Line]:
+    # One line after the other: who wants only the first few does not pay for an object a line of the chunk.
+    for number, raw in enumerate(io.BytesIO(chunk), line):
+        text = raw.removesuffix(b"\n").removesuffix(b"\r")
+        if text:
+            yield number, text
+
+
+def _quoted_lines(chunk: bytes, line: int) -> Iterator[Line]:
+    """Lines of a chunk in which a line end may be part of a quoted cell."""
+    at = 0
+    while at < len(chunk):
+        end = _row_end(chunk, at)
+        end = len(chunk) if end < 0 else end
+        raw = chunk[at:end].removesuffix(b"\n").removesuffix(b"\r")
+        if raw:
+            yield line, raw
+        line += chunk.count(b"\n", at, end)
+        at = end
+
+
+def _whole_rows(chunk: bytes, line: int, most_line_bytes: int, *, last: bool) -> int:
+    """Length of the rows that end within the chunk. Raises BodyError for a quote that has no end."""
+    at = 0
+    while at < len(chunk):
+        end = _row_end(chunk, at)
+        if end < 0:
+            if last or len(chunk) - at > most_line_bytes:
+                start = line + chunk.count(b"\n", 0, at)
+                within = "" if last else f" within {most_line_bytes} bytes"
+                raise BodyError("unterminated_quote", f"line {start}: a quote is opened and not closed{within}")
+            return at
+        at = end
+    return at
+
+
+def _row_end(chunk: bytes, at: int) -> int:
+    """Where the row that begins at ``at`` ends, its line end included; -1 if a quote is open at the end."""
+    end = at  # of the line that ``at`` is in, as long as no quote goes past it
+    while True:
+        if chunk.startswith(b'"', at):
+            cell = _QUOTED_CELL.match(chunk, at)
+            if cell is None:
+                return -1
+            at = cell.end()
+        if at >= end:
+            end = chunk.find(b"\n", at) + 1 or len(chunk)
+        comma = chunk.find(b",", at, end)
+        if comma < 0:
+            return end
+        at = comma + 1
+
+
+def _unquote(text: str) -> list[str] | None:
+    """Cells of a line with quotes; None if a quote stands where none may."""
+    cells = []
+    at = 0
+    while True:
+        if text.startswith('"', at):
+            end = at + 1
+            while True:
+                end = text.find('"', end)
+                if end < 0:
+                    return None
+                if not text.startswith('""', end):
+                    break
+                end += 2
+            cells.append(text[at + 1 : end].replace('""', '"'))
+            at = end + 1
+            if at < len(text) and text[at] != ",":
+                return None
+        else:
+            end = text.find(",", at)
+            end = len(text) if end < 0 else end
+            if '"' in text[at:end]:
+                return None
+            cells.append(text[at:end])
+            at = end
+        if at >= len(text):
+            return cells
+        at += 1
+
+
+def _decide(context: Context, at: int, cells: list[str]) -> Kind:
+    """What a column holds whose cells are these."""
+    unit = context.columns.units.get(at, "")
+    texts = [cell.removesuffix(unit).removesuffix(" ") for cell in cells if cell not in context.columns.missing]
+    texts = [text for text in texts if not is_not_finite(text)]
+    numbers = [text for text in texts if is_number(text)]
+    if not texts:
+        return Kind.UNKNOWN
+    if 2 * len(numbers) < len(texts):
+        return Kind.LABEL
+    if not all(is_integer(number) for number in numbers):
+        return Kind.DOUBLE
+    return Kind.INT32 if all(len(number) < SMALL_DIGITS for number in numbers) else Kind.INT64
+
+
+def _clean(context: Context, at: int, rows: list[Row]) -> pa.Array:
+    """One column as strings, with nulls for all that is no number; labels as they are."""
+    texts = [cells[at] for _, cells, _ in rows]
+    if context.kinds[at] is Kind.UNKNOWN:
+        context.kinds[at] = _decide(context, at, texts)
+    cells = pa.array(texts, pa.string())
+    if context.kinds[at] is Kind.LABEL:
+        return cells
+    if at in context.columns.units:
+        cells = without_unit(cells, context.columns.units[at])
+        texts = cells.to_pylist()
+    missing = pc.is_in(cells, value_set=context.missing)
+    number = pc.match_substring_regex(cells, NUMBER)
+    bad = pc.invert(pc.or_(missing, number)).to_numpy(zero_copy_only=False)
+    name = context.columns.names[at]
+    for row in np.flatnonzero(bad).tolist():
+        reason = "not_finite" if is_not_finite(texts[row]) else "bad_number"
+        context.rejects.add(reason, rows[row][0], name, texts[row])
+    long = pc.greater(pc.binary_length(cells), 18).to_numpy(zero_copy_only=False)
+    exponent = pc.match_substring_regex(cells, "[eE]").to_numpy(zero_copy_only=False)
+    for row in np.flatnonzero((long | exponent) & ~bad).tolist():
+        reason = out_of_range(texts[row])
+        if reason:
+            bad[row] = True
+            context.rejects.add(reason, rows[row][0], name, texts[row])
+    return pc.if_else(pc.or_(missing, pa.array(bad)), pa.scalar(None, pa.string()), cells)
+
+
+def _typed(context: Context, rows: list[Row], others: dict[int, pa.Array], splits: Iterator[int]) -> Iterator[RowBatch]:
+    """Give every column a type. Where no type holds a whole column exactly, the rows are halved until one does.
+
+    That is done once for each of ``splits``: after that the cells that do not fit become rejects.
+    """
+    kinds = dict(context.kinds)
+    columns_typed = {}
+    for at, cells in others.items():
+        if context.kinds[at] is Kind.UNKNOWN:
+            continue
+        if context.kinds[at] is Kind.LABEL:
+            columns_typed[at] = cells
+            continue
+        try:
+            columns_typed[at] = typed(cells, context.kinds[at])
+        except Inexact:
+            if next(splits, None) is not None:
+                context.kinds.update(kinds)
+                half = len(rows) // 2
+                for first, end in ((0, half), (half, len(rows))):
+                    part = {each: column.slice(first, end - first) for each, column in others.items()}
+                    yield from _typed(context, rows[first:end], part, splits)
+                return
+            columns_typed[at] = _what_fits(context, at, rows, cells)
+        context.kinds[at] = KIND_OF[columns_typed[at].type]
+    columns = context.columns
+    keys = Keys(
+        pa.array([cells[columns.switch] for _, cells, _ in rows], pa.string()),
+        None if columns.port is None else pa.array([cells[columns.port] for _, cells, _ in rows], pa.string()),
+        np.fromiter((time_us for _, _, time_us in rows), np.int64, len(rows)),
+        np.fromiter((line for line, _, _ in rows), np.int32, len(rows)),
+    )
+    yield row_batch(context, keys, columns_typed)
+
+
+def _what_fits(context: Context, at: int, rows: list[Row], cells: pa.Array) -> pa.Array:
+    """Numbers that a double holds, of a column that mixes what no one type holds; the others become rejects."""
+    numbers = cells.cast(pa.float64())
+    beyond = pc.and_(pc.match_substring_regex(cells, INTEGER), pc.greater_equal(pc.abs(numbers), EXACT_DOUBLE))
+    for row in np.flatnonzero(beyond.fill_null(False).to_numpy(zero_copy_only=False)).tolist():
+        context.rejects.add("out_of_range", rows[row][0], context.columns.names[at], cells[row].as_py())
+    return pc.if_else(beyond.fill_null(False), pa.scalar(None, pa.float64()), numbers)

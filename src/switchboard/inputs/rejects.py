@@ -1,0 +1,65 @@
+"""Rejected rows and cells of one body: counted all, remembered a few, and each explained to who has to mend it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from switchboard.model import Reject
+from switchboard.reasons import REASONS
+
+MOST_EXAMPLES = 100
+MOST_EXAMPLES_OF_REASON = 30
+"""So that a reason of which there are many does not hide the others."""
+MOST_VALUE_CHARACTERS = 80
+
+
+class Rejects:
+    """``counts`` by reason, and the first that were found: of a chunk, its rows before its cells.
+
+    At most MOST_EXAMPLES are kept, and of one reason at most MOST_EXAMPLES_OF_REASON.
+    """
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.examples: list[Reject] = []
+
+    def add(self, reason: str, line: int, column: str = "", value: str | bytes = "") -> None:
+        """Count one rejected row (no column) or cell."""
+        self.counts[reason] += 1
+        if self.counts[reason] <= MOST_EXAMPLES_OF_REASON and len(self.examples) < MOST_EXAMPLES:
+            text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
+            if len(text) > MOST_VALUE_CHARACTERS:
+                text = text[: MOST_VALUE_CHARACTERS - 1] + "…"
+            self.examples.append(Reject(reason=reason, line=line, column=column, value=text))
+
+    def room(self, reason: str) -> int:
+        """How many more of a reason may become examples: after those, ``count`` is enough."""
+        return max(0, MOST_EXAMPLES_OF_REASON - self.counts[reason])
+
+    def count(self, reason: str, more: int) -> None:
+        """Count so many more, of which none becomes an example."""
+        if more:
+            self.counts[reason] += more
+
+    @property
+    def rows(self) -> int:
+        """How many rows were dropped: all that is not known to be a matter of one cell."""
+        cells = sum(count for reason, count in self.counts.items() if reason in REASONS and REASONS[reason].cell)
+        return self.counts.total() - cells
+
+    def some(self, most: int) -> list[Reject]:
+        """``most`` of the examples at the most, in their order, of every reason in turn."""
+        turns: Counter[str] = Counter()
+        ranked = []
+        for place, example in enumerate(self.examples):
+            ranked.append((turns[example.reason], place))
+            turns[example.reason] += 1
+        return [self.examples[place] for place in sorted(place for _, place in sorted(ranked)[:most])]
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{reason}: {count}" for reason, count in sorted(self.counts.items()))
+        if not self.examples:
+            return counts or "none"
+        first = self.examples[0]
+        place = f"line {first.line}" + (f", column {first.column!r}" if first.column else "")
+        return f"{counts}; first: {place}: {first.reason} {first.value!r}"

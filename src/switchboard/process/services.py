@@ -1,0 +1,189 @@
+"""What each command runs: which processes, on which sockets, in which order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import sys
+import tempfile
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import ExitStack
+from functools import partial
+from socket import socket
+
+import structlog
+from msgspec.structs import replace
+from prometheus_client.multiprocess import mark_process_dead
+
+from switchboard.config.masks import mask_url
+from switchboard.config.resolve import resolve_sources
+from switchboard.config.secrets import check_access
+from switchboard.config.settings import DEFAULT_REDIS_URL, Settings
+from switchboard.config.sources import SourceSettings
+from switchboard.errors import StoreError
+from switchboard.generator.app import create_app
+from switchboard.process.sockets import listen, url_of
+from switchboard.process.supervisor import Program, Supervisor, handle_signals
+from switchboard.process.welcome import Addresses, welcome
+from switchboard.process.worker import Role, WorkerOrder, run_role
+from switchboard.store.embedded import EmbeddedRedis, find_client
+from switchboard.store.store import Store
+
+_REDIS_POLL_SECONDS = 1.0
+
+_log = structlog.get_logger()
+
+
+async def run_generator(settings: Settings) -> None:
+    """Simulate switches, in this process, until a signal says stop. Raises PortTaken, ConfigError."""
+    stop = asyncio.Event()
+    handle_signals(stop, partial(os._exit, 1))
+    with _listen_generator(settings, "--") as sock:
+        await run_role(WorkerOrder(role="generator", settings=settings), sock, stop)
+
+
+async def run_ingester(settings: Settings) -> None:
+    """Run the ETL, the API, or both (``settings.role``) until a signal says stop. Raises PortTaken, ConfigError."""
+    settings = replace(settings, redis_url=settings.redis_url or DEFAULT_REDIS_URL)
+    sources = resolve_sources(settings)  # what cannot work is refused before anything starts
+    if settings.role != "api":
+        check_access(sources)
+    with ExitStack() as folders, ExitStack() as sockets:
+        workers = _Workers(folders, settings)
+        stage: list[Program] = []
+        urls: dict[str, str] = {}
+        if settings.role in {"all", "api"}:
+            sock = sockets.enter_context(_listen_api(settings))
+            urls["api"] = url_of(sock)
+            stage += workers.api(sock)
+        if settings.role == "etl":
+            sock = sockets.enter_context(_listen_etl(settings))
+            urls["etl"] = url_of(sock)
+            stage.append(workers.program("etl", sock=sock))
+        elif settings.role == "all":
+            stage.append(workers.program("etl"))
+        _log.info("starting", role=settings.role, redis=mask_url(settings.redis_url), **urls)
+        await _supervise([stage], sockets, partial(_watch_for_redis, settings.redis_url))
+
+
+async def run_up(settings: Settings, *, generator: bool, sources_given: bool) -> None:
+    """Run everything that one machine needs until a signal says stop. Raises PortTaken, ConfigError.
+
+    Without ``generator`` the sources are those of the settings; with it, and no sources given, it is the one source.
+    """
+    # What cannot work is refused before anything starts.
+    check_access(resolve_sources(settings))
+    if generator:
+        create_app(settings.generator)
+    with ExitStack() as folders, ExitStack() as sockets:
+        store: list[Program] = []
+        redis_line = f"{find_client()} -u {mask_url(settings.redis_url)}"
+        if not settings.redis_url:
+            redis = EmbeddedRedis()
+            folders.callback(redis.remove_folder)
+            store.append(Program(name="redis", command=redis.command(), foreign=True, ready=redis.wait_ready))
+            settings = replace(settings, redis_url=redis.url)
+            redis_line = f"{find_client()} -s {redis.socket_path}"
+        api_sock = sockets.enter_context(_listen_api(settings))
+        generator_sock = sockets.enter_context(_listen_generator(settings, "--generator-")) if generator else None
+        generator_url = None if generator_sock is None else f"{url_of(generator_sock)}/counters"
+        if generator_url is not None and not sources_given:
+            settings = replace(settings, sources=(SourceSettings(name="generator", url=generator_url),))
+        workers = _Workers(folders, settings)
+        data = [*workers.api(api_sock), workers.program("etl")]
+        if generator_sock is not None:
+            data.append(workers.program("generator", sock=generator_sock))
+        addresses = Addresses(api=url_of(api_sock), generator=generator_url, redis_line=redis_line)
+        _log.info("starting", children=[program.name for program in (*store, *data)])
+        await _supervise([store, data], sockets, lambda _: welcome(addresses))
+
+
+class _Workers:
+    """Programs that are workers of ours, with what they share."""
+
+    def __init__(self, folders: ExitStack, settings: Settings) -> None:
+        self._settings = settings
+        self._owner = secrets.token_hex(8)
+        # Of the workers' metrics: prometheus_client adds up what all processes write there.
+        folder = tempfile.TemporaryDirectory(prefix="switchboard-metrics-", ignore_cleanup_errors=True)
+        self._metrics = folders.enter_context(folder)
+
+    def api(self, sock: socket) -> list[Program]:
+        """The workers that answer queries; all of them accept connections of one socket."""
+        if self._settings.workers == 1:
+            return [self.program("api", sock=sock)]
+        return [self.program("api", number=number, sock=sock) for number in range(1, self._settings.workers + 1)]
+
+    def program(self, role: Role, *, number: int | None = None, sock: socket | None = None) -> Program:
+        """One worker; ``number`` tells it from others of its role."""
+        descriptor = None if sock is None else sock.fileno()
+        order = WorkerOrder(role=role, settings=self._settings, descriptor=descriptor, owner=self._owner)
+        words = [role] if number is None else [role, str(number)]
+        metered = role != "generator"
+        return Program(
+            name="-".join(words),
+            # -P: the working directory is the user's, and may hold a redis.py. The words are for who reads `ps`.
+            command=(sys.executable, "-P", "-m", "switchboard.process.worker", *words),
+            order=order.line(),
+            descriptors=() if descriptor is None else (descriptor,),
+            environ={"PROMETHEUS_MULTIPROC_DIR": self._metrics} if metered else {},
+            ended=partial(mark_process_dead, path=self._metrics) if metered else None,
+        )
+
+
+async def _supervise(
+    stages: Sequence[Sequence[Program]],
+    sockets: ExitStack,
+    meanwhile: Callable[[asyncio.Event], Coroutine[None, None, None]],
+) -> None:
+    """Run the stages, and ``meanwhile`` beside them, until a signal sets the event that ``meanwhile`` gets."""
+    stop = asyncio.Event()
+    async with Supervisor(stop) as supervisor:
+        handle_signals(stop, supervisor.force)
+        for stage in stages:
+            if not stop.is_set():
+                await supervisor.start(stage)
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(meanwhile(stop))
+            await stop.wait()
+            task.cancel()
+        _log.info("stopping")
+        sockets.close()  # the workers close theirs: from then on connections are refused, not left waiting
+    if supervisor.failure is not None:
+        raise supervisor.failure
+
+
+async def _watch_for_redis(url: str, stop: asyncio.Event) -> None:
+    """Say once that Redis cannot be reached, if it cannot be at the start; the workers go on trying."""
+    store = Store(url)
+    said = False
+    try:
+        while not stop.is_set():  # redis-py may swallow a cancellation while it connects
+            try:
+                await store.ping()
+            except StoreError as error:
+                if not said:
+                    _log.error("no Redis yet, trying on", error=str(error), hint="--redis-url, SWITCHBOARD_REDIS_URL")
+                    said = True
+            else:
+                return
+            await asyncio.sleep(_REDIS_POLL_SECONDS)
+    finally:
+        await store.aclose()
+
+
+def _listen_api(settings: Settings) -> socket:
+    option = "--port (or SWITCHBOARD_PORT)"
+    return listen(settings.host, settings.port, host_option="--host", port_option=option)
+
+
+def _listen_etl(settings: Settings) -> socket:
+    option = "--etl-port (or SWITCHBOARD_ETL_PORT)"
+    return listen(settings.host, settings.etl_port, host_option="--host", port_option=option)
+
+
+def _listen_generator(settings: Settings, prefix: str) -> socket:
+    option = f"{prefix}port (or SWITCHBOARD_GENERATOR_PORT)"
+    generator = settings.generator
+    return listen(generator.host, generator.port, host_option=f"{prefix}host", port_option=option)

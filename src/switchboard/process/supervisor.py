@@ -1,0 +1,285 @@
+"""Runs child processes and keeps them running, until it is told to stop.
+
+Started sink-first and stopped source-first: what is written to is there before who writes, and goes after. A child that
+dies is started again, after a pause that doubles while it keeps dying. A child that ends with EXIT_CONFIG says that it
+can never run with these settings: then everything stops.
+
+No child outlives the supervisor, however that ends: our own workers have a pipe as standard input, whose end of file
+tells them that it is gone; other programs are ended by the kernel (``Program.foreign``). Children are sessions of their
+own, so that Ctrl-C in the terminal reaches the supervisor only, which then stops them in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from switchboard.errors import ConfigError, SwitchboardError
+from switchboard.process.worker import EXIT_CONFIG
+from switchboard.store.embedded import die_with_parent
+
+STOP_SECONDS = 7.0
+"""For all stages together."""
+LEAST_STOP_SECONDS = 0.5
+"""For each stage, however long the others took."""
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 5.0
+STEADY_SECONDS = 3.0
+"""A child that lived so long starts with the first pause again."""
+SAME_WISH_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """A child: what to run and how."""
+
+    name: str
+    command: Sequence[str]
+    order: bytes = b""
+    """Written to its standard input, which then stays open."""
+    descriptors: Sequence[int] = ()
+    """File descriptors that it inherits, under the same numbers."""
+    environ: Mapping[str, str] = field(default_factory=dict)
+    """Added to our environment."""
+    foreign: bool = False
+    """Not our own worker: quiet, and killed by the kernel when we die."""
+    ready: Callable[[], Coroutine[None, None, None]] | None = None
+    """Waited for after the first start. Raises SwitchboardError if the program does not come up."""
+    ended: Callable[[int], None] | None = None
+    """Called with the process id after each death."""
+
+
+class _Child:
+    """A program, and the process that runs it at the moment, if one does."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.process: asyncio.subprocess.Process | None = None
+        self.gone = asyncio.Event()
+        """Set when it has ended and will not be started again."""
+
+    @property
+    def pid(self) -> int | None:
+        """Id of its process, if that is alive."""
+        return self.process.pid if self.process is not None and self.process.returncode is None else None
+
+    def signal(self, number: signal.Signals) -> None:
+        if self.process is not None and self.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.send_signal(number)
+
+
+class Supervisor:
+    """Runs programs in stages until ``stop`` is set.
+
+    Use ``async with Supervisor(stop) as supervisor``, ``await supervisor.start(...)`` once per stage, then
+    ``await stop.wait()``. Leaving the block stops the stages in reverse order.
+
+    Args:
+        stop: ends everything; set by a signal handler, and here when a child cannot be configured.
+        stop_seconds: after this the children that are left are killed.
+        steady_seconds: a child that lived so long has the first pause again.
+    """
+
+    def __init__(
+        self, stop: asyncio.Event, *, stop_seconds: float = STOP_SECONDS, steady_seconds: float = STEADY_SECONDS
+    ) -> None:
+        self.stop = stop
+        self.failure: ConfigError | None = None
+        """Why everything stops, if a child said that it cannot be configured."""
+        self._stop_seconds = stop_seconds
+        self._steady_seconds = steady_seconds
+        self._stages: list[list[_Child]] = []
+        self._forced = False
+        self._keepers = asyncio.TaskGroup()
+        self._log = structlog.get_logger()
+
+    async def __aenter__(self) -> Self:
+        await self._keepers.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop.set()
+        deadline = time.monotonic() + self._stop_seconds
+        for stage in reversed(self._stages):
+            await self._stop_stage(stage, deadline)
+        if isinstance(error, asyncio.CancelledError):
+            await self._keepers.__aexit__(kind, error, trace)
+        else:  # a group would wrap an error of the block
+            await self._keepers.__aexit__(None, None, None)
+
+    def force(self) -> None:
+        """Kill what still runs, and do not wait for anything."""
+        if not self._forced:
+            self._forced = True
+            self._log.warning("told twice to stop: killing", children=sorted(self.pids()))
+        for stage in self._stages:
+            for child in stage:
+                child.signal(signal.SIGKILL)
+
+    def pids(self) -> dict[str, int]:
+        """The process ids of the children that run now, by name."""
+        children = [child for stage in self._stages for child in stage]
+        return {child.program.name: child.pid for child in children if child.pid is not None}
+
+    async def start(self, programs: Iterable[Program]) -> None:
+        """Start a stage, in the given order, and wait until all of it is ready or ``stop`` is set.
+
+        Raises SwitchboardError if a program cannot be started or is not ready in time.
+        """
+        stage: list[_Child] = []
+        self._stages.append(stage)
+        for program in programs:
+            child = _Child(program)
+            try:
+                await self._spawn(child)
+            except OSError as error:
+                raise SwitchboardError(f"cannot start {program.command[0]}: {error.strerror}") from error
+            stage.append(child)
+            self._keepers.create_task(self._keep(child), name=f"keep {program.name}")
+        for child in stage:
+            if child.program.ready is not None:
+                await self._unless_stopped(child.program.ready())
+
+    async def _spawn(self, child: _Child) -> None:
+        program = child.program
+        quiet = subprocess.DEVNULL if program.foreign else None
+        child.process = await asyncio.create_subprocess_exec(
+            *program.command,
+            stdin=subprocess.DEVNULL if program.foreign else subprocess.PIPE,
+            stdout=quiet,
+            stderr=quiet,
+            env={**os.environ, **program.environ},
+            pass_fds=tuple(program.descriptors),
+            start_new_session=True,
+            preexec_fn=die_with_parent() if program.foreign else None,
+        )
+        if child.process.stdin is not None:
+            # If it has died already, its keeper sees that.
+            with contextlib.suppress(ConnectionError):
+                child.process.stdin.write(program.order)
+                await child.process.stdin.drain()
+        if self.stop.is_set():  # while it was started again
+            child.signal(signal.SIGTERM)
+
+    async def _keep(self, child: _Child) -> None:
+        """Start the child again whenever it dies, until everything stops."""
+        pause = FIRST_PAUSE_SECONDS
+        deaths = 0
+        try:
+            while child.process is not None:
+                began = time.monotonic()
+                code = await self._until_ended(child, child.process)
+                if self.stop.is_set():
+                    return
+                if code == EXIT_CONFIG and not child.program.foreign:
+                    self.failure = ConfigError(f"{child.program.name} cannot run with these settings")
+                    self.stop.set()
+                    return
+                lived = time.monotonic() - began
+                pause = FIRST_PAUSE_SECONDS if lived >= self._steady_seconds else pause
+                deaths += 1
+                self._log.error(
+                    "child died",
+                    child=child.program.name,
+                    pid=child.process.pid,
+                    how=_how(code),
+                    lived_seconds=round(lived, 1),
+                    deaths=deaths,
+                    restart_in_seconds=pause,
+                )
+                if not await self._respawn(child, pause):
+                    return
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        finally:
+            child.gone.set()
+
+    async def _until_ended(self, child: _Child, process: asyncio.subprocess.Process) -> int:
+        code = await process.wait()
+        if process.stdin is not None:
+            process.stdin.close()
+        if child.program.ended is not None:
+            child.program.ended(process.pid)
+        return code
+
+    async def _respawn(self, child: _Child, pause: float) -> bool:
+        """Start the child after ``pause`` seconds; False if everything stops instead."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self.stop.wait()
+                return False
+            try:
+                await self._spawn(child)
+            except OSError as error:
+                self._log.error("child not started", child=child.program.name, error=error.strerror)
+                pause = LONGEST_PAUSE_SECONDS
+            else:
+                return True
+
+    async def _unless_stopped(self, wait: Coroutine[None, None, None]) -> None:
+        # No TaskGroup: it would wrap the one error that the caller is to see.
+        waiting = asyncio.create_task(wait)
+        stopped = asyncio.create_task(self.stop.wait())
+        try:
+            await asyncio.wait((waiting, stopped), return_when=asyncio.FIRST_COMPLETED)
+            if waiting.done():
+                waiting.result()
+        finally:
+            waiting.cancel()
+            stopped.cancel()
+
+    async def _stop_stage(self, stage: list[_Child], deadline: float) -> None:
+        for child in reversed(stage):
+            child.signal(signal.SIGKILL if self._forced else signal.SIGTERM)
+        try:
+            async with asyncio.timeout(max(LEAST_STOP_SECONDS, deadline - time.monotonic())):
+                for child in stage:
+                    await child.gone.wait()
+        except TimeoutError:
+            for child in stage:
+                if child.pid is not None:
+                    self._log.warning("child killed", child=child.program.name, pid=child.pid, after=self._stop_seconds)
+                    child.signal(signal.SIGKILL)
+            for child in stage:
+                await child.gone.wait()
+
+
+def handle_signals(stop: asyncio.Event, force: Callable[[], None]) -> None:
+    """Let SIGINT, SIGTERM and SIGHUP set ``stop``; one that comes later calls ``force``.
+
+    Within SAME_WISH_SECONDS of the first they are one wish: make and timeout pass on what we got from the terminal.
+    """
+    loop = asyncio.get_running_loop()
+    first = 0.0
+
+    def on_signal() -> None:
+        nonlocal first
+        if not stop.is_set():
+            first = loop.time()
+            stop.set()
+        elif loop.time() - first > SAME_WISH_SECONDS:
+            force()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, on_signal)
+
+
+def _how(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    with contextlib.suppress(ValueError):
+        return signal.Signals(-code).name
+    return f"signal {-code}"

@@ -1,0 +1,140 @@
+"""One process of Switchboard: the supervisor starts ``python -m switchboard.process.worker``, with its order on stdin.
+
+It ends when it gets SIGTERM, and when the pipe on its standard input ends: then the supervisor is gone. Exit codes: 0
+stopped, EXIT_CONFIG for settings that can never work, 1 for all else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Literal
+
+import msgspec
+import structlog
+
+from switchboard.config.settings import Settings
+from switchboard.errors import ConfigError
+from switchboard.log import configure_logging
+
+EXIT_CONFIG = 2
+"""Exit code of a process that cannot use its settings."""
+ORPHAN_SECONDS = 10
+"""An orphan that has not stopped by then is ended by the kernel."""
+
+Role = Literal["generator", "etl", "api"]
+
+
+class WorkerOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker is to do: one line of JSON."""
+
+    role: Role
+    settings: Settings
+    """``redis_url`` is filled in."""
+    descriptor: int | None = None
+    """File descriptor of the socket to listen on, bound and inherited."""
+    owner: str = ""
+    """Of leases: the same for every ETL process of one supervisor, so that one started again has its leases at once."""
+
+    def line(self) -> bytes:
+        """The order as it is written to the worker's standard input."""
+        return msgspec.json.encode(self) + b"\n"
+
+
+def main() -> int:
+    """Read the order, carry it out, return the exit code."""
+    line = sys.stdin.buffer.readline()
+    if not line:
+        return 0  # the supervisor went before it could say anything
+    order = msgspec.json.decode(line, type=WorkerOrder)
+    settings = order.settings
+    configure_logging("-".join(sys.argv[1:]) or order.role, level=settings.log_level, form=settings.log_format)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return run_guarded(lambda: _carry_out(order))
+
+
+def run_guarded(work: Callable[[], Coroutine[None, None, None]]) -> int:
+    """Run ``work`` in an event loop of its own; log the error that it ends with and return the exit code for it."""
+    code = 0
+    log = structlog.get_logger()
+    try:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(work())
+    except* ConfigError as group:
+        for error in _leaves(group):
+            log.error("cannot run with these settings", error=str(error))
+        code = EXIT_CONFIG
+    except* Exception as group:
+        log.error("crashed", exc_info=group.exceptions[0] if len(group.exceptions) == 1 else group)
+        code = 1
+    return code
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """The faster event loop, where there is one."""
+    if sys.platform == "win32":
+        return asyncio.new_event_loop()
+    import uvloop
+
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
+async def run_role(order: WorkerOrder, sock: socket.socket | None, stop: asyncio.Event) -> None:
+    """Do the work of the order's role until ``stop`` is set; the generator and the API need a socket."""
+    if order.role == "etl":
+        from switchboard.etl.run import run_etl
+
+        await run_etl(order.settings, owner=order.owner, stop=stop, sock=sock)
+        return
+    if sock is None:
+        raise ConfigError(f"the {order.role} has no socket to listen on")
+    if order.role == "generator":
+        from switchboard.generator.app import serve_generator
+
+        await serve_generator(order.settings.generator, sock, stop)
+    else:
+        from switchboard.api.run import serve_api
+
+        await serve_api(order.settings, sock, stop)
+
+
+async def _carry_out(order: WorkerOrder) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    pipe, _ = await loop.connect_read_pipe(lambda: _Lifeline(stop), sys.stdin)
+    sock = None if order.descriptor is None else socket.socket(fileno=order.descriptor)
+    try:
+        await run_role(order, sock, stop)
+    finally:
+        pipe.close()
+        if sock is not None:
+            sock.close()
+
+
+class _Lifeline(asyncio.Protocol):
+    """The supervisor's end of the pipe: when that closes, it is gone."""
+
+    def __init__(self, stop: asyncio.Event) -> None:
+        self._stop = stop
+
+    def eof_received(self) -> None:
+        if not self._stop.is_set():
+            structlog.get_logger().warning("supervisor gone, stopping")
+        signal.alarm(ORPHAN_SECONDS)  # nobody is left who could kill us
+        self._stop.set()
+
+
+def _leaves(group: BaseExceptionGroup[ConfigError]) -> list[ConfigError]:
+    leaves: list[ConfigError] = []
+    for error in group.exceptions:
+        leaves += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return leaves
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""Many cells at once: GetMetrics, a function of a view, the present moment and the body of a POST.
+
+All cells are from one view, so from one snapshot of each source, though they are looked up a piece at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from switchboard.api.answer import NO_STORE, VARY, Answer
+from switchboard.api.bodies import VALUE_BYTES, SharedBody
+from switchboard.errors import QueryError
+from switchboard.outputs.json import encode_json
+from switchboard.query.cells import find
+from switchboard.query.provenance import snapshot_headers
+from switchboard.query.reports import BatchEntry
+from switchboard.query.requests import BatchCell, GetMetrics
+from switchboard.view.outage import no_live_snapshot
+from switchboard.view.view import Standing, View
+
+MOST_VALUES = 200_000
+"""Values in one answer: a cell without a port stands for all ports of a switch."""
+_PIECE_WORK = 256
+"""Work after which others have their turn, in values of 2 to 4 µs."""
+_CELL_WORK = 2
+_VALUES_A_WORK = 16
+"""Values of one cell that are read together cost far less than single ones."""
+
+
+def get_metrics(view: View, now: float, query: GetMetrics) -> Answer:
+    """The cells in the order in which they were asked for; one that cannot be answered says why.
+
+    Raises QueryError 404 (source or snapshot), 410 or 503 where that holds for the whole batch.
+    """
+    view.chosen(query.source)  # which must exist, though every cell may name another one
+    everything = view.standing(now, pin=query.snapshot)
+    headed = everything
+    if query.source is not None and all(cell.source is None for cell in query.cells):
+        headed = _narrowed(view, everything, query.source)
+    if not headed.live:
+        raise no_live_snapshot(view, now, headed.missing)
+    headers = [NO_STORE, VARY, *snapshot_headers(headed.live, [source.header_name for source in headed.missing])]
+    # Shared with nobody: a body that is rendered in pieces, and sent when it is whole.
+    body = SharedBody(_pieces(view, now, query, everything), len(query.cells) * VALUE_BYTES)
+    return Answer(200, headers, body)
+
+
+def _pieces(view: View, now: float, query: GetMetrics, everything: Standing) -> Iterator[bytes]:
+    standings: dict[str | None, Standing] = {None: everything}
+    entries: list[BatchEntry] = []
+    begin = b"["
+    work = values = 0
+    for cell in query.cells:
+        if cell.port is None and values >= MOST_VALUES:
+            entries.append(_TOO_LARGE)
+            continue
+        try:
+            name = cell.source or query.source
+            standing = standings.get(name)
+            if standing is None:
+                standing = standings[name] = _narrowed(view, everything, name)
+            entry, count = _found(view, now, standing, cell)
+        except QueryError as error:
+            entry, count = BatchEntry(error=str(error), status=error.status), 0
+        entries.append(entry)
+        values += count
+        work += _CELL_WORK + count // _VALUES_A_WORK
+        if work >= _PIECE_WORK:
+            yield begin + encode_json(entries)[1:-1]
+            begin = b","
+            entries.clear()
+            work = 0
+    yield (begin + encode_json(entries)[1:-1] if entries else b"") + b"]\n"
+
+
+_TOO_LARGE = BatchEntry(error=f"the answer is too large: {MOST_VALUES} values stand before this one", status=413)
+
+
+def _found(view: View, now: float, standing: Standing, cell: BatchCell) -> tuple[BatchEntry, int]:
+    if not standing.live:
+        raise no_live_snapshot(view, now, standing.missing)
+    value = find(view, now, standing, cell).value
+    return BatchEntry(value=value), len(value) if isinstance(value, dict) else 1
+
+
+def _narrowed(view: View, standing: Standing, name: str | None) -> Standing:
+    """One source of several. Raises QueryError 404 if there is none of this name, or the query insists on others."""
+    view.chosen(name)
+    live = [each for each in standing.live if each.source.name == name]
+    missing = [each for each in standing.missing if each.name == name]
+    if not live and not missing:
+        raise QueryError(404, "source is none of those whose snapshots are asked for")
+    return Standing(live, missing, standing.until)

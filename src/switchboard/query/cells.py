@@ -1,0 +1,110 @@
+"""Single cells: GetMetric, a pure function of a view, the present moment and a query.
+
+The order of checks is the same everywhere: parameters (400, before these functions), source (404), a live snapshot
+(503), then switch, port and metric (404). A miss is only certain if every source could be asked: otherwise it is 503.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from switchboard.api.answer import NO_STORE, VARY, Answer
+from switchboard.errors import QueryError
+from switchboard.moments import rfc3339
+from switchboard.outputs.json import encode_json
+from switchboard.query.provenance import data_headers, entity_tag, snapshot_headers, standing_for
+from switchboard.query.reports import CellReport
+from switchboard.query.requests import BatchCell, GetMetric
+from switchboard.selection.cells import find_cells, find_rows
+from switchboard.snapshot.cell import Cell
+from switchboard.snapshot.guid import canonical_guid
+from switchboard.snapshot.units import unit_of
+from switchboard.view.outage import uncertain_miss
+from switchboard.view.view import Live, Standing, View
+
+
+class Found(NamedTuple):
+    """What answers a query, and the sources that had any of it, those that count first first."""
+
+    value: Cell | dict[str, Cell]
+    used: list[Live]
+    switch_id: str
+    """As the sources spell it."""
+
+
+def get_metric(view: View, now: float, query: GetMetric) -> Answer:
+    """One value, a number or the text of a label; for a switch with ports and no port asked for, an object by port.
+
+    With ``verbose`` each value is a CellReport. Raises QueryError 404 or 503.
+    """
+    standing = standing_for(view, now, query)
+    found = find(view, now, standing, query)
+    if query.verbose:
+        headers = [NO_STORE, VARY, *snapshot_headers(found.used)]
+        return Answer(200, headers, encode_json(_report(now, query, found)))
+    return Answer(200, data_headers(standing, found.used), encode_json(found.value), etag=entity_tag(standing, query))
+
+
+def find(view: View, now: float, standing: Standing, asked: GetMetric | BatchCell) -> Found:
+    """The cells of one metric or label: one value, or values by port. Raises QueryError 404 or 503.
+
+    Where two sources have the same cell, that of the first one in ``standing`` counts.
+    """
+    switch, port = asked.switch_id, asked.port
+    by_port: dict[str, Cell] = {}
+    used: list[Live] = []
+    switch_exists = port_exists = False
+    for live in standing.live:
+        snapshot = live.loaded.snapshot
+        if switch not in snapshot.switches:
+            continue
+        switch_exists = True
+        cells, matched = find_cells(snapshot, switch, asked.metric, port)
+        port_exists |= matched
+        if port in cells and not by_port:
+            return Found(cells[port], [live], switch)
+        new = {each: value for each, value in cells.items() if each is not None and each not in by_port}
+        if new:
+            by_port |= new
+            used.append(live)
+    if by_port:
+        return Found(by_port, used, switch)
+    if not switch_exists:
+        guid = canonical_guid(switch)
+        if guid is not None and guid != switch:
+            return find(view, now, standing, msgspec.structs.replace(asked, switch_id=guid))
+        sentence = "switch_id does not exist"
+    elif not port_exists:
+        sentence = "port does not exist"
+    else:
+        sentence = "metric does not exist"
+    if standing.missing:
+        raise uncertain_miss(view, now, sentence, standing.missing)
+    raise QueryError(404, sentence)
+
+
+def _report(now: float, query: GetMetric, found: Found) -> CellReport | dict[str, CellReport]:
+    reports: dict[str | None, CellReport] = {}
+    for live in found.used:
+        for port, row in find_rows(live.loaded.snapshot, found.switch_id, query.port).items():
+            value = row.cell(query.metric)
+            if value is not None and port not in reports:
+                reports[port] = CellReport(
+                    value=value,
+                    unit=None if isinstance(value, str) else unit_of(query.metric),
+                    timestamp=rfc3339(row.time_us),
+                    age_seconds=round(now - live.source.confirmed_at, 3),
+                    data_age_seconds=live.source.data_age(now),
+                    state=live.state,
+                    snapshot=live.loaded.id,
+                    source=live.source.name,
+                    switch_id=found.switch_id,
+                    port=port,
+                    metric=query.metric,
+                    labels=row.labels(),
+                )
+    if isinstance(found.value, dict):
+        return {port: report for port, report in reports.items() if port is not None}
+    return reports[query.port]

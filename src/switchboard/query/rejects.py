@@ -1,0 +1,45 @@
+"""What was wrong with the last body of a source, for the person who has to mend it: /telemetry/Rejects.
+
+The answer tells when it was learned, so no cache may keep it and it has no entity tag.
+"""
+
+from __future__ import annotations
+
+from switchboard.api.answer import NO_STORE, VARY, Answer
+from switchboard.outputs.json import encode_json
+from switchboard.query.reports import RejectExample, RejectReport
+from switchboard.query.requests import Rejects
+from switchboard.reasons import explain
+from switchboard.view.outage import no_live_snapshot
+from switchboard.view.view import SourceView, View
+
+
+def list_rejects(view: View, now: float, query: Rejects) -> Answer:
+    """The report of one source, or of all. Raises QueryError 404 (source), 503 while the store has never answered."""
+    if view.store_answered_at is None:
+        raise no_live_snapshot(view, now, [])
+    reports = [_report(now, source) for source in view.chosen(query.source)]
+    return Answer(200, [NO_STORE, VARY], encode_json(reports) + b"\n")
+
+
+def _report(now: float, source: SourceView) -> RejectReport:
+    status = source.status
+    return RejectReport(
+        source=source.name,
+        outcome=None if status is None else status.outcome,
+        reason="" if status is None else status.reason,
+        error="" if status is None else status.error,
+        seen_seconds_ago=None if status is None else round(now - source.status_seen_at, 3),
+        of_last_scrape=status is not None and status.rejects_ms == status.attempted_ms,
+        counts={} if status is None else status.rejects,
+        examples=[
+            RejectExample(
+                line=reject.line,
+                column=reject.column or None,
+                value=reject.value,
+                reason=reject.reason,
+                sentence=explain(reject),
+            )
+            for reject in (() if status is None else status.examples)
+        ],
+    )

@@ -1,0 +1,171 @@
+"""What the answers say, as types: one struct per kind of object in a body."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from switchboard.model import Reject, State
+from switchboard.snapshot.cell import Cell
+
+
+class CellReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A cell with all that is known about it."""
+
+    value: Cell
+    """The same as without ``verbose``."""
+    unit: str | None
+    """A code of UCUM, as far as the name of the metric says it for certain: ``By``, ``Mbit/s``, ``{packet}``."""
+    timestamp: str
+    """The row's own time, RFC 3339 with microseconds."""
+    age_seconds: float
+    """Since a scrape last confirmed the snapshot, on the clock of the service."""
+    data_age_seconds: float | None
+    """Age of the newest row of that snapshot, by the source's own clock; null if its rows have no times."""
+    state: State
+    """How current that snapshot is: fresh, late or stale."""
+    snapshot: str
+    source: str
+    switch_id: str
+    """As the source spells it."""
+    port: str | None
+    metric: str
+    labels: dict[str, str]
+    """The texts of the same row."""
+
+
+class SwitchEntry(msgspec.Struct, frozen=True):
+    """A switch and how many rows it has (ports, where the source has ports)."""
+
+    switch_id: str
+    rows: int
+
+
+class SourceSwitches(msgspec.Struct, frozen=True):
+    """What can be asked of one source. Metrics stand here once, not with every switch: there may be hundreds."""
+
+    source: str
+    metrics: list[str]
+    labels: list[str]
+    switches: list[SwitchEntry]
+
+
+class BatchEntry(msgspec.Struct, frozen=True):
+    """One cell of the answer: ``value``, or ``error`` and ``status``."""
+
+    value: Cell | dict[str, Cell] | UnsetType = UNSET
+    """What GetMetric answers."""
+    error: str | UnsetType = UNSET
+    """Why there is no value: the sentence with which GetMetric answers."""
+    status: int | UnsetType = UNSET
+    """The status with which GetMetric answers."""
+
+
+class TopEntry(msgspec.Struct, frozen=True):
+    """A row of a ranking."""
+
+    switch_id: str
+    port: str | None
+    value: int | float
+    timestamp: str
+    """The row's own time, RFC 3339 with microseconds."""
+    source: str
+
+
+class AttemptReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The last scrape of a source, as the ETL reported it."""
+
+    outcome: str
+    duration_seconds: float
+    seen_seconds_ago: float
+    """How long this process has known of it."""
+    reason: str
+    error: str
+    rejects: dict[str, int]
+    examples: list[Reject]
+
+
+class SourceReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One source. What belongs to a snapshot is null while there is no live one."""
+
+    name: str
+    url: str | None
+    labels: dict[str, str]
+    """What the configuration of the ETL says about it."""
+    state: str
+    """fresh, late, stale; or none: no live snapshot."""
+    interval_seconds: float | None
+    ttl_seconds: float | None
+    snapshot: str | None
+    timestamp: str | None
+    """Newest time among its rows."""
+    age_seconds: float | None
+    """Since a scrape last confirmed the snapshot."""
+    data_age_seconds: float | None
+    """Age of its newest row, by the source's own clock; null if its rows have no times."""
+    max_data_age_seconds: float | None
+    """A greater age of the newest row makes the source stale; null: no limit."""
+    expires_in_seconds: float | None
+    rows: int | None
+    switches: int | None
+    rejects: dict[str, int] | None
+    trouble: str | None
+    """Why there is no newer snapshot, or none at all."""
+    last_attempt: AttemptReport | None
+
+
+class StoreReady(msgspec.Struct, frozen=True, kw_only=True):
+    """The store, as /ready has it."""
+
+    ready: bool
+    trouble: str | None
+
+
+class SourceReady(msgspec.Struct, frozen=True, kw_only=True):
+    """A source, as /ready has it."""
+
+    ready: bool
+    state: str
+    snapshot: str | None
+    trouble: str | None
+
+
+class Readiness(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether this process can answer, and one entry per dependency and source."""
+
+    ready: bool
+    stopping: bool
+    store: StoreReady
+    sources: dict[str, SourceReady]
+
+
+class RejectExample(msgspec.Struct, frozen=True, kw_only=True):
+    """One row or cell that could not be used."""
+
+    line: int
+    """Of the body, counted from 1 (the header)."""
+    column: str | None
+    """Null where it is the whole row."""
+    value: str
+    reason: str
+    sentence: str
+
+
+class RejectReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The last scrape of a source, and what was rejected of the last body that one brought."""
+
+    source: str
+    outcome: str | None
+    """published, unchanged, held or failed; null while no scrape is known."""
+    reason: str
+    """Why the body as a whole is held or refused: one word, as in the metrics; else empty."""
+    error: str
+    """The same as a sentence."""
+    seen_seconds_ago: float | None
+    """How long this process has known of the scrape."""
+    of_last_scrape: bool
+    """Whether the rejects are of the last scrape; else that one brought no body, and they are of an earlier one."""
+    counts: dict[str, int]
+    """All rejected rows and cells, by reason."""
+    examples: list[RejectExample]
+    """The first of them, of every reason some."""

@@ -1,0 +1,172 @@
+"""Queries as they stand in a URL: one struct per endpoint, and the parser that both doors use.
+
+A parameter that is unknown, empty, malformed or given twice is refused with 400: a mistyped name must never silently
+widen an answer.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from switchboard.outputs.formats import Format
+from switchboard.selection.conditions import MOST_CONDITIONS, PATTERN
+
+Source = Annotated[str | None, Meta(description="ask this source only")]
+_SNAPSHOT = "^([^,=]+|[^,=]+=[^,=]+(,[^,=]+=[^,=]+)*)$"
+Snapshot = Annotated[
+    str | None,
+    Meta(
+        description="answer from exactly this snapshot, the X-Snapshot-Id of an earlier answer; 410 once it is gone",
+        extra_json_schema={"type": "string", "pattern": _SNAPSHOT},
+    ),
+]
+FormatName = Annotated[
+    Format | None, Meta(description="form of the answer; goes before the Accept header, and is json without either")
+]
+
+Order = Literal["desc", "asc"]
+_Text = Annotated[str, Meta(min_length=1)]
+
+MOST_CELLS = 10_000
+"""Cells of one batch."""
+MOST_RANKED = 1_000
+"""Rows of one ranking."""
+
+
+MOST_LIMIT = 10_000
+DEFAULT_LIMIT = 1_000
+"""Rows of a page that is asked for by a cursor alone."""
+_PATTERNS = "* is any text, ? any character, and a name that exists as it is written is that name"
+
+
+class GetMetric(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One metric or label of one switch."""
+
+    switch_id: Annotated[str, Meta(description="the switch; a GUID in any spelling")]
+    metric: Annotated[str, Meta(description="a numeric column of the source (a metric), or a text column (a label)")]
+    port: Annotated[str | None, Meta(description="the port; without it, a switch with ports answers for all")] = None
+    source: Source = None
+    snapshot: Snapshot = None
+    verbose: Annotated[
+        bool, Meta(description="value, unit, time, age, state, source and labels, in place of the value")
+    ] = False
+
+
+class ListMetrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """All metrics of all switches, or those that the parameters choose."""
+
+    switch_id: Annotated[
+        tuple[str, ...],
+        Meta(description=f"only these switches; a GUID in any spelling, or a pattern: {_PATTERNS}; may be repeated"),
+    ] = ()
+    metric: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="only these metrics and labels, and rows that have any of them; "
+            f"names or patterns: {_PATTERNS}; may be repeated; without it, all metrics and no labels"
+        ),
+    ] = ()
+    port: Annotated[
+        tuple[str, ...], Meta(description=f"only these ports; names or patterns: {_PATTERNS}; may be repeated")
+    ] = ()
+    where: Annotated[
+        tuple[Annotated[str, Meta(pattern=PATTERN)], ...],
+        Meta(
+            max_length=MOST_CONDITIONS,
+            description="only rows that meet this condition: METRIC OP VALUE, where OP is one of > >= < <= = != and "
+            "VALUE a decimal number, or for = and != a label's text; a missing cell meets none; may be repeated, "
+            "then all have to be met",
+        ),
+    ] = ()
+    source: Source = None
+    snapshot: Snapshot = None
+    since: Annotated[
+        int | None,
+        Meta(
+            description="only rows whose own time is later: Unix seconds or milliseconds, or RFC 3339",
+            extra_json_schema={
+                "type": "string",
+                "anyOf": [{"pattern": r"^[0-9]{1,14}(\.[0-9]{0,40})?$"}, {"format": "date-time"}],
+            },
+        ),
+    ] = None
+    """In microseconds since the epoch."""
+    limit: Annotated[
+        int | None,
+        Meta(
+            ge=1,
+            le=MOST_LIMIT,
+            description="rows of a page, switches or their ports; Link and X-Next-Cursor say how the list goes on",
+        ),
+    ] = None
+    cursor: Annotated[
+        str | None,
+        Meta(
+            description="go on where an earlier page of the same query ended, by its X-Next-Cursor: in the same "
+            f"snapshot, or 410 once that is gone; {DEFAULT_LIMIT} rows unless limit says otherwise",
+        ),
+    ] = None
+    format: FormatName = None
+
+
+class BatchCell(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One cell of a batch, asked for as GetMetric is."""
+
+    switch_id: Annotated[_Text, Meta(description="the switch; a GUID in any spelling")]
+    metric: Annotated[_Text, Meta(description="a metric or a label")]
+    port: Annotated[_Text | None, Meta(description="the port; without it, a switch with ports answers for all")] = None
+    source: Annotated[_Text | None, Meta(description="ask this source only, whatever the batch says")] = None
+
+
+class GetMetrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Many cells at once, all from one snapshot of each source.
+
+    A cell that cannot be answered says why, with the status that GetMetric would have; the others are answered.
+    """
+
+    cells: Annotated[
+        tuple[BatchCell, ...],
+        Meta(description="the cells, answered in this order", min_length=1, max_length=MOST_CELLS),
+    ]
+    source: Source = None
+    snapshot: Annotated[
+        Annotated[str, Meta(pattern=_SNAPSHOT)] | None,
+        Meta(description="answer from exactly these snapshots, the X-Snapshot-Id of an earlier answer"),
+    ] = None
+
+
+class TopMetrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The rows of the fabric with the highest or lowest values of a metric.
+
+    Rows without a value are left out; equal values stand in the order in which the sources list their rows.
+    """
+
+    metric: Annotated[str, Meta(description="a metric (labels cannot be ranked)")]
+    n: Annotated[int, Meta(description="how many rows at most", ge=1, le=MOST_RANKED)] = 10
+    order: Annotated[Order, Meta(description="desc: the highest values first; asc: the lowest")] = "desc"
+    switch_id: Annotated[
+        tuple[str, ...], Meta(description="rank only these switches; a GUID in any spelling; may be repeated")
+    ] = ()
+    port: Annotated[tuple[str, ...], Meta(description="rank only these ports; may be repeated")] = ()
+    source: Source = None
+    snapshot: Snapshot = None
+
+
+class ListSwitches(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The switches that can be asked for."""
+
+    source: Source = None
+    snapshot: Snapshot = None
+
+
+class Rejects(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What could not be used of the last body of each source."""
+
+    source: Source = None
+
+
+class ListSources(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The sources that can be asked for."""

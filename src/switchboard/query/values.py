@@ -1,0 +1,69 @@
+"""Texts of parameters and the values they stand for: moments, conditions."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+from switchboard.errors import QueryError
+from switchboard.selection.conditions import BadCondition, parse_condition, spelled
+
+
+def parse_since(name: str, text: str) -> int:
+    """A moment as microseconds since the epoch, rounded down. Raises QueryError 400.
+
+    A number up to 1e11 counts seconds (until the year 5138), a larger one up to 1e14 milliseconds.
+    """
+    number = _NUMBER.fullmatch(text)
+    if number is not None:
+        whole, fraction = int(number[1]), number[2] or ""
+        if whole <= _MOST_SECONDS:
+            return whole * 1_000_000 + _digits(fraction, 6)
+        if whole <= _MOST_SECONDS * 1000:
+            return whole * 1_000 + _digits(fraction, 3)
+        raise malformed(name, text, "is too large for Unix milliseconds")
+    match = _RFC_3339.fullmatch(text)
+    if match is None:
+        raise malformed(name, text, "is neither Unix seconds or milliseconds nor RFC 3339 (2026-11-24T06:00:00Z)")
+    day, clock, fraction, offset = match.groups()
+    if offset is None:
+        raise malformed(name, text, "has no offset: end it with Z or +HH:MM")
+    # In a query string a + that is not written %2B arrives as a space; only a + can have stood there.
+    offset = "+00:00" if offset in {"Z", "z"} else offset.replace(" ", "+")
+    try:
+        moment = datetime.fromisoformat(f"{day}T{clock}{offset}")
+        seconds = int(moment.timestamp())
+    except (ValueError, OverflowError):
+        raise malformed(name, text, "is no date and time that exists") from None
+    return seconds * 1_000_000 + _digits(fraction or "", 6)
+
+
+def parse_where(name: str, text: str) -> str:
+    """A condition in the spelling that all of its spellings share. Raises QueryError 400."""
+    try:
+        return spelled(parse_condition(text))
+    except BadCondition as error:
+        raise malformed(name, text, str(error)) from None
+
+
+_MOST_SECONDS = 10**11
+_NUMBER = re.compile(r"([0-9]{1,40})(?:\.([0-9]{0,40}))?")
+_RFC_3339 = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,40}))?([Zz]|[-+ ][0-9]{2}:[0-9]{2})?"
+)
+_SHOWN_CHARACTERS = 60
+
+
+def _digits(fraction: str, digits: int) -> int:
+    return int(fraction[:digits].ljust(digits, "0"))
+
+
+def malformed(name: str, text: str, reason: str) -> QueryError:
+    """400 for a parameter that cannot be read; ``reason`` goes on where the text ends."""
+    return QueryError(400, f"Malformed {name} parameter: {_shown(text)} {reason}")
+
+
+def _shown(text: str) -> str:
+    """Text of a client as a sentence may repeat it: printable and short."""
+    printable = "".join(character if character.isprintable() else "?" for character in text[:_SHOWN_CHARACTERS])
+    return printable if len(text) <= _SHOWN_CHARACTERS else f"{printable}…"

@@ -1,0 +1,48 @@
+"""Why a row or a cell was rejected: what each reason means, and what may help."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from switchboard.model import Reject
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """What a reason means. ``cell``: only the cell is missing, the row stays."""
+
+    meaning: str
+    """What is wrong with the value, as in «"x" …»."""
+    advice: str
+    """What a person may do about it."""
+    cell: bool = False
+
+
+REASONS = {
+    "bad_number": Reason("is not a decimal number", "if the column is text, name it in columns.labels", cell=True),
+    "not_finite": Reason("is not a finite number", "the source should leave the cell empty", cell=True),
+    "out_of_range": Reason("does not fit into 64 bits", "if the column is an id, name it in columns.labels", cell=True),
+    "no_switch": Reason("names no switch", "the source should name one, or columns.switch another column"),
+    "long_switch": Reason("is a switch id of more than 128 bytes", "check that columns.switch is the right column"),
+    "bad_port": Reason("is no port: empty, or of more than 128 bytes", 'columns.port = "-" if rows are whole switches'),
+    "control": Reason("has a control character in it", "look at the line with `cat -v`"),
+    "bad_timestamp": Reason(
+        "is no time between the year 2000 and now + 10 minutes", "check columns.timestamp and columns.timestamp_unit"
+    ),
+    "future": Reason("is a time more than 10 minutes ahead of ours", "check the clocks of the source and of this host"),
+    "bad_utf8": Reason("is not UTF-8", "the source should write UTF-8"),
+    "bad_quote": Reason("has a quote where none may be", "a cell with a quote in it is quoted, and the quote doubled"),
+    "columns": Reason("has another number of cells than the header", "cells with a comma in them have to be quoted"),
+    "duplicate": Reason("is a second row of one switch and port; the first counts", "ask why the source repeats rows"),
+}
+"""Every reason for which the parser drops a row or a cell."""
+
+_UNKNOWN = Reason("cannot be used", "the log of the ETL at debug level shows more")
+
+
+def explain(reject: Reject) -> str:
+    """A reject as a sentence: where, what, what became of it, what to do."""
+    reason = REASONS.get(reject.reason, _UNKNOWN)
+    place = f"Line {reject.line}" + (f", column {reject.column}" if reject.column else "")
+    fate = "the cell is missing, the row is kept" if reason.cell else "the row is left out"
+    return f"{place}: {reject.value!r} {reason.meaning}; {fate}. What may help: {reason.advice}."

@@ -1,0 +1,54 @@
+"""A whole snapshot in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from switchboard.model import Manifest
+from switchboard.snapshot.arrays import IntArray
+from switchboard.snapshot.block import Block
+
+
+class Part(NamedTuple):
+    """A run of rows of one switch: ``rows`` rows of ``block`` from ``first`` on."""
+
+    block: Block
+    first: int
+    rows: int
+
+
+class Snapshot:
+    """A whole snapshot in memory, immutable: any number of readers, no lock."""
+
+    def __init__(
+        self, manifest: Manifest, blocks: list[Block], numbers: dict[str, int], parts: IntArray, offsets: IntArray
+    ) -> None:
+        self.manifest = manifest
+        self.blocks = blocks
+        self.part_table = np.ascontiguousarray(parts)
+        """Switch, block, first row and rows of every part, switch by switch."""
+        self.schemas = list({id(block.metrics): block for block in blocks}.values())
+        """One block of every schema, in the order of the body."""
+        self.memo: dict[Hashable, Any] = {}
+        """What readers have worked out of it and share with each other."""
+        self._numbers = numbers
+        # Plain ints from a memoryview: indexing a numpy array costs five times as much a cell.
+        self._parts = self.part_table.reshape(-1).data
+        self._offsets = offsets.data
+
+    @property
+    def switches(self) -> dict[str, int]:
+        """The switches in the order of the body, each with its number. Not to be changed."""
+        return self._numbers
+
+    def parts(self, switch: str) -> Iterator[Part]:
+        """All rows of a switch, in the order of the body; none if there is no such switch."""
+        number = self._numbers.get(switch)
+        if number is None:
+            return
+        parts = self._parts
+        for at in range(self._offsets[number] * 4, self._offsets[number + 1] * 4, 4):
+            yield Part(self.blocks[parts[at + 1]], parts[at + 2], parts[at + 3])

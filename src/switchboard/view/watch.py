@@ -1,0 +1,381 @@
+"""The watcher: keeps one view up to date with the store, from the first poll to the end of the process.
+
+Three tasks. *listen* hears hints (a pointer moved) and wakes the poll; a hint may be lost at any time. *poll* asks for
+the truth every POLL_SECONDS: the list of sources, and of each source its pointer and its status. *load* brings in the
+snapshots that pointers name, one at a time, while the poll goes on. Whatever the store does, the view stays, and ages.
+
+Sources are asked side by side, and none waits for another: where Redis is a cluster, the trouble of one node is that of
+its own sources. What a pointer says about the age of a snapshot is judged in ``confirmations``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from typing import Any, Protocol
+
+import structlog
+
+from switchboard.api import metrics
+from switchboard.api.bodies import MOST_WARMED, BodyTable
+from switchboard.api.warm import FIRST_ASKED, warm
+from switchboard.clocks import boottime
+from switchboard.errors import FormatTooNew, SnapshotGone, StoreError, StoreUnavailable
+from switchboard.log import ChangeLog
+from switchboard.model import Manifest, SourceStatus, State
+from switchboard.view.keep import outlived
+from switchboard.view.load import BlockStore, Retired, load_snapshot
+from switchboard.view.outage import reason
+from switchboard.view.view import Loaded, SourceView, View
+from switchboard.view.watched import UNSAID, Pointer, Watched, sentence
+
+POLL_SECONDS = 0.5
+PATIENCE_SECONDS = 0.5
+"""A poll waits so long for answers of the store. What comes later counts when it comes."""
+ASK_SECONDS = 2.0
+"""Longest time for the questions about one source."""
+MOST_ASKED_AT_ONCE = 32
+RECONNECT_SECONDS = 10.0
+"""New connections are made at most this often because nothing new is heard."""
+LISTEN_AGAIN_SECONDS = 1.0
+MOST_RETRY_SECONDS = 10.0
+"""A snapshot that could not be loaded is tried again after two polls, then twice as long each time, up to this."""
+MOST_LOAD_SECONDS = 300.0
+KEEP_BYTES = 400 << 20
+"""One snapshot of 200,000 ports × 195 counters, and many of what is smaller."""
+
+log = structlog.get_logger()
+
+
+class WatchedStore(BlockStore, Protocol):
+    """What the watcher needs of the store. Every method raises StoreError, and StoreUnavailable without an answer."""
+
+    async def sources(self) -> list[str]:
+        """The sources that exist, in configured order."""
+
+    async def pointer(self, source: str) -> tuple[Manifest | None, int]:
+        """The current manifest and what is left of its TTL in milliseconds.
+
+        Raises SnapshotGone if the pointer is no manifest, FormatTooNew if only a newer version can read it.
+        """
+
+    async def status(self, source: str) -> SourceStatus | None:
+        """What the ETL last saw of a source."""
+
+    def hints(self) -> AsyncIterator[str]:
+        """Names of sources whose pointer has just moved."""
+
+    async def reconnect(self) -> None:
+        """Let the next calls make new connections."""
+
+
+class Watcher:
+    """Keeps ``view`` current while ``run`` runs.
+
+    ``clock`` counts seconds, and also while the machine sleeps. ``keep_bytes`` bounds the replaced snapshots that are
+    kept while they live, and with them the one that is being loaded: keeping them costs no more memory than a swap
+    does. ``on_first_load`` is called once, when the first snapshot is in the view.
+    """
+
+    def __init__(
+        self,
+        store: WatchedStore,
+        *,
+        clock: Callable[[], float] = boottime,
+        poll_seconds: float = POLL_SECONDS,
+        keep_bytes: int = KEEP_BYTES,
+        on_first_load: Callable[[], object] = lambda: None,
+    ) -> None:
+        self.view = View()
+        self.clock = clock
+        self._store = store
+        self._poll_seconds = poll_seconds
+        self._keep_bytes = keep_bytes
+        self._on_first_load: Callable[[], object] | None = on_first_load
+        self._watched: dict[str, Watched] = {}
+        self._retired: list[Retired] = []
+        self._listing: asyncio.Task[None] | None = None
+        self._unlisted: Exception | None = None
+        """Why the list of sources could not be read the last time."""
+        self._answered_at = float("-inf")
+        self._reconnect_at = float("-inf")
+        self._side_by_side = asyncio.Semaphore(MOST_ASKED_AT_ONCE)
+        self._hinted = asyncio.Event()
+        self._to_load = asyncio.Event()
+        self._changes = ChangeLog(log, clock=clock)
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._listen())
+            group.create_task(self._poll(group))
+            group.create_task(self._load())
+
+    def announce_stop(self) -> None:
+        """Tell those who ask whether we are ready that we soon will not be."""
+        self.view = replace(self.view, stopping=True)
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async for _ in self._store.hints():
+                    self._hinted.set()
+            except Exception as error:  # noqa: BLE001 - hints are a help, never needed; the poll tells of an outage
+                log.debug("hints lost", error=str(error))
+            await asyncio.sleep(LISTEN_AGAIN_SECONDS)
+
+    async def _poll(self, asks: asyncio.TaskGroup) -> None:
+        while True:
+            await self._ask_store(asks)
+            await self._free_retired()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._poll_seconds):
+                    await self._hinted.wait()
+            self._hinted.clear()
+
+    async def _ask_store(self, asks: asyncio.TaskGroup) -> None:
+        """Ask for the list of sources, and about every source, unless the last such question is still under way."""
+        asked_at = self.clock()
+        if self._listing is None or self._listing.done():
+            self._listing = asks.create_task(self._ask_list())
+        await asyncio.wait([self._listing], timeout=PATIENCE_SECONDS if self._unlisted is None else 0)
+        asking = [self._listing]
+        for watched in sorted(self._watched.values(), key=lambda each: each.unanswered is not None):
+            if watched.asking is None or watched.asking.done():
+                watched.asking = asks.create_task(self._ask_source(watched))
+            asking.append(watched.asking)
+        await asyncio.wait(asking, timeout=PATIENCE_SECONDS)
+        self._conclude(asked_at)
+        await self._reconnect_if_silent()
+
+    def _conclude(self, asked_at: float) -> None:
+        """Show what a poll has brought."""
+        answered = self._answered_at >= asked_at
+        unanswered = next((each.unanswered for each in self._watched.values() if each.unanswered), None)
+        trouble = self._unlisted or unanswered
+        if trouble is not None:
+            expected = isinstance(trouble, StoreError)
+            metrics.STORE_FAILURES.inc()
+            self._changes.failed(
+                "store failed",
+                "store",
+                type(trouble).__name__,
+                error=sentence(trouble),
+                exc_info=None if expected else trouble,
+            )
+        elif answered:
+            self._changes.recovered("store reached", "store")
+        # Where others answer, an unanswered source is its own trouble only, and said there.
+        store_trouble = self._unlisted or (None if answered else unanswered)
+        changes: dict[str, Any] = {"store_answered_at": asked_at} if answered else {}
+        if answered or store_trouble is not None:  # else nothing new is known
+            changes["store_trouble"] = sentence(store_trouble)
+        self._publish(**changes)
+        if any(watched.wants_load(self.clock()) for watched in self._watched.values()):
+            self._to_load.set()
+
+    async def _ask_list(self) -> None:
+        asked_at = self.clock()
+        try:
+            names = await self._store.sources()
+        except Exception as error:  # noqa: BLE001 - whatever comes out of the store, the sources that are known stay
+            self._unlisted = error
+            return
+        self._unlisted = None
+        self._answered_at = max(self._answered_at, asked_at)
+        self._order(names)
+
+    async def _reconnect_if_silent(self) -> None:
+        """Make new connections where nothing is heard of a source any more, although the store answers.
+
+        After a planned fail-over behind one address, a connection may still lead to the server that was the primary.
+        """
+        now = self.clock()
+        if now >= self._reconnect_at and any(watched.is_silent(now) for watched in self._watched.values()):
+            self._reconnect_at = now + RECONNECT_SECONDS
+            await self._store.reconnect()
+
+    def _order(self, names: list[str]) -> None:
+        """Watch these sources in this order, and those that are not listed any more until their snapshots expire."""
+        now = self.clock()
+        known = self._watched
+        self._watched = {name: known.get(name, Watched(SourceView(name=name))) for name in names}
+        for name, watched in known.items():
+            if name in self._watched:
+                continue
+            if watched.view.loaded is not None and now < watched.view.expires_at:
+                self._watched[name] = watched
+            else:
+                self._retire(watched)
+                metrics.forget_source(name)
+
+    async def _ask_source(self, watched: Watched) -> None:
+        """Ask for the pointer and the status of one source. What is wrong with its keys is its own trouble only."""
+        name = watched.view.name
+        try:
+            async with self._side_by_side, asyncio.timeout(ASK_SECONDS):
+                asked_at = self.clock()
+                manifest, ttl_ms = await self._store.pointer(name)
+                watched.answered(asked_at)
+                watched.note_pointer(manifest, ttl_ms, asked_at)
+                watched.note_status(await self._status(name), self.clock())
+        except TimeoutError:
+            self._source_failed(watched, StoreUnavailable(f"no answer about source {name!r} within {ASK_SECONDS:g} s"))
+        except Exception as error:  # noqa: BLE001 - whatever comes out of the store, the view has to stay
+            self._source_failed(watched, error)
+        else:
+            self._answered_at = max(self._answered_at, asked_at)
+            self._changes.recovered("source readable", f"source {name}", source=name)
+
+    async def _status(self, name: str) -> SourceStatus | None:
+        """The status of a source; one that is refused is none, and takes nothing from the pointer."""
+        try:
+            status = await self._store.status(name)
+        except StoreUnavailable:
+            raise
+        except StoreError as error:
+            told = sentence(error)
+            self._changes.failed("status unreadable", f"status {name}", type(error).__name__, source=name, error=told)
+            return None
+        self._changes.recovered("status readable", f"status {name}", source=name)
+        return status
+
+    def _source_failed(self, watched: Watched, error: Exception) -> None:
+        if not isinstance(error, StoreError) or isinstance(error, StoreUnavailable):
+            watched.unanswered = error
+            watched.view = replace(watched.view, trouble=sentence(error))
+            return
+        if isinstance(error, SnapshotGone | FormatTooNew):  # Redis has answered, with what is not to be used
+            self._answered_at = max(self._answered_at, self.clock())
+        watched.unreadable(error)
+        name, told = watched.view.name, sentence(error)
+        self._changes.failed("source unreadable", f"source {name}", type(error).__name__, source=name, error=told)
+
+    async def _load(self) -> None:
+        while True:
+            await self._to_load.wait()
+            self._to_load.clear()
+            for watched in list(self._watched.values()):
+                pointer = watched.pointer
+                if pointer is not None and watched.wants_load(self.clock()):
+                    await self._load_one(watched, pointer)
+
+    async def _load_one(self, watched: Watched, pointer: Pointer) -> None:
+        manifest = pointer.manifest
+        await self._make_room(manifest.size_bytes)
+        began = time.perf_counter()
+        try:
+            async with asyncio.timeout(min(max(1.0, manifest.ttl_ms / 1000), MOST_LOAD_SECONDS)):
+                loaded = Loaded(await load_snapshot(self._store, manifest), time.time())
+        except Exception as error:  # noqa: BLE001 - an index or a block may hold anything, and the view has to stay
+            self._load_failed(watched, manifest, error)
+            return
+        seconds = time.perf_counter() - began
+        metrics.LOADS.labels(manifest.source, "ok").inc()
+        metrics.LOAD_SECONDS.observe(seconds)
+        self._changes.recovered("load recovered", f"load {manifest.source}", source=manifest.source)
+        log.debug("snapshot loaded", source=manifest.source, snapshot=loaded.id, rows=manifest.rows, seconds=seconds)
+        if watched.pointer is not None and watched.shows(watched.pointer.manifest.snapshot):
+            return  # a fail-over has lost the one that was loaded, and the one that is shown was confirmed meanwhile
+        await self._swap(watched, pointer, loaded)
+
+    def _load_failed(self, watched: Watched, manifest: Manifest, error: Exception) -> None:
+        expected = isinstance(error, StoreError | TimeoutError)
+        told = sentence(error)
+        watched.failures = watched.failures + 1 if watched.failed_snapshot == manifest.snapshot else 1
+        watched.failed_snapshot = manifest.snapshot
+        watched.retry_at = self.clock() + min(MOST_RETRY_SECONDS, self._poll_seconds * 2 ** min(watched.failures, 10))
+        watched.view = replace(watched.view, trouble=f"snapshot {manifest.snapshot} could not be loaded: {told}")
+        metrics.LOADS.labels(manifest.source, "failed").inc()
+        self._changes.failed(
+            "load failed",
+            f"load {manifest.source}",
+            type(error).__name__,
+            source=manifest.source,
+            snapshot=manifest.snapshot,
+            error=told,
+            exc_info=None if expected else error,
+        )
+        self._publish()
+
+    async def _swap(self, watched: Watched, pointer: Pointer, loaded: Loaded) -> None:
+        """Show a snapshot in place of the previous one, with the deadlines that were last read for it."""
+        bodies = await self._warmed(watched.shown(pointer, loaded))
+        watched.view = watched.shown(pointer, loaded)
+        watched.failures, watched.failed_snapshot = 0, ""
+        self._publish(bodies=bodies)
+        if self._on_first_load is not None:
+            self._on_first_load()
+            self._on_first_load = None
+
+    async def _warmed(self, shown: SourceView) -> BodyTable:
+        """A table for the view as it will be with ``shown``, with the bodies in it that were last asked for."""
+        sources = [shown if source.name == shown.name else source for source in self.view.sources]
+        view = replace(self.view, sources=tuple(sources), bodies=BodyTable())
+        first = self._on_first_load is not None
+        try:
+            await warm(view, self.clock(), FIRST_ASKED if first else self.view.bodies.last_asked(MOST_WARMED))
+        except Exception as error:
+            log.debug("body not warmed", exc_info=error)
+        return view.bodies
+
+    def _retire(self, watched: Watched) -> None:
+        for kept in watched.view.generations():
+            self._retired.append(Retired(kept.loaded.snapshot))
+        watched.view = replace(watched.view, loaded=None, kept=())
+
+    async def _make_room(self, size_bytes: int) -> None:
+        """Let go of kept snapshots for one that is about to be loaded, the oldest first."""
+        if self._retire_outlived(self.clock(), size_bytes):
+            self._publish()
+            await self._free_retired()
+
+    async def _free_retired(self) -> None:
+        for retired in list(self._retired):
+            if await retired.free() and retired in self._retired:
+                self._retired.remove(retired)
+
+    def _retire_outlived(self, now: float, reserved_bytes: int = 0) -> bool:
+        """Take kept snapshots that have to go out of the views; whether there were any."""
+        sources = (watched.view for watched in self._watched.values())
+        gone = outlived(sources, now, self._keep_bytes - reserved_bytes)
+        for name, snapshots in gone.items():
+            watched = self._watched[name]
+            kept = tuple(each for each in watched.view.kept if each.loaded not in snapshots)
+            watched.view = replace(watched.view, kept=kept)
+            self._retired += (Retired(loaded.snapshot) for loaded in snapshots)
+        return bool(gone)
+
+    def _publish(self, **changes: Any) -> None:
+        """Put a new view in the place of the old one, without the snapshots that have expired."""
+        now = self.clock()
+        for watched in self._watched.values():
+            if watched.view.loaded is not None and now >= watched.view.expires_at:
+                self._retire(watched)
+                changes.setdefault("bodies", BodyTable())
+        self._retire_outlived(now)
+        self.view = replace(self.view, sources=tuple(watched.view for watched in self._watched.values()), **changes)
+        metrics.observe_view(self.view, now)
+        for watched in self._watched.values():
+            self._say_state(watched, now)
+
+    def _say_state(self, watched: Watched, now: float) -> None:
+        """One line when a source turns late, stale or expired, and when it is fresh again."""
+        source, state = watched.view, watched.view.state(now)
+        was = watched.said
+        if state is was or (state is None and was is UNSAID):
+            return
+        watched.said = state
+        if state is State.FRESH:
+            if was is not UNSAID:
+                log.info("source fresh again", source=source.name)
+            return
+        log.warning(
+            "snapshot expired" if state is None else f"source {state.value}",
+            source=source.name,
+            confirmed_seconds_ago=round(now - source.confirmed_at, 1),
+            why=reason(self.view, now, source),
+        )

@@ -1,0 +1,149 @@
+"""One source as the watcher knows it: what the view shows of it, and what its pointer and its status say."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+
+import structlog
+
+from switchboard.api import metrics
+from switchboard.model import Manifest, SourceStatus, State
+from switchboard.view.confirmations import Confirmation, Heard, Reading
+from switchboard.view.state import FRESH_INTERVALS, STORE_SILENCE_SECONDS
+from switchboard.view.view import Loaded, SourceView
+
+UNSAID = "unsaid"
+"""Stands for the state of a source about which nothing was logged yet."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """A pointer as it was last read: its manifest, and when that was confirmed on our clock."""
+
+    manifest: Manifest
+    confirmation: Confirmation
+
+
+@dataclass(slots=True)
+class Watched:
+    """A source between two polls. Moments are those of the watcher's clock."""
+
+    view: SourceView
+    said: State | str | None = UNSAID
+    """The state in the last log line about it; None after it expired."""
+    pointer: Pointer | None = None
+    """The snapshot to show, if it is not shown already."""
+    heard: Heard = field(default_factory=Heard)
+    status_order: tuple[int, int] = (0, 0)
+    """Epoch and number of the latest attempt that a status told of."""
+    asking: asyncio.Task[None] | None = None
+    """The questions to the store that are under way."""
+    unanswered: Exception | None = None
+    """Why the last of them had no answer."""
+    warned_of_format: bool = False
+    refused_snapshot: str = ""
+    failed_snapshot: str = ""
+    failures: int = 0
+    retry_at: float = 0.0
+
+    def unreadable(self, error: Exception) -> None:
+        """Note that the store has answered, but with what cannot be used."""
+        self.unanswered = None
+        self._without_pointer(sentence(error))
+
+    def answered(self, asked_at: float) -> None:
+        """Note that the store has answered what was asked then."""
+        trouble = "" if self.unanswered is not None else self.view.trouble
+        self.unanswered = None
+        self.view = replace(self.view, answered_at=asked_at, trouble=trouble)
+
+    def note_status(self, status: SourceStatus | None, now: float) -> None:
+        """Count a status from the moment at which a later attempt is seen; one of an earlier attempt tells nothing."""
+        order = (0, 0) if status is None else (status.epoch, status.attempt)
+        if order == (0, 0):  # there is none, or an older ETL does not number its attempts
+            is_new = status != self.view.status
+        elif order < self.status_order and not self.view.attempt_is_silent(now):
+            return
+        else:
+            is_new = order > self.status_order
+            self.status_order = order
+        seen_at = now if is_new else self.view.status_seen_at
+        self.view = replace(self.view, status=status, status_seen_at=seen_at)
+
+    def note_pointer(self, manifest: Manifest | None, ttl_ms: int, asked_at: float) -> None:
+        """Take note of a pointer: it may confirm the snapshot we have, name a newer one, or have gone back."""
+        if manifest is None:
+            self.heard = self.heard.nothing(asked_at)
+            self._without_pointer("")
+            return
+        self._warn_of_format(manifest)
+        reading, self.heard = self.heard.pointer(manifest, ttl_ms, asked_at)
+        confirmation, is_shown = self.heard.confirmation, self.shows(manifest.snapshot)
+        if reading is Reading.OLDER:
+            if not is_shown:  # else a fail-over has lost the last confirmation of it, and the next one is greater again
+                self._refuse(manifest)
+        elif confirmation is None:
+            self._without_pointer(
+                f"the age of snapshot {manifest.snapshot} is not known yet: the store cannot tell it, so the next "
+                "confirmation by the ETL is waited for"
+            )
+        else:
+            self.pointer = Pointer(manifest, confirmation)
+            if is_shown:
+                self.view = replace(self.view, trouble="", **confirmation._asdict())
+
+    def shows(self, snapshot: str) -> bool:
+        """Whether the view has this snapshot."""
+        return self.view.loaded is not None and self.view.loaded.snapshot.manifest.snapshot == snapshot
+
+    def wants_load(self, now: float) -> bool:
+        """Whether the pointer names a living snapshot that is not shown, and that may be tried to load."""
+        if self.pointer is None or now >= self.pointer.confirmation.expires_at:
+            return False
+        snapshot = self.pointer.manifest.snapshot
+        return not self.shows(snapshot) and (snapshot != self.failed_snapshot or now >= self.retry_at)
+
+    def shown(self, pointer: Pointer, loaded: Loaded) -> SourceView:
+        """The view of it with a snapshot in place of the previous one, confirmed as was last read of it."""
+        if self.pointer is not None and self.pointer.manifest.snapshot == pointer.manifest.snapshot:
+            pointer = self.pointer
+        kept = tuple(self.view.generations())
+        return replace(self.view, kept=kept, loaded=loaded, trouble="", **pointer.confirmation._asdict())
+
+    def is_silent(self, now: float) -> bool:
+        """Whether the store answers, but has shown neither a confirmation nor an attempt for too long."""
+        interval, confirmation = self.view.interval_seconds, self.heard.confirmation
+        if confirmation is None or interval is None or now - self.view.answered_at > STORE_SILENCE_SECONDS:
+            return False
+        return now - confirmation.confirmed_at > FRESH_INTERVALS * interval and self.view.attempt_is_silent(now)
+
+    def _without_pointer(self, trouble: str) -> None:
+        self.pointer = None
+        self.view = replace(self.view, trouble=trouble)
+
+    def _refuse(self, manifest: Manifest) -> None:
+        """Leave an older pointer alone until ours has expired: then nobody is shown older data after newer."""
+        self._without_pointer(f"the store names an older snapshot, {manifest.snapshot}")
+        if self.refused_snapshot != manifest.snapshot:
+            self.refused_snapshot = manifest.snapshot
+            metrics.POINTERS_REFUSED.labels(manifest.source).inc()
+            kept = None if self.view.loaded is None else self.view.loaded.id
+            log.warning("pointer refused", source=manifest.source, snapshot=manifest.snapshot, kept=kept)
+
+    def _warn_of_format(self, manifest: Manifest) -> None:
+        """Say once that the confirmations of a source cannot be counted."""
+        if manifest.seq == 0 and not self.warned_of_format:
+            log.warning(
+                "the ETL is of an older version and does not number its confirmations, so the ages of its snapshots "
+                "depend on the clock of Redis: upgrade it",
+                source=manifest.source,
+            )
+        self.warned_of_format = manifest.seq == 0
+
+
+def sentence(error: Exception | None) -> str:
+    """An error in words; empty for none."""
+    return "" if error is None else str(error) or type(error).__name__

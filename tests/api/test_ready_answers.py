@@ -1,0 +1,71 @@
+"""Answers that are kept ready, and when they are forgotten."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from switchboard.api.ready_answers import LARGEST_BYTES, MOST_ANSWERS, MOST_BYTES, HotAnswers, Ready
+from switchboard.view.view import View
+from tests.lab.fabric import NOW, row, source, view
+
+ANSWER = Ready("/x", 200, b"answer")
+ROWS = [row("sw1", errors=1)]
+
+
+def kept(seen: View, now: float = NOW) -> HotAnswers:
+    hot = HotAnswers()
+    assert hot.get(b"request", seen, now) is None
+    hot.keep(b"request", ANSWER)
+    assert hot.get(b"request", seen, now) == ANSWER
+    return hot
+
+
+def test_a_view_that_says_the_same_changes_nothing() -> None:
+    """Every poll makes a new view; the answers stay as long as snapshots and states do."""
+    seen = view(source("a", ROWS), source("b"))
+    hot = kept(seen)
+    again = replace(seen, sources=tuple(replace(each, answered_at=NOW) for each in seen.sources))
+    assert hot.get(b"request", again, NOW + 0.5) == ANSWER
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        view(source("a", ROWS)),
+        view(source("a", ROWS, age=16.0)),
+        view(source("a")),
+        view(),
+        view(source("b", ROWS)),
+    ],
+    ids=["another snapshot", "another state", "no snapshot", "no source", "another name"],
+)
+def test_another_snapshot_or_state_empties_the_table(other: View) -> None:
+    """Whatever answers depend on, none is left when it changes."""
+    hot = kept(view(source("a", ROWS)))
+    assert hot.get(b"request", other, NOW) is None
+    assert len(hot) == 0
+
+
+@pytest.mark.parametrize(("age", "after"), [(1.0, 14.0), (16.0, 14.0)])
+def test_time_alone_empties_the_table(age: float, after: float) -> None:
+    """The view is the same, but its snapshot turns late, or expires: not a microsecond later nothing is kept."""
+    seen = view(source("a", ROWS, age=age, answered_at=NOW + 100, status_seen_at=NOW))
+    hot = kept(seen)
+    assert hot.get(b"request", seen, NOW + after - 0.001) == ANSWER
+    assert hot.get(b"request", seen, NOW + after + 0.00001) is None
+
+
+def test_the_table_is_bounded() -> None:
+    """Neither many answers nor large ones make it grow beyond its bounds."""
+    hot, seen = HotAnswers(), view(source("a", ROWS))
+    for number in range(3 * MOST_ANSWERS):
+        hot.get(b"%d" % number, seen, NOW)
+        hot.keep(b"%d" % number, ANSWER)
+        assert len(hot) <= MOST_ANSWERS
+    hot.keep(b"large", Ready("/x", 200, b"x" * LARGEST_BYTES))
+    assert hot.get(b"large", seen, NOW) is None
+    for number in range(2 * MOST_BYTES // (LARGEST_BYTES - 100)):
+        hot.keep(b"%d" % number, Ready("/x", 200, b"x" * (LARGEST_BYTES - 100)))
+    assert len(hot) <= MOST_BYTES // (LARGEST_BYTES - 100)
