@@ -13,12 +13,14 @@
     ├── PublishRefused         the pointer stays where it is
     │   ├── LeaseLost          another writer owns the source
     │   └── SnapshotSuperseded the pointer names a newer snapshot already
-    └── QueryError             a request that cannot be answered (carries the HTTP status)
+    └── QueryError             a query that gets no data (kind: why)
 
 Library errors are translated once, where the library is called, and chained with ``from``.
 """
 
 from __future__ import annotations
+
+from enum import Enum
 
 
 class SwitchboardError(Exception):
@@ -78,10 +80,23 @@ class SnapshotSuperseded(PublishRefused):
     """The pointer already names a newer snapshot."""
 
 
-class QueryError(SwitchboardError):
-    """A request that gets no data: ``status`` is the HTTP status, the text is the sentence the client reads."""
+class ErrorKind(Enum):
+    """Why a query gets no data."""
 
-    def __init__(self, status: int, message: str, *, retry_after_seconds: int | None = None) -> None:
+    MALFORMED = "the query cannot be read, or asks for what cannot be"
+    NOT_FOUND = "what the query names does not exist"
+    GONE = "the snapshot that the query names is no longer kept"
+    TOO_LARGE = "the answer would be too large"
+    UNAVAILABLE = "no live snapshot can answer"
+
+
+class QueryError(SwitchboardError):
+    """A query that gets no data. ``kind`` is why; the text is the sentence that the client reads.
+
+    ``retry_after_seconds``: when it is worth asking again, if that is known.
+    """
+
+    def __init__(self, kind: ErrorKind, message: str, *, retry_after_seconds: int | None = None) -> None:
         super().__init__(message)
-        self.status = status
+        self.kind = kind
         self.retry_after_seconds = retry_after_seconds

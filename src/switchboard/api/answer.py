@@ -19,7 +19,7 @@ TEXT = b"text/plain; charset=utf-8"
 PROBLEM = b"application/problem+json"
 NO_STORE = (b"cache-control", b"no-store")
 NO_CACHE = (b"cache-control", b"no-cache")
-LEAST_VALUES_COMPRESSED = 50
+LEAST_CELLS_COMPRESSED = 50
 """A list with fewer cells is about as long as one packet."""
 VARY = (b"vary", b"Accept, Accept-Encoding")
 
@@ -30,7 +30,7 @@ class Answer:
 
     ``etag`` names the content, and is known before the body is rendered; None: the content has no name, because it
     contains an age. ``shared``: others are likely to ask for the same body, and it is small enough to be kept;
-    it has at most ``values`` cells.
+    it has at most ``cells`` cells.
     """
 
     status: int
@@ -39,14 +39,14 @@ class Answer:
     content_type: bytes = JSON
     etag: bytes | None = None
     shared: bool = False
-    values: int = 0
+    cells: int = 0
     settled: bool = False
     """The same request gets the same answer until a source has another snapshot or another state."""
 
     @property
     def compressible(self) -> bool:
         """Whether it is worth compressing, which is done once for all who share it."""
-        return self.shared and self.values >= LEAST_VALUES_COMPRESSED
+        return self.shared and self.cells >= LEAST_CELLS_COMPRESSED
 
 
 class Request(NamedTuple):

@@ -1,4 +1,4 @@
-"""The ordinary door: the endpoints as an ASGI app, and the process that serves it.
+"""The ordinary door: the endpoints as an ASGI app.
 
 Routes are Starlette's; what lies behind them is plain ASGI, because a request and a response object would cost more
 than most answers.
@@ -18,11 +18,11 @@ from starlette.types import Receive, Scope, Send
 
 from switchboard.api import metrics
 from switchboard.api.answer import Answer, Request, error_answer, request_fields, wire_headers
-from switchboard.api.bodies import SharedBody
-from switchboard.api.endpoint import Endpoint
+from switchboard.api.bodies import BodyTable, SharedBody
+from switchboard.api.endpoint import Endpoint, Runs
 from switchboard.api.endpoints import ENDPOINTS
+from switchboard.api.negotiate import RequestError
 from switchboard.api.respond import failure, not_found, respond
-from switchboard.errors import QueryError
 from switchboard.view.view import ViewHolder
 
 WRITE_SECONDS = 30.0
@@ -40,16 +40,19 @@ SLICE_BYTES = 256 << 10
 log = structlog.get_logger()
 
 
-def create_app(holder: ViewHolder, endpoints: Sequence[Endpoint] = ENDPOINTS) -> Starlette:
-    """The ASGI app that answers from ``holder.view``."""
+def create_app(
+    holder: ViewHolder, endpoints: Sequence[Endpoint] = ENDPOINTS, *, bodies: BodyTable | None = None
+) -> Starlette:
+    """The ASGI app that answers from ``holder.view``; ``bodies`` are those that others have asked for."""
+    table = BodyTable() if bodies is None else bodies
     app = Starlette(
         routes=[
-            *(Route(endpoint.path, _Door(holder, endpoint)) for endpoint in endpoints),
-            Route("/{path:path}", _Door(holder, None)),
+            *(Route(endpoint.path, _Door(holder, table, endpoint)) for endpoint in endpoints),
+            Route("/{path:path}", _Door(holder, table, None)),
         ]
     )
     app.router.redirect_slashes = False
-    app.router.default = _Door(holder, None)  # `OPTIONS *` matches no route
+    app.router.default = _Door(holder, table, None)  # `OPTIONS *` matches no route
     # Without the middleware that turns exceptions into answers: what is behind the routes does that itself.
     app.middleware_stack = app.router
     return app
@@ -58,8 +61,9 @@ def create_app(holder: ViewHolder, endpoints: Sequence[Endpoint] = ENDPOINTS) ->
 class _Door:
     """Plain ASGI for one endpoint; None: for every path that is not in the table."""
 
-    def __init__(self, holder: ViewHolder, endpoint: Endpoint | None) -> None:
+    def __init__(self, holder: ViewHolder, bodies: BodyTable, endpoint: Endpoint | None) -> None:
         self._holder = holder
+        self._bodies = bodies
         self._endpoint = endpoint
         self._label = "other" if endpoint is None else endpoint.path
         self._seconds = metrics.REQUEST_SECONDS.labels(self._label)
@@ -67,10 +71,10 @@ class _Door:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
         request = _request(scope)
-        if self._endpoint is not None and self._endpoint.posted is not None and request.method == "POST":
+        if self._endpoint is not None and self._endpoint.posted and request.method == "POST":
             try:
                 request = request._replace(body=await _posted(receive))
-            except QueryError as error:
+            except RequestError as error:
                 answer = error_answer(error.status, str(error), request.accept, _CLOSE)
             except _ClientGone:
                 return
@@ -101,10 +105,10 @@ class _Door:
         if endpoint is None:
             return not_found(request)
         view, now = self._holder.view, self._holder.clock()
-        if endpoint.threaded:
+        if endpoint.runs is Runs.THREAD:
             metrics.TALLY.flush()
-            return await asyncio.to_thread(respond, endpoint, view, now, request)
-        answer = respond(endpoint, view, now, request)
+            return await asyncio.to_thread(respond, endpoint, view, now, request, self._bodies)
+        answer = respond(endpoint, view, now, request, self._bodies)
         if isinstance(answer.body, SharedBody):
             try:
                 answer.body = await answer.body.complete()
@@ -125,7 +129,7 @@ def _request(scope: Scope) -> Request:
 
 
 async def _posted(receive: Receive) -> bytes:
-    """The body of a request. Raises QueryError 413 and 408, _ClientGone."""
+    """The body of a request. Raises RequestError 413 and 408, _ClientGone."""
     parts: list[bytes] = []
     size = 0
     try:
@@ -138,11 +142,11 @@ async def _posted(receive: Receive) -> bytes:
                 parts.append(part)
                 size += len(part)
                 if size > MOST_POSTED_BYTES:
-                    raise QueryError(413, f"The body is too large: at most {MOST_POSTED_BYTES} bytes are taken")
+                    raise RequestError(413, f"The body is too large: at most {MOST_POSTED_BYTES} bytes are taken")
                 if not message.get("more_body", False):
                     return b"".join(parts)
     except TimeoutError:
-        raise QueryError(408, f"The body did not arrive within {POST_SECONDS:g} s") from None
+        raise RequestError(408, f"The body did not arrive within {POST_SECONDS:g} s") from None
 
 
 async def _send(answer: Answer, *, head: bool, receive: Receive, send: Send) -> str:

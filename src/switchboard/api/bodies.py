@@ -6,15 +6,21 @@ import asyncio
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from switchboard.query.result import Result
+from switchboard.view.view import View
+
+if TYPE_CHECKING:
+    from switchboard.api.answer import Answer
 
 MOST_BODIES = 64
 MOST_BYTES = 64 << 20
 MOST_WARMED = 4
 """Bodies that are rendered from a new snapshot before anybody asks."""
-MOST_VALUES = 500_000
+MOST_CELLS = 500_000
 """Lists with more cells than this are rendered for each client anew, and streamed."""
-VALUE_BYTES = 32
+CELL_BYTES = 32
 """About what a cell takes as text, with its name."""
 GZIP_LEVEL = 4
 _GZIP_FORMAT = 16 + zlib.MAX_WBITS
@@ -80,9 +86,9 @@ def gzip_pieces(body: SharedBody) -> Iterator[bytes]:
 
 
 class Recipe(NamedTuple):
-    """What makes a body again from another view: an answer function, its query, and whether it is compressed then."""
+    """What makes a body again from another view: the endpoint's function, its query, and whether it is compressed."""
 
-    answer: Callable[..., Any]
+    answer: Callable[[View, float, Any], Result | Answer]
     query: Any
     gzip: bool = False
 
@@ -123,6 +129,10 @@ class BodyTable:
         held = sum(entry.body.size_bytes for entry in self._entries.values())
         while len(self._entries) > self._most_bodies or (held > self._most_bytes and len(self._entries) > 1):
             held -= self._entries.pop(next(iter(self._entries))).body.size_bytes
+
+    def replace(self, other: BodyTable) -> None:
+        """Keep the bodies of another table in place of these."""
+        self._entries = other._entries
 
     def last_asked(self, count: int) -> list[Recipe]:
         """How to make the ``count`` bodies that clients asked for last."""

@@ -1,64 +1,93 @@
-"""One endpoint: what it takes, what answers, and what comes back."""
+"""An endpoint: what it takes, what answers, and what comes back."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
+from functools import cached_property
 from typing import Any
 
 import msgspec
 
 from switchboard.api.answer import JSON, Answer
 from switchboard.api.parser import Parser
-from switchboard.outputs.formats import Format
+from switchboard.outputs.formats import FORMATS
+from switchboard.query.requests import Formatted, Paged, Pinned
+from switchboard.query.result import Result
 from switchboard.view.view import View
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """One path. ``answer`` is a function of the view, the moment (monotonic) and the query.
+class Runs(Enum):
+    """Where the function of an endpoint runs."""
 
-    ``query`` None: the query string is not looked at. ``posted``: the query is the JSON body of a POST, of this type.
-    ``content``: the type of a 200's body, ``variants``: other types that it may have by what is asked for (msgspec has
-    no union of two kinds of object), and ``other``: that of another status which is an answer too.
-    ``formats``: what a client may choose from, the default first; none: the body always has the ``media_type``.
-    ``static``: the answer stays the same while the process lives. ``threaded``: the answer takes longer than an event
-    loop may be held. ``hot``: asked so often that the fast door answers it. ``tells_snapshots``: its headers say which
-    snapshots there are, though no query chooses one.
-    """
+    FAST = "in the callback that brings the request, if that is simple: for what is asked most"
+    ORDINARY = "in the event loop"
+    THREAD = "in a thread: it takes longer than an event loop may be held"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """One path."""
 
     path: str
     summary: str
     query: type[msgspec.Struct] | None
-    answer: Callable[[View, float, Any], Answer]
+    """What is asked for: parameters of the URL or, where it is ``posted``, the JSON body of a POST. None: nothing; the
+    query string is not looked at."""
+    answer: Callable[[View, float, Any], Result | Answer]
+    """A function of the view, the present moment (on the view's clock) and the query. It may raise QueryError."""
     content: Any
-    posted: type[msgspec.Struct] | None = None
+    """The type of the body of a 200."""
+    posted: bool = False
     variants: tuple[Any, ...] = ()
+    """Other types that the body may have, by what is asked for: msgspec has no union of two kinds of object."""
     other: Mapping[int, Any] = field(default_factory=dict)
+    """The type of the body by another status that is an answer too."""
     media_type: bytes = JSON
-    formats: tuple[Format, ...] = ()
+    """Of a body whose format cannot be chosen."""
+    negotiated: bool = False
+    """Whether the Accept header is looked at: it may choose the format of a ``Formatted`` query, or refuse all."""
+    bare: bool = False
+    """Whether JSON ends without the end of a line, as the original system has it."""
     static: bool = False
-    threaded: bool = False
-    hot: bool = False
+    """Whether the answer stays the same while the process lives."""
     tells_snapshots: bool = False
-    methods: tuple[str, ...] = field(init=False)
-    """The methods it answers."""
-    parser: Parser | None = field(init=False)
-    body_decoder: msgspec.json.Decoder[Any] | None = field(init=False)
+    """Whether the headers say which snapshots there are, though the query is not ``Pinned``."""
+    runs: Runs = Runs.ORDINARY
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "methods", ("GET", "HEAD") if self.posted is None else ("POST",))
-        parser = None if self.query is None else Parser(self.query, self.path.rpartition("/")[2])
-        object.__setattr__(self, "parser", parser)
-        object.__setattr__(self, "body_decoder", None if self.posted is None else msgspec.json.Decoder(self.posted))
+    @cached_property
+    def methods(self) -> tuple[str, ...]:
+        """The methods that it answers."""
+        return ("POST",) if self.posted else ("GET", "HEAD")
 
-    @property
-    def query_fields(self) -> tuple[str, ...]:
-        """The names of all that a query may say, in the URL or in the body."""
-        asked = self.query if self.posted is None else self.posted
-        return () if asked is None else asked.__struct_fields__
+    @cached_property
+    def parser(self) -> Parser | None:
+        """Reads the query from the URL; None if it is not there."""
+        return None if self.query is None or self.posted else Parser(self.query, self.path.rpartition("/")[2])
 
-    @property
+    @cached_property
+    def body_decoder(self) -> msgspec.json.Decoder[Any] | None:
+        """Reads the query from the body; None if it is not there."""
+        return msgspec.json.Decoder(self.query) if self.posted else None
+
+    @cached_property
+    def formats(self) -> tuple[str, ...]:
+        """The formats that a client may choose from, the default first; none: the Accept header is not looked at."""
+        if not self.negotiated:
+            return ()
+        return tuple(FORMATS) if self.takes(Formatted) else (next(iter(FORMATS)),)
+
+    @cached_property
     def tagged(self) -> bool:
         """Whether its answers carry entity tags, so that ``If-None-Match`` may get 304."""
-        return self.posted is None and (self.static or "snapshot" in self.query_fields)
+        return not self.posted and (self.static or self.takes(Pinned))
+
+    @property
+    def paged(self) -> bool:
+        """Whether its answers may be pages of a list."""
+        return self.takes(Paged)
+
+    def takes(self, kind: type[msgspec.Struct]) -> bool:
+        """Whether its query is of a kind: Pinned, Paged or Formatted."""
+        return self.query is not None and issubclass(self.query, kind)

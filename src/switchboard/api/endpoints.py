@@ -8,10 +8,11 @@ from __future__ import annotations
 from functools import cache
 
 from switchboard.api import metrics
-from switchboard.api.answer import JSON, NO_STORE, TEXT, Answer
+from switchboard.api.answer import JSON, NO_STORE, TEXT, VARY, Answer, Headers
+from switchboard.api.describe.openapi import encoded_document
 from switchboard.api.describe.page import PAGE, SCRIPT, STYLE, Document, StaticFile
-from switchboard.api.endpoint import Endpoint
-from switchboard.outputs.formats import FORMATS
+from switchboard.api.endpoint import Endpoint, Runs
+from switchboard.outputs.json import encode_json
 from switchboard.query.batch import get_metrics
 from switchboard.query.cells import get_metric
 from switchboard.query.lists import list_metrics, list_switches
@@ -34,7 +35,7 @@ from switchboard.query.requests import (
     Rejects,
     TopMetrics,
 )
-from switchboard.query.sources import list_sources, ready
+from switchboard.query.sources import list_sources, readiness, ready_in_seconds
 from switchboard.query.top import top_metrics
 from switchboard.snapshot.cell import Cell
 from switchboard.view.view import View
@@ -54,9 +55,17 @@ def _openapi(view: View, now: float, query: None) -> Answer:
 
 @cache
 def _document() -> StaticFile:
-    from switchboard.api.describe.openapi import encoded_document  # it describes the table that this function is in
+    """The description of the table below, this endpoint included."""
+    return StaticFile(encoded_document(ENDPOINTS), JSON)
 
-    return StaticFile(encoded_document(), JSON)
+
+def _ready(view: View, now: float, query: None) -> Answer:
+    """200 while queries can be answered, else 503."""
+    report = readiness(view, now)
+    headers: Headers = [NO_STORE, VARY]
+    if not report.ready:
+        headers.append((b"retry-after", b"%d" % ready_in_seconds(view, now)))
+    return Answer(200 if report.ready else 503, headers, encode_json(report) + b"\n")
 
 
 ENDPOINTS = (
@@ -67,8 +76,9 @@ ENDPOINTS = (
         answer=get_metric,
         content=Cell | dict[str, Cell],
         variants=(CellReport, dict[str, CellReport]),
-        formats=("json",),
-        hot=True,
+        bare=True,
+        negotiated=True,
+        runs=Runs.FAST,
     ),
     Endpoint(
         path="/telemetry/ListMetrics",
@@ -76,17 +86,17 @@ ENDPOINTS = (
         query=ListMetrics,
         answer=list_metrics,
         content=list[dict[str, dict[str, Cell | dict[str, Cell]]]],
-        formats=FORMATS,
-        hot=True,
+        negotiated=True,
+        runs=Runs.FAST,
     ),
     Endpoint(
         path="/telemetry/GetMetrics",
         summary="Many metrics and labels at once, from one snapshot of each source: an array in the order of the body",
-        query=None,
-        posted=GetMetrics,
+        query=GetMetrics,
+        posted=True,
         answer=get_metrics,
         content=list[BatchEntry],
-        formats=("json",),
+        negotiated=True,
     ),
     Endpoint(
         path="/telemetry/TopMetrics",
@@ -94,7 +104,7 @@ ENDPOINTS = (
         query=TopMetrics,
         answer=top_metrics,
         content=list[TopEntry],
-        formats=("json",),
+        negotiated=True,
     ),
     Endpoint(
         path="/telemetry/ListSwitches",
@@ -102,7 +112,7 @@ ENDPOINTS = (
         query=ListSwitches,
         answer=list_switches,
         content=list[SourceSwitches],
-        formats=("json",),
+        negotiated=True,
     ),
     Endpoint(
         path="/telemetry/ListSources",
@@ -110,7 +120,7 @@ ENDPOINTS = (
         query=ListSources,
         answer=list_sources,
         content=list[SourceReport],
-        formats=("json",),
+        negotiated=True,
         tells_snapshots=True,
     ),
     Endpoint(
@@ -119,7 +129,7 @@ ENDPOINTS = (
         query=Rejects,
         answer=list_rejects,
         content=list[RejectReport],
-        formats=("json",),
+        negotiated=True,
     ),
     Endpoint(
         path="/health", summary="OK while the process lives", query=None, answer=_health, content=str, media_type=TEXT
@@ -128,7 +138,7 @@ ENDPOINTS = (
         path="/ready",
         summary="Whether queries can be answered, with one entry per dependency and source",
         query=None,
-        answer=ready,
+        answer=_ready,
         content=Readiness,
         other={503: Readiness},
     ),
@@ -139,7 +149,7 @@ ENDPOINTS = (
         answer=_metrics,
         content=str,
         media_type=metrics.CONTENT_TYPE,
-        threaded=True,
+        runs=Runs.THREAD,
     ),
     Endpoint(
         path="/openapi.json",

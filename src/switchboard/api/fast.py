@@ -16,7 +16,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 
 from switchboard.api import metrics
 from switchboard.api.answer import Answer, Request, wire_headers
-from switchboard.api.endpoint import Endpoint
+from switchboard.api.bodies import BodyTable
+from switchboard.api.endpoint import Endpoint, Runs
 from switchboard.api.endpoints import ENDPOINTS
 from switchboard.api.head import HeadReader
 from switchboard.api.ordinary import OrdinaryProtocol
@@ -39,10 +40,13 @@ log = structlog.get_logger()
 class FastDoor:
     """What the connections of one server share: the view, the endpoints, the answers that are ready."""
 
-    def __init__(self, holder: ViewHolder, endpoints: Sequence[Endpoint] = ENDPOINTS) -> None:
+    def __init__(
+        self, holder: ViewHolder, endpoints: Sequence[Endpoint] = ENDPOINTS, *, bodies: BodyTable | None = None
+    ) -> None:
         self.hot = HotAnswers()
         self._holder = holder
-        self._endpoints = {endpoint.path.encode(): endpoint for endpoint in endpoints if endpoint.hot}
+        self._bodies = BodyTable() if bodies is None else bodies
+        self._endpoints = {endpoint.path.encode(): endpoint for endpoint in endpoints if endpoint.runs is Runs.FAST}
         self._heads = HeadReader()
         self._default_headers: list[tuple[bytes, bytes]] = []
         self._beginnings: dict[int, bytes] = {}
@@ -77,7 +81,7 @@ class FastDoor:
         request = Request(read.method, read.query, **read.fields)
         bodiless = read.method == "HEAD"
         try:
-            answer = respond(endpoint, view, now, request)
+            answer = respond(endpoint, view, now, request, self._bodies)
             if not isinstance(answer.body, bytes) or len(answer.body) > LARGEST_BODY_BYTES:
                 return None
             ready = Ready(endpoint.path, answer.status, _wire(answer, bodiless=bodiless))

@@ -1,28 +1,36 @@
-"""The forms an answer can take: which one a client asks for, by ``format=`` or Accept, and whether it takes gzip."""
+"""What a client takes: which format it prefers by its Accept header, and whether it takes gzip."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
 
-from switchboard.errors import QueryError
-from switchboard.outputs.formats import _MEDIA_TYPES, CONTENT_TYPES, Format
+from switchboard.errors import SwitchboardError
+from switchboard.outputs.formats import FORMATS
 
 _REMEMBERED = 256
 _LONGEST_REMEMBERED = 512
 
 
-def negotiate(accept: bytes, offered: Sequence[Format]) -> Format:
+class RequestError(SwitchboardError):
+    """A request that HTTP refuses, whatever it asks for; ``status`` is HTTP's."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def negotiate(accept: bytes, offered: Sequence[str]) -> str:
     """The format that an Accept header prefers among those ``offered``, the first of which is the default.
 
-    Raises QueryError 406 if none of them is acceptable (RFC 9110, 12.5.1).
+    Raises RequestError 406 if none of them is acceptable (RFC 9110, 12.5.1).
     """
     if not accept or accept == b"*/*":
         return offered[0]
     chosen = (_remembered if len(accept) <= _LONGEST_REMEMBERED else _negotiate)(accept, tuple(offered))
     if chosen is None:
-        types = ", ".join(CONTENT_TYPES[each].partition(b";")[0].decode() for each in offered)
-        raise QueryError(406, f"Not acceptable: the Accept header takes none of {types}")
+        types = ", ".join(FORMATS[each].media_type for each in offered)
+        raise RequestError(406, f"Not acceptable: the Accept header takes none of {types}")
     return chosen
 
 
@@ -45,12 +53,12 @@ def qualities(header: bytes) -> dict[str, float]:
     return found
 
 
-def _negotiate(accept: bytes, offered: tuple[Format, ...]) -> Format | None:
+def _negotiate(accept: bytes, offered: tuple[str, ...]) -> str | None:
     wanted = qualities(accept)
-    best: Format | None = None
+    best: str | None = None
     best_rank = (0.0, 0)
     for each in offered:
-        for media_type in _MEDIA_TYPES[each]:
+        for media_type in FORMATS[each].accepted:
             rank = _rank(media_type, wanted)
             if rank[0] > 0 and rank > best_rank:  # of equals, the one that is offered first
                 best, best_rank = each, rank

@@ -12,8 +12,8 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 from msgspec import Meta
 
-from switchboard.errors import QueryError
-from switchboard.query.values import _shown, malformed, parse_since, parse_where
+from switchboard.errors import ErrorKind, QueryError
+from switchboard.query.values import malformed, parse_since, parse_where, shown
 
 
 class Parameter(NamedTuple):
@@ -51,7 +51,7 @@ class Parser:
             if parameter.repeats:
                 values.setdefault(name, []).append(value)
             elif name in values:
-                raise QueryError(400, f"Repeated {name} parameter: it may be given once")
+                raise QueryError(ErrorKind.MALFORMED, f"Repeated {name} parameter: it may be given once")
             else:
                 values[name] = value
         if as_they_are and self._required <= values.keys():
@@ -59,11 +59,11 @@ class Parser:
         for name, parameter in self.parameters.items():
             if name not in values:
                 if parameter.required:
-                    raise QueryError(400, f"Missing {name} parameter")
+                    raise QueryError(ErrorKind.MALFORMED, f"Missing {name} parameter")
                 continue
             value = values[name]
             if not value or (parameter.repeats and "" in value):
-                raise QueryError(400, f"Missing {name} parameter")
+                raise QueryError(ErrorKind.MALFORMED, f"Missing {name} parameter")
             if parameter.repeats:
                 convert = parameter.convert
                 each = value if convert is None else [convert(name, text) for text in value]
@@ -77,7 +77,7 @@ class Parser:
         parameter = self.parameters.get(name)
         if parameter is None:
             known = f"takes {', '.join(self.parameters)}" if self.parameters else "takes none"
-            raise QueryError(400, f"Unknown parameter {_shown(name)}: {self._endpoint} {known}")
+            raise QueryError(ErrorKind.MALFORMED, f"Unknown parameter {shown(name)}: {self._endpoint} {known}")
         return parameter
 
 
@@ -150,9 +150,11 @@ def _whole_number(hint: Any, name: str, text: str) -> int:
 def _unquote(raw: bytes) -> str:
     if b"%" in raw or b"+" in raw:
         if _BAD_ESCAPE.search(raw):
-            raise QueryError(400, "Malformed query string: % must be followed by two hexadecimal digits")
+            raise QueryError(
+                ErrorKind.MALFORMED, "Malformed query string: % must be followed by two hexadecimal digits"
+            )
         raw = unquote_to_bytes(raw.replace(b"+", b" "))
     try:
         return raw.decode()
     except UnicodeDecodeError:
-        raise QueryError(400, "Malformed query string: it is not UTF-8") from None
+        raise QueryError(ErrorKind.MALFORMED, "Malformed query string: it is not UTF-8") from None

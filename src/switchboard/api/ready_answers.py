@@ -40,7 +40,7 @@ class HotAnswers:
 
     def get(self, request: bytes, view: View, now: float) -> Ready | None:
         """The answer to exactly this request, if it was kept and still is the answer."""
-        if view.number != self._view or now >= self._until:
+        if view.serial != self._view or now >= self._until:
             self._look_at(view, now)
         return self._answers.get(request)
 
@@ -61,11 +61,11 @@ class HotAnswers:
 
     def _look_at(self, view: View, now: float) -> None:
         shown = [
-            (source.name, None if source.loaded is None else source.loaded.number, source.state(now))
+            (source.name, None if source.loaded is None else source.loaded.serial, source.state(now))
             for source in view.sources
         ]
         if shown != self._shown:
             self.clear()
             self._shown = shown
-        self._view = view.number  # not the view itself, which would keep its snapshots in memory
+        self._view = view.serial  # not the view itself, which would keep its snapshots in memory
         self._until = min((source.steady_until(now) for source in view.sources), default=float("inf"))

@@ -10,17 +10,20 @@ import structlog
 
 from switchboard.api.answer import Answer, Request, error_answer, matches
 from switchboard.api.bodies import BodyTable, Recipe, SharedBody
+from switchboard.api.dress import dressed
 from switchboard.api.endpoint import Endpoint
-from switchboard.api.negotiate import accepts_gzip, negotiate
+from switchboard.api.negotiate import RequestError, accepts_gzip, negotiate
 from switchboard.api.warm import GZIP, shared_body, tag_of
-from switchboard.errors import QueryError
+from switchboard.errors import ErrorKind, QueryError
+from switchboard.query.reports import STATUS_OF
+from switchboard.query.requests import Formatted, Paged, Pinned
 from switchboard.view.view import View
 
 log = structlog.get_logger()
 
 
-def respond(endpoint: Endpoint, view: View, now: float, request: Request) -> Answer:
-    """The answer to a request for ``endpoint``; never raises.
+def respond(endpoint: Endpoint, view: View, now: float, request: Request, bodies: BodyTable | None = None) -> Answer:
+    """The answer to a request for ``endpoint``; never raises. ``bodies``: those that others have asked for.
 
     A small body is bytes already. One that is an iterator is to be streamed; a SharedBody is to be completed first.
     """
@@ -28,19 +31,28 @@ def respond(endpoint: Endpoint, view: View, now: float, request: Request) -> Ans
         return _other_method(endpoint, request)
     try:
         query = _query(endpoint, request)
-        answer = endpoint.answer(view, now, query)
+        answer = dressed(endpoint.answer(view, now, query), bare=endpoint.bare)
         if answer.etag is not None:
             gzip = answer.compressible and accepts_gzip(request.accept_encoding)
             if not _is_known(answer, request, gzip=gzip) and not isinstance(answer.body, bytes):
-                _begin_body(answer, view.bodies, Recipe(endpoint.answer, query, gzip))
-            # A replaced snapshot has deadlines of its own.
-            answer.settled = getattr(query, "snapshot", None) is None and getattr(query, "cursor", None) is None
+                table = BodyTable() if bodies is None else bodies
+                _begin_body(answer, table, Recipe(endpoint.answer, query, gzip))
+            answer.settled = not _is_pinned(query)
     except QueryError as error:
         more = [] if error.retry_after_seconds is None else [(b"retry-after", b"%d" % error.retry_after_seconds)]
-        return error_answer(error.status, str(error), request.accept, *more)
+        return error_answer(STATUS_OF[error.kind], str(error), request.accept, *more)
+    except RequestError as error:
+        return error_answer(error.status, str(error), request.accept)
     except Exception as error:  # noqa: BLE001 - whatever it is: a sentence for the client, the traceback for the log
         return failure(endpoint, request, error)
     return answer
+
+
+def _is_pinned(query: Any) -> bool:
+    """Whether it insists on snapshots: one that was replaced has deadlines of its own."""
+    return (isinstance(query, Pinned) and query.snapshot is not None) or (
+        isinstance(query, Paged) and query.cursor is not None
+    )
 
 
 def failure(endpoint: Endpoint, request: Request, error: Exception) -> Answer:
@@ -63,12 +75,12 @@ def _other_method(endpoint: Endpoint, request: Request) -> Answer:
 
 
 def _query(endpoint: Endpoint, request: Request) -> Any:
-    """What is asked for. Raises QueryError 400, 406 and 415."""
+    """What is asked for. Raises QueryError (MALFORMED), RequestError 406 and 415."""
     if endpoint.body_decoder is not None:
         query = _posted(endpoint.body_decoder, request)
     else:
         query = None if endpoint.parser is None else endpoint.parser.parse(request.query)
-    if endpoint.formats and request.accept and getattr(query, "format", None) is None:
+    if endpoint.negotiated and request.accept and not (isinstance(query, Formatted) and query.format is not None):
         chosen = negotiate(request.accept, endpoint.formats)
         if chosen != endpoint.formats[0]:
             query = msgspec.structs.replace(query, format=chosen)
@@ -77,14 +89,16 @@ def _query(endpoint: Endpoint, request: Request) -> Any:
 
 def _posted(decoder: msgspec.json.Decoder[Any], request: Request) -> Any:
     if request.query:
-        raise QueryError(400, "Unknown parameter: this endpoint takes none in its URL, all is in its body")
+        raise QueryError(
+            ErrorKind.MALFORMED, "Unknown parameter: this endpoint takes none in its URL, all is in its body"
+        )
     media_type = request.content_type.partition(b";")[0].strip().lower()
     if media_type and media_type != b"application/json":
-        raise QueryError(415, "Unsupported media type: send application/json")
+        raise RequestError(415, "Unsupported media type: send application/json")
     try:
         return decoder.decode(request.body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise QueryError(400, f"Malformed body: {error}") from None
+        raise QueryError(ErrorKind.MALFORMED, f"Malformed body: {error}") from None
 
 
 def _is_known(answer: Answer, request: Request, *, gzip: bool) -> bool:

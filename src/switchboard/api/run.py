@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import socket
 from collections.abc import Sequence
 
+import structlog
+
 from switchboard.api import metrics
-from switchboard.api.app import create_app, log
+from switchboard.api.app import create_app
+from switchboard.api.bodies import BodyTable
 from switchboard.api.endpoint import Endpoint
 from switchboard.api.endpoints import ENDPOINTS
 from switchboard.api.fast import FastDoor, FastProtocol
+from switchboard.api.hooks import ApiHooks
 from switchboard.api.ordinary import OrdinaryProtocol
+from switchboard.clocks import boottime
 from switchboard.config.settings import Settings
 from switchboard.serving import serve
 from switchboard.store.store import Store
 from switchboard.tasks import cancel_all
 from switchboard.view.view import ViewHolder
 from switchboard.view.watch import Watcher
+
+log = structlog.get_logger()
 
 UNREADY_SECONDS = 0.5
 """Between /ready turning 503 and the end of accepting: time for whoever balances load to hear of it."""
@@ -30,8 +36,9 @@ COUNT_SECONDS = 1.0
 async def serve_api(settings: Settings, sock: socket.socket, stop: asyncio.Event) -> None:
     """Answer queries on a bound socket until ``stop`` is set; /ready turns 503 first, then requests are drained."""
     store = Store(settings.redis_url)
-    watcher = Watcher(store, keep_bytes=settings.keep_mib << 20, on_first_load=_freeze)
-    protocol = choose_protocol(watcher, fast_door=settings.fast_door)
+    bodies = BodyTable()
+    watcher = Watcher(store, keep_bytes=settings.keep_mib << 20, hooks=ApiHooks(bodies, boottime))
+    protocol = choose_protocol(watcher, bodies=bodies, fast_door=settings.fast_door)
     drain = asyncio.Event()
     host, port = sock.getsockname()[:2]
     log.info("api started", url=f"http://{f'[{host}]' if ':' in host else host}:{port}")
@@ -40,7 +47,7 @@ async def serve_api(settings: Settings, sock: socket.socket, stop: asyncio.Event
             watching = group.create_task(watcher.run())
             stopping = group.create_task(_announce(stop, watcher, drain))
             counting = group.create_task(_hand_over_counts())
-            await serve(create_app(watcher), sock, drain, protocol=protocol)
+            await serve(create_app(watcher, bodies=bodies), sock, drain, protocol=protocol)
             # The view is watched until the last request is answered.
             await cancel_all((watching, stopping, counting))
     finally:
@@ -50,12 +57,16 @@ async def serve_api(settings: Settings, sock: socket.socket, stop: asyncio.Event
 
 
 def choose_protocol(
-    holder: ViewHolder, endpoints: Sequence[Endpoint] = ENDPOINTS, *, fast_door: bool
+    holder: ViewHolder,
+    endpoints: Sequence[Endpoint] = ENDPOINTS,
+    *,
+    fast_door: bool,
+    bodies: BodyTable | None = None,
 ) -> type[OrdinaryProtocol]:
     """The fast door where it is wanted; at level debug the ordinary one, which logs every request."""
     if not fast_door or log.is_enabled_for(logging.DEBUG):
         return OrdinaryProtocol
-    return FastProtocol.with_door(FastDoor(holder, endpoints))
+    return FastProtocol.with_door(FastDoor(holder, endpoints, bodies=bodies))
 
 
 async def _hand_over_counts() -> None:
@@ -69,9 +80,3 @@ async def _announce(stop: asyncio.Event, watcher: Watcher, drain: asyncio.Event)
     watcher.announce_stop()
     await asyncio.sleep(UNREADY_SECONDS)
     drain.set()
-
-
-def _freeze() -> None:
-    """Take all that exists by now out of the garbage collector's sight: a full collection of it takes 30 ms."""
-    gc.collect()
-    gc.freeze()

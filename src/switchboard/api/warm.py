@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from switchboard.api.answer import Answer
-from switchboard.api.bodies import VALUE_BYTES, BodyTable, Recipe, SharedBody, gzip_pieces
+from switchboard.api.bodies import CELL_BYTES, BodyTable, Recipe, SharedBody, gzip_pieces
+from switchboard.api.dress import dressed
 from switchboard.errors import QueryError
 from switchboard.query.lists import list_metrics
 from switchboard.query.requests import ListMetrics
@@ -38,7 +39,7 @@ def shared_body(answer: Answer, table: BodyTable, recipe: Recipe, *, asked: bool
             body = SharedBody(gzip_pieces(plain), plain.size_bytes // _EXPECTED_GAIN)
         else:
             assert not isinstance(answer.body, bytes | SharedBody)
-            body = SharedBody(answer.body, answer.values * VALUE_BYTES)
+            body = SharedBody(answer.body, answer.cells * CELL_BYTES)
         table.add(tag, body, recipe, asked=asked)
     return body
 
@@ -46,12 +47,12 @@ def shared_body(answer: Answer, table: BodyTable, recipe: Recipe, *, asked: bool
 _EXPECTED_GAIN = 2
 
 
-async def warm(view: View, now: float, recipes: Sequence[Recipe]) -> None:
-    """Render bodies into ``view.bodies``, piece by piece, without holding the event loop."""
+async def warm(table: BodyTable, view: View, now: float, recipes: Sequence[Recipe]) -> None:
+    """Render bodies of a view into a table, piece by piece, without holding the event loop."""
     for recipe in recipes:
         try:
-            answer: Answer = recipe.answer(view, now, recipe.query)
+            answer = dressed(recipe.answer(view, now, recipe.query))
         except QueryError:
             continue  # what was asked for is no longer there
         if answer.etag is not None and answer.shared:
-            await shared_body(answer, view.bodies, recipe, asked=False).complete()
+            await shared_body(answer, table, recipe, asked=False).complete()

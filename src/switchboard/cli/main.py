@@ -192,8 +192,9 @@ def openapi(
     """
     from switchboard.api.describe.markdown import render_markdown
     from switchboard.api.describe.openapi import describe, encoded_document
+    from switchboard.api.endpoints import ENDPOINTS
 
-    print(render_markdown(describe()) if markdown else encoded_document().decode(), end="")
+    print(render_markdown(describe(ENDPOINTS)) if markdown else encoded_document(ENDPOINTS).decode(), end="")
 
 
 def _read(flags: dict[str, Given]) -> Loaded:

@@ -121,9 +121,9 @@ class Settings(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
         int,
         setting("slowest body, counted over every 2 s of waiting for it; 0: no limit", "KiB/s", panel="Limits", ge=0),
     ] = 16
-    max_dropped_rows: Annotated[
-        int, setting("so many bad rows are left out of any snapshot", panel="Limits", ge=0)
-    ] = 10
+    max_dropped_rows: Annotated[int, setting("so many bad rows are left out of any snapshot", panel="Limits", ge=0)] = (
+        10
+    )
     max_dropped_ratio: Annotated[
         float,
         setting(

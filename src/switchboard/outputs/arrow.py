@@ -19,7 +19,8 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from switchboard.outputs.tables import FIXED, Rows, Source, joined, table_columns, table_rows
+from switchboard.outputs.tables import FIXED, Rows, joined, table_columns, table_rows
+from switchboard.selection.choose import Listed
 from switchboard.selection.pages import WHOLE, Page
 from switchboard.selection.windows import CELLS
 from switchboard.snapshot.block import PORT, TIME, Block
@@ -40,7 +41,7 @@ _END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 _encode = msgspec.json.Encoder().encode
 
 
-def render_arrow(sources: Sequence[Source], page: Page = WHOLE) -> Iterator[bytes]:
+def render_arrow(sources: Sequence[Listed], page: Page = WHOLE) -> Iterator[bytes]:
     """The stream, a batch a piece. A piece may be empty."""
     shown = table_columns(sources)
     fields = [pa.field(name, pa.string()) for name in FIXED[:-1]] + [pa.field(FIXED[-1], _TIMESTAMP)]
@@ -61,7 +62,7 @@ def render_arrow(sources: Sequence[Source], page: Page = WHOLE) -> Iterator[byte
     yield from joined(_stream(sources, page, list(shown), pa.schema(fields)), _PIECE_WORK)
 
 
-def _stream(sources: Sequence[Source], page: Page, names: list[str], schema: pa.Schema) -> Iterator[tuple[bytes, int]]:
+def _stream(sources: Sequence[Listed], page: Page, names: list[str], schema: pa.Schema) -> Iterator[tuple[bytes, int]]:
     yield schema.serialize().to_pybytes(), 0
     for rows in table_rows(sources, page, BATCH_WORK):
         if isinstance(rows, int):
@@ -72,7 +73,7 @@ def _stream(sources: Sequence[Source], page: Page, names: list[str], schema: pa.
     yield _END, 0
 
 
-def _position(source: Source, block: Block, name: str) -> int | None:
+def _position(source: Listed, block: Block, name: str) -> int | None:
     """Where a block has a column, if it is listed."""
     columns = source.selector.columns(block)
     return columns.positions[columns.names.index(name)] if name in columns.names else None

@@ -20,9 +20,9 @@ from itertools import repeat
 import msgspec
 import numpy as np
 
-from switchboard.selection.choose import Choice, Selector
-from switchboard.selection.merge import MERGE_WORK, merged_end, merged_steps
-from switchboard.selection.pages import WHOLE, Page, Position, page_end, page_steps
+from switchboard.selection.choose import Choice, Listed, Selector
+from switchboard.selection.merge import MERGE_WORK, merged_steps
+from switchboard.selection.pages import WHOLE, Page, page_steps
 from switchboard.selection.windows import ROW_WORK, read_cells, read_windows
 from switchboard.snapshot.cell import Cells
 
@@ -30,6 +30,12 @@ PIECE_WORK = 5_000
 """Work after which a piece ends, in cells of 0.1 µs: 0.5 ms on an idle machine, several times that on a busy one."""
 
 encode_json = msgspec.json.Encoder().encode
+
+
+def render_json(sources: Sequence[Listed], page: Page = WHOLE) -> Iterator[bytes]:
+    """The rows of a page, put together from these sources, at least one: the format ``json``."""
+    selectors = [source.selector for source in sources]
+    return render_list(selectors, selectors[0].choice, page)
 
 
 def render_list(selectors: Sequence[Selector], choice: Choice, page: Page = WHOLE) -> Iterator[bytes]:
@@ -44,13 +50,6 @@ def render_list(selectors: Sequence[Selector], choice: Choice, page: Page = WHOL
     else:
         yield from _merged(writer, selectors, choice, page)
     yield writer.end()
-
-
-def list_end(selectors: Sequence[Selector], choice: Choice, start: Position, limit: int) -> Position | None:
-    """Where the page ends that begins at ``start``, as ``page_end`` says; None: it is the last one."""
-    if sum(not selector.hopeless for selector in selectors) == 1:
-        return page_end(selectors, start, limit)
-    return merged_end(selectors, choice, start, limit)
 
 
 def _single(writer: _Writer, selector: Selector, page: Page, number: int) -> Iterator[bytes]:

@@ -21,7 +21,7 @@ import msgspec
 import numpy as np
 
 from switchboard.outputs.json import PIECE_WORK
-from switchboard.selection.choose import Selector
+from switchboard.selection.choose import Listed
 from switchboard.selection.pages import WHOLE, Page, page_steps
 from switchboard.selection.windows import CELLS, Window, read_cells, read_windows
 from switchboard.snapshot.block import TIME
@@ -35,22 +35,15 @@ _CONTROLS = ("\t", "\r", "\n")
 _encode_lines = msgspec.json.Encoder().encode_lines
 
 
-class Source(NamedTuple):
-    """A snapshot under the name of its source, and what is taken of it."""
-
-    name: str
-    selector: Selector
-
-
 class Rows(NamedTuple):
     """Some rows of one source: the window, and the switch of every row."""
 
-    source: Source
+    source: Listed
     window: Window
     switches: list[str]
 
 
-def table_columns(sources: Sequence[Source]) -> dict[str, str]:
+def table_columns(sources: Sequence[Listed]) -> dict[str, str]:
     """The columns after the fixed ones, labels first: as the body names them, and as the table does."""
     labels: dict[str, None] = {}
     metrics: dict[str, None] = {}
@@ -67,7 +60,7 @@ def table_columns(sources: Sequence[Source]) -> dict[str, str]:
     return shown
 
 
-def table_rows(sources: Sequence[Source], page: Page, most_work: int) -> Iterator[Rows | int]:
+def table_rows(sources: Sequence[Listed], page: Page, most_work: int) -> Iterator[Rows | int]:
     """The rows of a page, source by source; after those of each step what it cost to find them, in cells."""
     for number, source in enumerate(sources):
         order = source.selector.order
@@ -78,14 +71,14 @@ def table_rows(sources: Sequence[Source], page: Page, most_work: int) -> Iterato
             yield source.selector.step_work
 
 
-def render_ndjson(sources: Sequence[Source], page: Page = WHOLE) -> Iterator[bytes]:
+def render_ndjson(sources: Sequence[Listed], page: Page = WHOLE) -> Iterator[bytes]:
     """A JSON object a line."""
     shown = table_columns(sources)
     renamed = {name: other for name, other in shown.items() if name != other}
     return joined((_ndjson(rows, renamed) for rows in table_rows(sources, page, PIECE_WORK)), PIECE_WORK)
 
 
-def render_csv(sources: Sequence[Source], page: Page = WHOLE) -> Iterator[bytes]:
+def render_csv(sources: Sequence[Listed], page: Page = WHOLE) -> Iterator[bytes]:
     """A header, and a line a row."""
     shown = table_columns(sources)
     header = _lines([[safe(name) for name in (*FIXED, *shown.values())]])

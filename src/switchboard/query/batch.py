@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from switchboard.api.answer import NO_STORE, VARY, Answer
-from switchboard.api.bodies import VALUE_BYTES, SharedBody
-from switchboard.errors import QueryError
+from switchboard.errors import ErrorKind, QueryError
 from switchboard.outputs.json import encode_json
 from switchboard.query.cells import find
-from switchboard.query.provenance import snapshot_headers
-from switchboard.query.reports import BatchEntry
+from switchboard.query.reports import STATUS_OF, BatchEntry
 from switchboard.query.requests import BatchCell, GetMetrics
+from switchboard.query.result import Result
 from switchboard.view.outage import no_live_snapshot
 from switchboard.view.view import Standing, View
 
@@ -27,10 +25,10 @@ _VALUES_A_WORK = 16
 """Values of one cell that are read together cost far less than single ones."""
 
 
-def get_metrics(view: View, now: float, query: GetMetrics) -> Answer:
+def get_metrics(view: View, now: float, query: GetMetrics) -> Result:
     """The cells in the order in which they were asked for; one that cannot be answered says why.
 
-    Raises QueryError 404 (source or snapshot), 410 or 503 where that holds for the whole batch.
+    Raises QueryError where it holds for the whole batch: NOT_FOUND (source or snapshot), GONE or UNAVAILABLE.
     """
     view.chosen(query.source)  # which must exist, though every cell may name another one
     everything = view.standing(now, pin=query.snapshot)
@@ -39,10 +37,12 @@ def get_metrics(view: View, now: float, query: GetMetrics) -> Answer:
         headed = _narrowed(view, everything, query.source)
     if not headed.live:
         raise no_live_snapshot(view, now, headed.missing)
-    headers = [NO_STORE, VARY, *snapshot_headers(headed.live, [source.header_name for source in headed.missing])]
-    # Shared with nobody: a body that is rendered in pieces, and sent when it is whole.
-    body = SharedBody(_pieces(view, now, query, everything), len(query.cells) * VALUE_BYTES)
-    return Answer(200, headers, body)
+    return Result(
+        pieces=_pieces(view, now, query, everything),
+        provenance=headed.provenance(),
+        bounded=True,
+        cells=len(query.cells),
+    )
 
 
 def _pieces(view: View, now: float, query: GetMetrics, everything: Standing) -> Iterator[bytes]:
@@ -61,7 +61,7 @@ def _pieces(view: View, now: float, query: GetMetrics, everything: Standing) -> 
                 standing = standings[name] = _narrowed(view, everything, name)
             entry, count = _found(view, now, standing, cell)
         except QueryError as error:
-            entry, count = BatchEntry(error=str(error), status=error.status), 0
+            entry, count = BatchEntry(error=str(error), status=STATUS_OF[error.kind]), 0
         entries.append(entry)
         values += count
         work += _CELL_WORK + count // _VALUES_A_WORK
@@ -73,7 +73,9 @@ def _pieces(view: View, now: float, query: GetMetrics, everything: Standing) -> 
     yield (begin + encode_json(entries)[1:-1] if entries else b"") + b"]\n"
 
 
-_TOO_LARGE = BatchEntry(error=f"the answer is too large: {MOST_VALUES} values stand before this one", status=413)
+_TOO_LARGE = BatchEntry(
+    error=f"the answer is too large: {MOST_VALUES} values stand before this one", status=STATUS_OF[ErrorKind.TOO_LARGE]
+)
 
 
 def _found(view: View, now: float, standing: Standing, cell: BatchCell) -> tuple[BatchEntry, int]:
@@ -84,10 +86,10 @@ def _found(view: View, now: float, standing: Standing, cell: BatchCell) -> tuple
 
 
 def _narrowed(view: View, standing: Standing, name: str | None) -> Standing:
-    """One source of several. Raises QueryError 404 if there is none of this name, or the query insists on others."""
+    """One source of several. Raises QueryError (NOT_FOUND) if it does not exist, or the query insists on others."""
     view.chosen(name)
     live = [each for each in standing.live if each.source.name == name]
     missing = [each for each in standing.missing if each.name == name]
     if not live and not missing:
-        raise QueryError(404, "source is none of those whose snapshots are asked for")
+        raise QueryError(ErrorKind.NOT_FOUND, "source is none of those whose snapshots are asked for")
     return Standing(live, missing, standing.until)

@@ -10,23 +10,24 @@ from typing import NamedTuple
 
 import msgspec
 
-from switchboard.api.answer import NO_STORE, VARY, Answer
-from switchboard.errors import QueryError
+from switchboard.errors import ErrorKind, QueryError
 from switchboard.moments import rfc3339
-from switchboard.outputs.json import encode_json
-from switchboard.query.provenance import data_headers, entity_tag, snapshot_headers, standing_for
 from switchboard.query.reports import CellReport
 from switchboard.query.requests import BatchCell, GetMetric
+from switchboard.query.result import Result
+from switchboard.query.standing import standing_for
+from switchboard.query.tags import content_tag
 from switchboard.selection.cells import find_cells, find_rows
 from switchboard.snapshot.cell import Cell
 from switchboard.snapshot.guid import canonical_guid
 from switchboard.snapshot.units import unit_of
 from switchboard.view.outage import uncertain_miss
-from switchboard.view.view import Live, Standing, View
+from switchboard.view.sources import Live
+from switchboard.view.view import Standing, View
 
 
 class Found(NamedTuple):
-    """What answers a query, and the sources that had any of it, those that count first first."""
+    """The value, and the sources it came from, in order of precedence."""
 
     value: Cell | dict[str, Cell]
     used: list[Live]
@@ -34,21 +35,21 @@ class Found(NamedTuple):
     """As the sources spell it."""
 
 
-def get_metric(view: View, now: float, query: GetMetric) -> Answer:
+def get_metric(view: View, now: float, query: GetMetric) -> Result:
     """One value, a number or the text of a label; for a switch with ports and no port asked for, an object by port.
 
-    With ``verbose`` each value is a CellReport. Raises QueryError 404 or 503.
+    With ``verbose`` each value is a CellReport. Raises QueryError: NOT_FOUND, GONE or UNAVAILABLE.
     """
     standing = standing_for(view, now, query)
     found = find(view, now, standing, query)
+    drawn_from = standing.provenance(found.used)
     if query.verbose:
-        headers = [NO_STORE, VARY, *snapshot_headers(found.used)]
-        return Answer(200, headers, encode_json(_report(now, query, found)))
-    return Answer(200, data_headers(standing, found.used), encode_json(found.value), etag=entity_tag(standing, query))
+        return Result(value=_report(now, query, found), provenance=drawn_from)
+    return Result(value=found.value, provenance=drawn_from, tag=content_tag(standing, query))
 
 
 def find(view: View, now: float, standing: Standing, asked: GetMetric | BatchCell) -> Found:
-    """The cells of one metric or label: one value, or values by port. Raises QueryError 404 or 503.
+    """The cells of one metric or label: one value, or values by port. Raises QueryError: NOT_FOUND or UNAVAILABLE.
 
     Where two sources have the same cell, that of the first one in ``standing`` counts.
     """
@@ -82,7 +83,7 @@ def find(view: View, now: float, standing: Standing, asked: GetMetric | BatchCel
         sentence = "metric does not exist"
     if standing.missing:
         raise uncertain_miss(view, now, sentence, standing.missing)
-    raise QueryError(404, sentence)
+    raise QueryError(ErrorKind.NOT_FOUND, sentence)
 
 
 def _report(now: float, query: GetMetric, found: Found) -> CellReport | dict[str, CellReport]:

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from switchboard.outputs.formats import DEFAULT_FORMAT
 from switchboard.outputs.json import encode_json
 from switchboard.query.requests import ListMetrics
 from switchboard.query.values import malformed
@@ -36,13 +37,13 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
 
 def encode_cursor(standing: Standing, query: ListMetrics, position: Position) -> str:
     """The cursor of the page of a query that begins at ``position``."""
-    snapshots = ",".join(f"{live.source.header_name}={live.loaded.id}" for live in standing.live)
+    snapshots = ",".join(f"{live.source.quoted_name}={live.loaded.id}" for live in standing.live)
     content = _encoder.encode(Cursor(snapshots, position))
     return _text(_checksum(content, query) + content)
 
 
 def decode_cursor(query: ListMetrics) -> Cursor | None:
-    """The cursor of a query, if it has one. Raises QueryError 400."""
+    """The cursor of a query, if it has one. Raises QueryError (MALFORMED)."""
     text = query.cursor
     if text is None:
         return None
@@ -63,8 +64,8 @@ def decode_cursor(query: ListMetrics) -> Cursor | None:
     return cursor
 
 
-def next_link(query: ListMetrics, cursor: str) -> str:
-    """The next page as a reference that is relative to this one's URL: it holds behind any proxy."""
+def next_query(query: ListMetrics, cursor: str) -> str:
+    """The next page as a reference that is relative to this one's URL: it is right behind any proxy."""
     pairs: list[tuple[str, str]] = []
     for name in query.__struct_fields__:
         value = getattr(query, name)
@@ -83,7 +84,7 @@ def _since(microseconds: int) -> str:
 
 
 def _checksum(content: bytes, query: ListMetrics) -> bytes:
-    same = msgspec.structs.replace(query, limit=None, cursor=None, snapshot=None, format=query.format or "json")
+    same = msgspec.structs.replace(query, limit=None, cursor=None, snapshot=None, format=query.format or DEFAULT_FORMAT)
     return blake2b(content + encode_json(same), digest_size=_CHECKSUM_BYTES).digest()
 
 

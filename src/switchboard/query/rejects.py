@@ -1,25 +1,27 @@
-"""What was wrong with the last body of a source, for the person who has to mend it: /telemetry/Rejects.
+"""What was wrong with the last body of a source, for the person who has to mend it.
 
-The answer tells when it was learned, so no cache may keep it and it has no entity tag.
+The report says how long ago that was, so no two are equal and none has a tag.
 """
 
 from __future__ import annotations
 
-from switchboard.api.answer import NO_STORE, VARY, Answer
-from switchboard.outputs.json import encode_json
 from switchboard.query.reports import RejectExample, RejectReport
 from switchboard.query.requests import Rejects
+from switchboard.query.result import Result
 from switchboard.reasons import explain
 from switchboard.view.outage import no_live_snapshot
-from switchboard.view.view import SourceView, View
+from switchboard.view.sources import SourceView
+from switchboard.view.view import View
 
 
-def list_rejects(view: View, now: float, query: Rejects) -> Answer:
-    """The report of one source, or of all. Raises QueryError 404 (source), 503 while the store has never answered."""
+def list_rejects(view: View, now: float, query: Rejects) -> Result:
+    """The report of one source, or of all.
+
+    Raises QueryError: NOT_FOUND (source), UNAVAILABLE while the store has never answered.
+    """
     if view.store_answered_at is None:
         raise no_live_snapshot(view, now, [])
-    reports = [_report(now, source) for source in view.chosen(query.source)]
-    return Answer(200, [NO_STORE, VARY], encode_json(reports) + b"\n")
+    return Result(value=[_report(now, source) for source in view.chosen(query.source)])
 
 
 def _report(now: float, source: SourceView) -> RejectReport:

@@ -5,8 +5,18 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from switchboard.errors import ErrorKind
 from switchboard.model import Reject, State
 from switchboard.snapshot.cell import Cell
+
+STATUS_OF = {
+    ErrorKind.MALFORMED: 400,
+    ErrorKind.NOT_FOUND: 404,
+    ErrorKind.GONE: 410,
+    ErrorKind.TOO_LARGE: 413,
+    ErrorKind.UNAVAILABLE: 503,
+}
+"""The number by which a report names an error: HTTP's, because a client knows it from the answers to single queries."""
 
 
 class CellReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,30 +1,31 @@
-"""Queries as they stand in a URL: one struct per endpoint, and the parser that both doors use.
+"""What can be asked: one struct per query, with the meaning of every parameter.
 
-A parameter that is unknown, empty, malformed or given twice is refused with 400: a mistyped name must never silently
-widen an answer.
+A query says by its bases what it is, beside what it asks for: of snapshots that can be chosen (``Pinned``), answered
+page by page (``Paged``), in a format that can be chosen (``Formatted``). A base has no fields of its own: msgspec takes
+fields from one base only, and the fields of a query stand in the order in which they are documented.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from switchboard.outputs.formats import Format
+from switchboard.outputs.formats import FormatName
 from switchboard.selection.conditions import MOST_CONDITIONS, PATTERN
 
-Source = Annotated[str | None, Meta(description="ask this source only")]
+SourceName = Annotated[str | None, Meta(description="ask this source only")]
 _SNAPSHOT = "^([^,=]+|[^,=]+=[^,=]+(,[^,=]+=[^,=]+)*)$"
-Snapshot = Annotated[
+SnapshotIds = Annotated[
     str | None,
     Meta(
         description="answer from exactly this snapshot, the X-Snapshot-Id of an earlier answer; 410 once it is gone",
         extra_json_schema={"type": "string", "pattern": _SNAPSHOT},
     ),
 ]
-FormatName = Annotated[
-    Format | None, Meta(description="form of the answer; goes before the Accept header, and is json without either")
+ChosenFormat = Annotated[
+    FormatName | None, Meta(description="form of the answer; goes before the Accept header, and is json without either")
 ]
 
 Order = Literal["desc", "asc"]
@@ -42,20 +43,43 @@ DEFAULT_LIMIT = 1_000
 _PATTERNS = "* is any text, ? any character, and a name that exists as it is written is that name"
 
 
-class GetMetric(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Pinned(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A query that is answered from snapshots, of one source or of all, the current ones or those that it names."""
+
+    if TYPE_CHECKING:
+        source: str | None
+        snapshot: str | None
+
+
+class Paged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A query of a list that may be answered page by page."""
+
+    if TYPE_CHECKING:
+        limit: int | None
+        cursor: str | None
+
+
+class Formatted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A query whose answer has a format that can be chosen."""
+
+    if TYPE_CHECKING:
+        format: FormatName | None
+
+
+class GetMetric(Pinned, frozen=True, kw_only=True, omit_defaults=True):
     """One metric or label of one switch."""
 
     switch_id: Annotated[str, Meta(description="the switch; a GUID in any spelling")]
     metric: Annotated[str, Meta(description="a numeric column of the source (a metric), or a text column (a label)")]
     port: Annotated[str | None, Meta(description="the port; without it, a switch with ports answers for all")] = None
-    source: Source = None
-    snapshot: Snapshot = None
+    source: SourceName = None
+    snapshot: SnapshotIds = None
     verbose: Annotated[
         bool, Meta(description="value, unit, time, age, state, source and labels, in place of the value")
     ] = False
 
 
-class ListMetrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ListMetrics(Pinned, Paged, Formatted, frozen=True, kw_only=True, omit_defaults=True):
     """All metrics of all switches, or those that the parameters choose."""
 
     switch_id: Annotated[
@@ -81,8 +105,8 @@ class ListMetrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
             "then all have to be met",
         ),
     ] = ()
-    source: Source = None
-    snapshot: Snapshot = None
+    source: SourceName = None
+    snapshot: SnapshotIds = None
     since: Annotated[
         int | None,
         Meta(
@@ -109,7 +133,7 @@ class ListMetrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
             f"snapshot, or 410 once that is gone; {DEFAULT_LIMIT} rows unless limit says otherwise",
         ),
     ] = None
-    format: FormatName = None
+    format: ChosenFormat = None
 
 
 class BatchCell(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -121,7 +145,7 @@ class BatchCell(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, f
     source: Annotated[_Text | None, Meta(description="ask this source only, whatever the batch says")] = None
 
 
-class GetMetrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class GetMetrics(Pinned, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Many cells at once, all from one snapshot of each source.
 
     A cell that cannot be answered says why, with the status that GetMetric would have; the others are answered.
@@ -131,14 +155,14 @@ class GetMetrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
         tuple[BatchCell, ...],
         Meta(description="the cells, answered in this order", min_length=1, max_length=MOST_CELLS),
     ]
-    source: Source = None
+    source: SourceName = None
     snapshot: Annotated[
         Annotated[str, Meta(pattern=_SNAPSHOT)] | None,
         Meta(description="answer from exactly these snapshots, the X-Snapshot-Id of an earlier answer"),
     ] = None
 
 
-class TopMetrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class TopMetrics(Pinned, frozen=True, kw_only=True, omit_defaults=True):
     """The rows of the fabric with the highest or lowest values of a metric.
 
     Rows without a value are left out; equal values stand in the order in which the sources list their rows.
@@ -151,21 +175,21 @@ class TopMetrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         tuple[str, ...], Meta(description="rank only these switches; a GUID in any spelling; may be repeated")
     ] = ()
     port: Annotated[tuple[str, ...], Meta(description="rank only these ports; may be repeated")] = ()
-    source: Source = None
-    snapshot: Snapshot = None
+    source: SourceName = None
+    snapshot: SnapshotIds = None
 
 
-class ListSwitches(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ListSwitches(Pinned, frozen=True, kw_only=True, omit_defaults=True):
     """The switches that can be asked for."""
 
-    source: Source = None
-    snapshot: Snapshot = None
+    source: SourceName = None
+    snapshot: SnapshotIds = None
 
 
 class Rejects(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What could not be used of the last body of each source."""
 
-    source: Source = None
+    source: SourceName = None
 
 
 class ListSources(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

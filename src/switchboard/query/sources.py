@@ -1,46 +1,47 @@
-"""What there is to say about sources and the store: /telemetry/ListSources and /ready.
+"""What there is to say about the sources and the store: ListSources, and whether queries can be answered.
 
-These answers contain ages, so no cache may keep them and they have no entity tag.
+The reports have ages in them, so no two are equal and none has a tag.
 """
 
 from __future__ import annotations
 
 import math
 
-from switchboard.api.answer import NO_STORE, VARY, Answer, Headers
-from switchboard.outputs.json import encode_json
-from switchboard.query.provenance import snapshot_headers
 from switchboard.query.reports import AttemptReport, Readiness, SourceReady, SourceReport, StoreReady
 from switchboard.query.requests import ListSources
+from switchboard.query.result import Result
 from switchboard.view.outage import RETRY_SECONDS, describe, no_live_snapshot, old_data, retry_after, store_unreachable
-from switchboard.view.view import SourceView, View
+from switchboard.view.sources import SourceView
+from switchboard.view.view import View
 
 
-def list_sources(view: View, now: float, query: ListSources) -> Answer:
-    """All sources. Raises QueryError 503 while the store has never answered."""
+def list_sources(view: View, now: float, query: ListSources) -> Result:
+    """All sources. Raises QueryError (UNAVAILABLE) while the store has never answered."""
     if view.store_answered_at is None:
         raise no_live_snapshot(view, now, [])
-    live = view.standing(now).live
-    headers: Headers = [NO_STORE, VARY, *(snapshot_headers(live) if live else [])]
-    return Answer(200, headers, encode_json([_report(view, now, source) for source in view.sources]) + b"\n")
+    standing = view.standing(now)
+    return Result(
+        value=[_report(view, now, source) for source in view.sources],
+        provenance=standing.provenance(standing.live) if standing.live else None,
+    )
 
 
-def ready(view: View, now: float, query: None) -> Answer:
-    """200 while any source can answer, else 503; and 503 from the moment this process is told to stop."""
+def readiness(view: View, now: float) -> Readiness:
+    """Ready while any source can answer, until this process is told to stop."""
     sources = {source.name: _source_ready(view, now, source) for source in view.sources}
     trouble = store_unreachable(view, now)
     can_answer = any(source.ready for source in sources.values()) and not view.stopping
-    readiness = Readiness(
+    return Readiness(
         ready=can_answer,
         stopping=view.stopping,
         store=StoreReady(ready=not trouble, trouble=trouble or None),
         sources=sources,
     )
-    headers: Headers = [NO_STORE, VARY]
-    if not can_answer:
-        seconds = RETRY_SECONDS if view.stopping else retry_after(now, view.sources)
-        headers.append((b"retry-after", str(seconds).encode()))
-    return Answer(200 if can_answer else 503, headers, encode_json(readiness) + b"\n")
+
+
+def ready_in_seconds(view: View, now: float) -> int:
+    """When it is worth asking again whether queries can be answered."""
+    return RETRY_SECONDS if view.stopping else retry_after(now, view.sources)
 
 
 def _source_ready(view: View, now: float, source: SourceView) -> SourceReady:
@@ -69,7 +70,7 @@ def _report(view: View, now: float, source: SourceView) -> SourceReport:
         interval_seconds=source.interval_seconds,
         ttl_seconds=None if manifest is None else manifest.ttl_ms / 1000,
         snapshot=None if loaded is None else loaded.id,
-        timestamp=None if loaded is None else loaded.timestamp,
+        timestamp=None if loaded is None else loaded.newest,
         age_seconds=None if loaded is None else round(now - source.confirmed_at, 3),
         data_age_seconds=None if loaded is None else source.data_age(now),
         max_data_age_seconds=None if loaded is None or source.most_data_age == math.inf else source.most_data_age,

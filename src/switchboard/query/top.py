@@ -6,44 +6,45 @@ from collections.abc import Collection, Iterator, Sequence
 from heapq import merge
 from itertools import repeat
 
-from switchboard.api.answer import Answer
-from switchboard.errors import QueryError
+from switchboard.errors import ErrorKind, QueryError
 from switchboard.moments import rfc3339
 from switchboard.outputs.json import encode_json
-from switchboard.query.provenance import data_headers, entity_tag, standing_for
 from switchboard.query.reports import TopEntry
 from switchboard.query.requests import TopMetrics
+from switchboard.query.result import Result
+from switchboard.query.standing import standing_for
+from switchboard.query.tags import content_tag
 from switchboard.query.values import malformed
 from switchboard.selection.cells import Row, find_row
 from switchboard.selection.rank import Ranked, Selection
 from switchboard.snapshot.guid import known_spelling
 from switchboard.view.outage import uncertain_miss
-from switchboard.view.view import Live, Standing, View
+from switchboard.view.sources import Live
+from switchboard.view.view import Standing, View
 
 _PIECE_ROWS = 64
 """Rows after which a piece ends: each is looked up in all sources, which takes some 5 µs."""
-_ENTRY_VALUES = 5
+_ENTRY_CELLS = 5
 
 
-def top_metrics(view: View, now: float, query: TopMetrics) -> Answer:
+def top_metrics(view: View, now: float, query: TopMetrics) -> Result:
     """The rows with the highest or lowest values of a metric, in order. That there are any is known at once.
 
-    Raises QueryError 404 or 503, and 400 for a label.
+    Raises QueryError: NOT_FOUND, GONE, UNAVAILABLE, and MALFORMED for a label.
     """
     standing = standing_for(view, now, query)
     selections = _selections(standing.live, query)
     miss = _miss(list(selections.values()), query)
     if miss is not None:
-        if standing.missing and miss.status == 404:
+        if standing.missing and miss.kind is ErrorKind.NOT_FOUND:
             raise uncertain_miss(view, now, str(miss), standing.missing)
         raise miss
-    return Answer(
-        200,
-        data_headers(standing),
-        _pieces(standing, selections, query),
-        etag=entity_tag(standing, query),
+    return Result(
+        pieces=_pieces(standing, selections, query),
+        provenance=standing.provenance(),
+        tag=content_tag(standing, query),
         shared=True,
-        values=query.n * _ENTRY_VALUES,
+        cells=query.n * _ENTRY_CELLS,
     )
 
 
@@ -63,7 +64,7 @@ def _selections(lives: Sequence[Live], query: TopMetrics) -> dict[int, Selection
 def _miss(selections: Sequence[Selection], query: TopMetrics) -> QueryError | None:
     """Why there is nothing to rank, if that is so."""
     if not selections:
-        return QueryError(404, "switch_id does not exist")
+        return QueryError(ErrorKind.NOT_FOUND, "switch_id does not exist")
     ports = label = False
     for selection in selections:
         found = selection.look(query.metric)
@@ -72,10 +73,10 @@ def _miss(selections: Sequence[Selection], query: TopMetrics) -> QueryError | No
         ports |= found.port
         label |= found.label
     if query.port and not ports:
-        return QueryError(404, "port does not exist")
+        return QueryError(ErrorKind.NOT_FOUND, "port does not exist")
     if label:
         return malformed("metric", query.metric, "is a label: only numbers can be ranked")
-    return QueryError(404, "metric does not exist")
+    return QueryError(ErrorKind.NOT_FOUND, "metric does not exist")
 
 
 def _pieces(standing: Standing, selections: dict[int, Selection], query: TopMetrics) -> Iterator[bytes]:

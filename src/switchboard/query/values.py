@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from switchboard.errors import QueryError
+from switchboard.errors import ErrorKind, QueryError
 from switchboard.selection.conditions import BadCondition, parse_condition, spelled
 
 
 def parse_since(name: str, text: str) -> int:
-    """A moment as microseconds since the epoch, rounded down. Raises QueryError 400.
+    """A moment as microseconds since the epoch, rounded down. Raises QueryError (MALFORMED).
 
     A number up to 1e11 counts seconds (until the year 5138), a larger one up to 1e14 milliseconds.
     """
@@ -39,7 +39,7 @@ def parse_since(name: str, text: str) -> int:
 
 
 def parse_where(name: str, text: str) -> str:
-    """A condition in the spelling that all of its spellings share. Raises QueryError 400."""
+    """A condition in the spelling that all of its spellings share. Raises QueryError (MALFORMED)."""
     try:
         return spelled(parse_condition(text))
     except BadCondition as error:
@@ -51,7 +51,7 @@ _NUMBER = re.compile(r"([0-9]{1,40})(?:\.([0-9]{0,40}))?")
 _RFC_3339 = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,40}))?([Zz]|[-+ ][0-9]{2}:[0-9]{2})?"
 )
-_SHOWN_CHARACTERS = 60
+_MOST_SHOWN_CHARACTERS = 60
 
 
 def _digits(fraction: str, digits: int) -> int:
@@ -59,11 +59,11 @@ def _digits(fraction: str, digits: int) -> int:
 
 
 def malformed(name: str, text: str, reason: str) -> QueryError:
-    """400 for a parameter that cannot be read; ``reason`` goes on where the text ends."""
-    return QueryError(400, f"Malformed {name} parameter: {_shown(text)} {reason}")
+    """The error for a parameter that cannot be read; ``reason`` continues the sentence after the text."""
+    return QueryError(ErrorKind.MALFORMED, f"Malformed {name} parameter: {shown(text)} {reason}")
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """Text of a client as a sentence may repeat it: printable and short."""
-    printable = "".join(character if character.isprintable() else "?" for character in text[:_SHOWN_CHARACTERS])
-    return printable if len(text) <= _SHOWN_CHARACTERS else f"{printable}…"
+    printable = "".join(character if character.isprintable() else "?" for character in text[:_MOST_SHOWN_CHARACTERS])
+    return printable if len(text) <= _MOST_SHOWN_CHARACTERS else f"{printable}…"

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from switchboard.selection.conditions import Condition
 from switchboard.selection.globs import Names
-from switchboard.selection.where import MET, Verdicts
+from switchboard.selection.where import MET, Verdicts, verdicts
 from switchboard.snapshot.arrays import IntArray, Mask
 from switchboard.snapshot.block import PORT, TIME, Block
 from switchboard.snapshot.order import STEP_ROWS, order_of
@@ -84,7 +84,7 @@ class Selector:
         """What it costs to tell whether a row is taken, in cells of 0.1 µs."""
         self.step_work = _STEP_WORK + min(STEP_ROWS, self.order.rows) * (choice.row_work - 1)
         """What it costs to find the rows of a step, in cells of 0.1 µs."""
-        self._choice = choice
+        self.choice = choice
         self._columns: dict[int, Columns] = {}
         self._takes: dict[int, Mask | None] = {}
         self._has: dict[int, Mask | None] = {}
@@ -102,7 +102,7 @@ class Selector:
         """Which columns of a block are listed: labels first, both in the order of the block."""
         known = self._columns.get(id(block.metrics))
         if known is None:
-            wanted = self._choice.metrics
+            wanted = self.choice.metrics
             if wanted is None:
                 labels, metrics = [], list(block.metrics)
             else:
@@ -138,9 +138,9 @@ class Selector:
             ordinals = step.taken
             taken = self._mask(ordinals)
             ordinals = ordinals if taken is None else ordinals[taken]
-            if self._choice.where:
+            if self.choice.where:
                 ordinals = ordinals[(self.verdicts(ordinals) == MET).all(axis=0)]
-            if self._choice.metrics is not None:
+            if self.choice.metrics is not None:
                 ordinals = ordinals[self.has(ordinals)]
             found_step = step._replace(taken=ordinals)
             if remember:
@@ -186,12 +186,12 @@ class Selector:
 
     def verdicts(self, ordinals: IntArray) -> Verdicts:
         """What rows say about the conditions: one line a condition, one column a row."""
-        result = np.zeros((len(self._choice.where), len(ordinals)), np.uint8)
+        result = np.zeros((len(self.choice.where), len(ordinals)), np.uint8)
         for block, rows, at in self.order.segments(ordinals):
             if id(block) not in self._verdicts:
-                self._verdicts[id(block)] = [_verdicts(condition, block) for condition in self._choice.where]
-            for line, verdicts in enumerate(self._verdicts[id(block)]):
-                result[line, at : at + len(rows)] = verdicts[rows]
+                self._verdicts[id(block)] = [_verdicts(condition, block) for condition in self.choice.where]
+            for line, of_block in enumerate(self._verdicts[id(block)]):
+                result[line, at : at + len(rows)] = of_block[rows]
         return result
 
     def _candidates(self, start: int) -> Iterator[Step]:
@@ -218,7 +218,7 @@ class Selector:
         first, end = int(ordinals[0]), int(ordinals[-1]) + 1
         repeated = self._repeated(ordinals, first, end)
         result = None if repeated is None else ~repeated
-        if self._since_us is None and self._choice.ports is None:
+        if self._since_us is None and self.choice.ports is None:
             return result
         result = np.ones(len(ordinals), bool) if result is None else result
         for block, rows, at in self.order.segments(ordinals):
@@ -260,7 +260,7 @@ class Selector:
 
     def _taken_of(self, block: Block) -> Mask | None:
         taken: Mask | None = None
-        ports = self._choice.ports
+        ports = self.choice.ports
         if ports is not None:
             column = block.rows.column(PORT)
             taken = ports.mask(column) if block.has_ports else np.zeros(len(column), bool)
@@ -284,6 +284,13 @@ class Selector:
         return result
 
 
+class Listed(NamedTuple):
+    """A source in a list: its name, and what is taken of its snapshot."""
+
+    name: str
+    selector: Selector
+
+
 def ranges(starts: IntArray, ends: IntArray) -> IntArray:
     """All numbers from each start to its end, one range after the other."""
     lengths = ends - starts
@@ -295,4 +302,4 @@ def _verdicts(condition: Condition, block: Block) -> Verdicts:
     position = block.column_of(condition.metric)
     if position is None:
         return np.zeros(block.rows.num_rows, np.uint8)
-    return condition.verdicts(block.rows.column(position))
+    return verdicts(condition, block.rows.column(position))

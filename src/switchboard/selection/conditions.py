@@ -1,17 +1,18 @@
-"""TODO"""
+"""The text of a condition that rows have to meet: ``METRIC OP VALUE``, as in ``packet_errors>100``.
+
+    METRIC   name of a metric or label, without < > = ! in it
+    OP       one of > >= < <= = !=
+    VALUE    a decimal number for all of them; for = and != it may be any text, which labels are compared with
+
+Blanks around the operator do not count. ``where.py`` says which cells meet a condition.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import ROUND_FLOOR, Decimal
+from decimal import Decimal
 from functools import lru_cache
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from switchboard.selection.where import _KERNELS, _OPERATORS, _RANGES, Verdicts, _always, _truths
 
 MOST_CONDITIONS = 16
 """Conditions in one query."""
@@ -25,7 +26,7 @@ _NUMBER = re.compile(_DECIMAL)
 
 
 class BadCondition(ValueError):
-    """A text that is no condition; its text says on where the sentence `Malformed where parameter: TEXT …` ends."""
+    """The text is not a condition. ``str(error)`` is the second half of the client's message, after the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,38 +42,6 @@ class Condition:
     def orders(self) -> bool:
         """Whether it needs numbers."""
         return self.op not in {"=", "!="}
-
-    def verdicts(self, column: pa.Array) -> Verdicts:
-        """MISSING, UNMET or MET for every cell of a column of a block."""
-        if pa.types.is_string(column.type):
-            there = pc.and_kleene(column.is_valid(), pc.not_equal(column, ""))
-            met = self._label(column)
-        else:
-            there = column.is_valid()
-            met = self._double(column) if pa.types.is_floating(column.type) else self._integer(column)
-        result: Verdicts = _truths(there).view(np.uint8)
-        return result if met is None else result + (result & _truths(met).view(np.uint8))
-
-    def _label(self, column: pa.Array) -> pa.Array | None:
-        return None if self.orders else _KERNELS[self.op](column, self.value)
-
-    def _double(self, column: pa.Array) -> pa.Array | None:
-        if self.number is None:
-            return _always(column, self.op == "!=")
-        return _KERNELS[self.op](column, pa.scalar(float(self.number), column.type))
-
-    def _integer(self, column: pa.Array) -> pa.Array | None:
-        if self.number is None:
-            return _always(column, self.op == "!=")
-        op, whole = self.op, int(self.number.to_integral_value(ROUND_FLOOR))
-        if whole != self.number:  # between two integers
-            if op in {"=", "!="}:
-                return _always(column, op == "!=")
-            op = {">=": ">", "<": "<="}.get(op, op)
-        low, high = _RANGES[column.type]
-        if not low <= whole <= high:
-            return _always(column, bool(_OPERATORS[op](low if whole < low else high, whole)))
-        return _KERNELS[op](column, pa.scalar(whole, column.type))
 
 
 @lru_cache(256)
@@ -95,5 +64,5 @@ def parse_condition(text: str) -> Condition:
 
 
 def spelled(condition: Condition) -> str:
-    """A condition in the spelling that all of its spellings share."""
+    """The canonical text of a condition: equal conditions have equal texts."""
     return f"{condition.metric}{condition.op}{condition.value}"

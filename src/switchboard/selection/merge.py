@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from switchboard.selection.choose import Choice, Selector
-from switchboard.selection.pages import MOST_IDLE_WORK, WHOLE, Page, Position
+from switchboard.selection.pages import MOST_IDLE_WORK, WHOLE, Page, Position, page_end
 from switchboard.selection.where import MET, MISSING
 from switchboard.snapshot.arrays import IntArray, slice_or_take
 from switchboard.snapshot.block import PORT
@@ -67,8 +67,11 @@ def merged_steps(selectors: Sequence[Selector], choice: Choice, page: Page = WHO
                 break
 
 
-def merged_end(selectors: Sequence[Selector], choice: Choice, start: Position, limit: int) -> Position | None:
-    """What ``page_end`` is for the rows of one snapshot after the other, for rows that are put together."""
+def merged_page_end(selectors: Sequence[Selector], start: Position, limit: int) -> Position | None:
+    """Where a page ends of rows that are put together: as ``page_end`` says. ``selectors``: at least one."""
+    if sum(not selector.hopeless for selector in selectors) == 1:
+        return page_end(selectors, start, limit)
+    choice = selectors[0].choice
     left, idle = limit, 0
     row_work = MERGE_WORK + sum(selector.row_work for selector in selectors)
     for merged in merged_steps(selectors, choice, Page(start, None)):

@@ -1,17 +1,14 @@
-"""Conditions that a row has to meet: ``METRIC OP VALUE``, as in ``packet_errors>100`` or ``state!=Active``.
+"""Which cells of a column meet a condition.
 
-    METRIC   name of a metric or label, without < > = ! in it
-    OP       one of > >= < <= = !=
-    VALUE    a decimal number for all of them; for = and != it may be any text, which labels are compared with
-
-Blanks around the operator do not count. A missing cell meets no condition, not even ``!=``. Integers are compared as
-integers, however large, and doubles with the double that is nearest to VALUE, as they were read themselves. A label is
-compared as text, and meets neither ``>`` nor ``<``; a number never equals a text.
+A missing cell meets no condition, not even ``!=``. Integers are compared as integers, however large; doubles are
+compared with the double that is nearest to the condition's value, because the parser rounded them in the same way. A
+label is compared as text, and meets neither ``>`` nor ``<``. A number never equals a text.
 """
 
 from __future__ import annotations
 
 import operator
+from decimal import ROUND_FLOOR
 from typing import Any
 
 import numpy as np
@@ -19,8 +16,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from switchboard.selection.conditions import Condition
+
 MISSING, UNMET, MET = 0, 1, 2
-"""What a row has to say about a condition."""
+"""What a cell says about a condition."""
 
 Verdicts = npt.NDArray[np.uint8]
 _OPERATORS = {
@@ -34,6 +33,38 @@ _RANGES = {
     pa.int64(): (-(2**63), 2**63 - 1),
     pa.uint64(): (0, 2**64 - 1),
 }
+
+
+def verdicts(condition: Condition, column: pa.Array) -> Verdicts:
+    """MISSING, UNMET or MET for every cell of a column of a block."""
+    if pa.types.is_string(column.type):
+        present = pc.and_kleene(column.is_valid(), pc.not_equal(column, ""))
+        met = None if condition.orders else _KERNELS[condition.op](column, condition.value)
+    else:
+        present = column.is_valid()
+        met = _double(condition, column) if pa.types.is_floating(column.type) else _integer(condition, column)
+    result: Verdicts = _truths(present).view(np.uint8)
+    return result if met is None else result + (result & _truths(met).view(np.uint8))
+
+
+def _double(condition: Condition, column: pa.Array) -> pa.Array | None:
+    if condition.number is None:
+        return _always(column, condition.op == "!=")
+    return _KERNELS[condition.op](column, pa.scalar(float(condition.number), column.type))
+
+
+def _integer(condition: Condition, column: pa.Array) -> pa.Array | None:
+    if condition.number is None:
+        return _always(column, condition.op == "!=")
+    op, whole = condition.op, int(condition.number.to_integral_value(ROUND_FLOOR))
+    if whole != condition.number:  # between two integers
+        if op in {"=", "!="}:
+            return _always(column, op == "!=")
+        op = {">=": ">", "<": "<="}.get(op, op)
+    low, high = _RANGES[column.type]
+    if not low <= whole <= high:
+        return _always(column, bool(_OPERATORS[op](low if whole < low else high, whole)))
+    return _KERNELS[op](column, pa.scalar(whole, column.type))
 
 
 def _truths(values: pa.Array) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from switchboard.view.view import Loaded, SourceView
+from switchboard.view.sources import Loaded, SourceView
 
 MOST_KEPT = 8
 """Snapshots kept of one source; three are alive at a time where the TTL is three intervals."""

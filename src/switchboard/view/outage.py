@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from switchboard.errors import QueryError
+from switchboard.errors import ErrorKind, QueryError
 from switchboard.model import Outcome
 from switchboard.moments import in_words
+from switchboard.view.sources import SourceView
 from switchboard.view.state import STORE_SILENCE_SECONDS
-from switchboard.view.view import SourceView, View
+from switchboard.view.view import View
 
 RETRY_SECONDS = 2
 """When to ask again where nothing says when the next scrape will be."""
@@ -19,14 +20,16 @@ _SOURCES_NAMED = 3
 def no_live_snapshot(view: View, now: float, missing: Sequence[SourceView]) -> QueryError:
     """503 for a query that no source can answer."""
     if not missing:
-        return QueryError(503, f"No snapshot yet: {_nobody(view)}", retry_after_seconds=RETRY_SECONDS)
-    return QueryError(503, describe(view, now, missing), retry_after_seconds=retry_after(now, missing))
+        return QueryError(ErrorKind.UNAVAILABLE, f"No snapshot yet: {_nobody(view)}", retry_after_seconds=RETRY_SECONDS)
+    return QueryError(
+        ErrorKind.UNAVAILABLE, describe(view, now, missing), retry_after_seconds=retry_after(now, missing)
+    )
 
 
 def uncertain_miss(view: View, now: float, sentence: str, missing: Sequence[SourceView]) -> QueryError:
     """503 for a cell that no live source has, while a source that might have it cannot be asked."""
     return QueryError(
-        503,
+        ErrorKind.UNAVAILABLE,
         f"Not found, but not all sources could be asked ({sentence} in the others). {describe(view, now, missing)}",
         retry_after_seconds=retry_after(now, missing),
     )

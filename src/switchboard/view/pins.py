@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from switchboard.errors import QueryError
+from switchboard.errors import ErrorKind, QueryError
 
 Pins = tuple[tuple[str | None, str], ...]
 """Source (None: whichever has it) and snapshot, both percent-encoded as headers have them."""
@@ -21,20 +21,22 @@ class UnknownSnapshot(QueryError):
     def __init__(self, snapshot: str, known: Iterable[str]) -> None:
         began = _began_ms(snapshot)
         if began is not None and any(began <= (_began_ms(each) or -1) for each in known):
-            super().__init__(410, "snapshot is gone: ask without snapshot= for the current one")
+            super().__init__(ErrorKind.GONE, "snapshot is gone: ask without snapshot= for the current one")
         else:
-            super().__init__(404, "snapshot does not exist", retry_after_seconds=RETRY_SECONDS)
+            super().__init__(ErrorKind.NOT_FOUND, "snapshot does not exist", retry_after_seconds=RETRY_SECONDS)
 
 
 def parse_pins(text: str) -> Pins:
-    """Read the value of ``snapshot=``. Raises QueryError 400 where a source is, or may be, named twice."""
+    """Read the value of ``snapshot=``. Raises QueryError (MALFORMED) where a source is, or may be, named twice."""
     pins = []
     for part in text.split(","):
         source, named, snapshot = part.rpartition("=")
         pins.append((source if named else None, snapshot))
     sources = {source for source, _ in pins}
     if len(sources) < len(pins) or (None in sources and len(pins) > 1):
-        raise QueryError(400, "Malformed snapshot parameter: write ID, or SOURCE=ID,SOURCE=ID with each source once")
+        raise QueryError(
+            ErrorKind.MALFORMED, "Malformed snapshot parameter: write ID, or SOURCE=ID,SOURCE=ID with each source once"
+        )
     return tuple(pins)
 
 

@@ -19,17 +19,16 @@ from typing import Any, Protocol
 
 import structlog
 
-from switchboard.api import metrics
-from switchboard.api.bodies import MOST_WARMED, BodyTable
-from switchboard.api.warm import FIRST_ASKED, warm
 from switchboard.clocks import boottime
 from switchboard.errors import FormatTooNew, SnapshotGone, StoreError, StoreUnavailable
 from switchboard.log import ChangeLog
 from switchboard.model import Manifest, SourceStatus, State
+from switchboard.view.hooks import Hooks
 from switchboard.view.keep import outlived
 from switchboard.view.load import BlockStore, Retired, load_snapshot
 from switchboard.view.outage import reason
-from switchboard.view.view import Loaded, SourceView, View
+from switchboard.view.sources import Loaded, SourceView
+from switchboard.view.view import View
 from switchboard.view.watched import UNSAID, Pointer, Watched, sentence
 
 POLL_SECONDS = 0.5
@@ -77,7 +76,7 @@ class Watcher:
 
     ``clock`` counts seconds, and also while the machine sleeps. ``keep_bytes`` bounds the replaced snapshots that are
     kept while they live, and with them the one that is being loaded: keeping them costs no more memory than a swap
-    does. ``on_first_load`` is called once, when the first snapshot is in the view.
+    does. ``hooks`` are told what happens.
     """
 
     def __init__(
@@ -87,14 +86,14 @@ class Watcher:
         clock: Callable[[], float] = boottime,
         poll_seconds: float = POLL_SECONDS,
         keep_bytes: int = KEEP_BYTES,
-        on_first_load: Callable[[], object] = lambda: None,
+        hooks: Hooks | None = None,
     ) -> None:
         self.view = View()
         self.clock = clock
         self._store = store
         self._poll_seconds = poll_seconds
         self._keep_bytes = keep_bytes
-        self._on_first_load: Callable[[], object] | None = on_first_load
+        self._hooks = Hooks() if hooks is None else hooks
         self._watched: dict[str, Watched] = {}
         self._retired: list[Retired] = []
         self._listing: asyncio.Task[None] | None = None
@@ -158,7 +157,7 @@ class Watcher:
         trouble = self._unlisted or unanswered
         if trouble is not None:
             expected = isinstance(trouble, StoreError)
-            metrics.STORE_FAILURES.inc()
+            self._hooks.poll_failed()
             self._changes.failed(
                 "store failed",
                 "store",
@@ -202,7 +201,7 @@ class Watcher:
         """Watch these sources in this order, and those that are not listed any more until their snapshots expire."""
         now = self.clock()
         known = self._watched
-        self._watched = {name: known.get(name, Watched(SourceView(name=name))) for name in names}
+        self._watched = {name: known.get(name) or Watched(SourceView(name=name), self._hooks) for name in names}
         for name, watched in known.items():
             if name in self._watched:
                 continue
@@ -210,7 +209,7 @@ class Watcher:
                 self._watched[name] = watched
             else:
                 self._retire(watched)
-                metrics.forget_source(name)
+                self._hooks.forgotten(name)
 
     async def _ask_source(self, watched: Watched) -> None:
         """Ask for the pointer and the status of one source. What is wrong with its keys is its own trouble only."""
@@ -274,8 +273,7 @@ class Watcher:
             self._load_failed(watched, manifest, error)
             return
         seconds = time.perf_counter() - began
-        metrics.LOADS.labels(manifest.source, "ok").inc()
-        metrics.LOAD_SECONDS.observe(seconds)
+        self._hooks.loaded(manifest.source, seconds)
         self._changes.recovered("load recovered", f"load {manifest.source}", source=manifest.source)
         log.debug("snapshot loaded", source=manifest.source, snapshot=loaded.id, rows=manifest.rows, seconds=seconds)
         if watched.pointer is not None and watched.shows(watched.pointer.manifest.snapshot):
@@ -289,7 +287,7 @@ class Watcher:
         watched.failed_snapshot = manifest.snapshot
         watched.retry_at = self.clock() + min(MOST_RETRY_SECONDS, self._poll_seconds * 2 ** min(watched.failures, 10))
         watched.view = replace(watched.view, trouble=f"snapshot {manifest.snapshot} could not be loaded: {told}")
-        metrics.LOADS.labels(manifest.source, "failed").inc()
+        self._hooks.load_failed(manifest.source)
         self._changes.failed(
             "load failed",
             f"load {manifest.source}",
@@ -303,24 +301,12 @@ class Watcher:
 
     async def _swap(self, watched: Watched, pointer: Pointer, loaded: Loaded) -> None:
         """Show a snapshot in place of the previous one, with the deadlines that were last read for it."""
-        bodies = await self._warmed(watched.shown(pointer, loaded))
-        watched.view = watched.shown(pointer, loaded)
-        watched.failures, watched.failed_snapshot = 0, ""
-        self._publish(bodies=bodies)
-        if self._on_first_load is not None:
-            self._on_first_load()
-            self._on_first_load = None
-
-    async def _warmed(self, shown: SourceView) -> BodyTable:
-        """A table for the view as it will be with ``shown``, with the bodies in it that were last asked for."""
+        shown = watched.shown(pointer, loaded)
         sources = [shown if source.name == shown.name else source for source in self.view.sources]
-        view = replace(self.view, sources=tuple(sources), bodies=BodyTable())
-        first = self._on_first_load is not None
-        try:
-            await warm(view, self.clock(), FIRST_ASKED if first else self.view.bodies.last_asked(MOST_WARMED))
-        except Exception as error:
-            log.debug("body not warmed", exc_info=error)
-        return view.bodies
+        await self._hooks.prepare(replace(self.view, sources=tuple(sources)))
+        watched.view = watched.shown(pointer, loaded)  # it may have been confirmed meanwhile
+        watched.failures, watched.failed_snapshot = 0, ""
+        self._publish(swapped=True)
 
     def _retire(self, watched: Watched) -> None:
         for kept in watched.view.generations():
@@ -349,16 +335,21 @@ class Watcher:
             self._retired += (Retired(loaded.snapshot) for loaded in snapshots)
         return bool(gone)
 
-    def _publish(self, **changes: Any) -> None:
-        """Put a new view in the place of the old one, without the snapshots that have expired."""
+    def _publish(self, *, swapped: bool = False, **changes: Any) -> None:
+        """Put a new view in the place of the old one, without the snapshots that have expired.
+
+        ``swapped``: a source has another snapshot.
+        """
         now = self.clock()
         for watched in self._watched.values():
             if watched.view.loaded is not None and now >= watched.view.expires_at:
                 self._retire(watched)
-                changes.setdefault("bodies", BodyTable())
+                swapped = True
         self._retire_outlived(now)
         self.view = replace(self.view, sources=tuple(watched.view for watched in self._watched.values()), **changes)
-        metrics.observe_view(self.view, now)
+        if swapped:
+            self._hooks.swapped(self.view)
+        self._hooks.observed(self.view, now)
         for watched in self._watched.values():
             self._say_state(watched, now)
 

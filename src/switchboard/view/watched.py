@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
-from switchboard.api import metrics
 from switchboard.model import Manifest, SourceStatus, State
 from switchboard.view.confirmations import Confirmation, Heard, Reading
+from switchboard.view.hooks import Hooks
+from switchboard.view.sources import Loaded, SourceView
 from switchboard.view.state import FRESH_INTERVALS, STORE_SILENCE_SECONDS
-from switchboard.view.view import Loaded, SourceView
 
 UNSAID = "unsaid"
 """Stands for the state of a source about which nothing was logged yet."""
@@ -32,6 +32,7 @@ class Watched:
     """A source between two polls. Moments are those of the watcher's clock."""
 
     view: SourceView
+    hooks: Hooks
     said: State | str | None = UNSAID
     """The state in the last log line about it; None after it expired."""
     pointer: Pointer | None = None
@@ -129,7 +130,7 @@ class Watched:
         self._without_pointer(f"the store names an older snapshot, {manifest.snapshot}")
         if self.refused_snapshot != manifest.snapshot:
             self.refused_snapshot = manifest.snapshot
-            metrics.POINTERS_REFUSED.labels(manifest.source).inc()
+            self.hooks.pointer_refused(manifest.source)
             kept = None if self.view.loaded is None else self.view.loaded.id
             log.warning("pointer refused", source=manifest.source, snapshot=manifest.snapshot, kept=kept)
 

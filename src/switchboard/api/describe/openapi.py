@@ -17,7 +17,6 @@ from switchboard.api.describe.examples import EXAMPLES
 from switchboard.api.describe.responses import HEADERS, Problem, responses_of, shared_responses
 from switchboard.api.describe.schemas import one_line, parameters_of, schemas_of
 from switchboard.api.endpoint import Endpoint
-from switchboard.api.endpoints import ENDPOINTS
 
 _DESCRIPTION = """\
 Counters of the switches of a fabric, from the latest complete snapshot of each source.
@@ -52,17 +51,17 @@ _CONDITIONAL = (
 )
 
 
-def describe(endpoints: Sequence[Endpoint] = ENDPOINTS) -> dict[str, Any]:
+def describe(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
     """The document, as a value that JSON can write."""
     types = [
         Problem,
         *(each for endpoint in endpoints for each in _bodies(endpoint)),
-        *(endpoint.posted for endpoint in endpoints if endpoint.posted is not None),
+        *(endpoint.query for endpoint in endpoints if endpoint.posted),
     ]
     (problem, *schemas), components = schemas_of(types)
     known = iter(schemas)
     bodies = [_by_status(endpoint, known) for endpoint in endpoints]
-    posted = [next(known) if endpoint.posted is not None else None for endpoint in endpoints]
+    posted = [next(known) if endpoint.posted else None for endpoint in endpoints]
     operations = [
         _operation(endpoint, answers, body) for endpoint, answers, body in zip(endpoints, bodies, posted, strict=True)
     ]
@@ -88,9 +87,9 @@ def describe(endpoints: Sequence[Endpoint] = ENDPOINTS) -> dict[str, Any]:
     }
 
 
-def encoded_document() -> bytes:
+def encoded_document(endpoints: Sequence[Endpoint]) -> bytes:
     """The document as JSON."""
-    return msgspec.json.encode(describe()) + b"\n"
+    return msgspec.json.encode(describe(endpoints)) + b"\n"
 
 
 def _bodies(endpoint: Endpoint) -> tuple[Any, ...]:
@@ -106,7 +105,7 @@ def _by_status(endpoint: Endpoint, schemas: Iterator[Any]) -> dict[int, Any]:
 
 def _operation(endpoint: Endpoint, schemas: dict[int, Any], posted: Any) -> dict[str, Any]:
     example = EXAMPLES.get(endpoint.path)
-    asked = endpoint.query if endpoint.posted is None else endpoint.posted
+    asked = endpoint.query
     operation: dict[str, Any] = {
         "operationId": re.sub(r"\W+", "_", endpoint.path.rpartition("/")[2]),
         "tags": [_tag(endpoint)],
@@ -118,7 +117,7 @@ def _operation(endpoint: Endpoint, schemas: dict[int, Any], posted: Any) -> dict
     if more:
         operation["description"] = more
     parameters: list[dict[str, Any]] = []
-    if endpoint.query is not None:
+    if endpoint.query is not None and not endpoint.posted:
         parameters += parameters_of(endpoint.query, {} if example is None else example.parameters)
     if endpoint.tagged:
         parameters += _CONDITIONAL

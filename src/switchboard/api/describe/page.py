@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from switchboard.api.answer import LEAST_VALUES_COMPRESSED, NO_CACHE, VARY, Answer, Headers
-from switchboard.api.bodies import VALUE_BYTES
+from switchboard.api.answer import LEAST_CELLS_COMPRESSED, NO_CACHE, VARY, Answer, Headers
+from switchboard.api.bodies import CELL_BYTES
 from switchboard.view.view import View
 
 POLICY = (
@@ -58,7 +58,7 @@ class StaticFile:
             self.media_type,
             etag=self._etag,
             shared=True,
-            values=max(LEAST_VALUES_COMPRESSED, len(self._content) // VALUE_BYTES),
+            cells=max(LEAST_CELLS_COMPRESSED, len(self._content) // CELL_BYTES),
         )
 
 

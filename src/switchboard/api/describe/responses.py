@@ -11,7 +11,8 @@ from msgspec import Meta
 from switchboard.api.answer import PROBLEM
 from switchboard.api.endpoint import Endpoint
 from switchboard.model import State
-from switchboard.outputs.formats import CONTENT_TYPES
+from switchboard.outputs.formats import DEFAULT_FORMAT, FORMATS
+from switchboard.query.requests import Pinned
 from switchboard.serving import refusals
 
 Object = dict[str, Any]
@@ -167,29 +168,27 @@ def responses_of(endpoint: Endpoint, schemas: dict[int, Object], example: Any) -
 
 def _failures(endpoint: Endpoint) -> set[int]:
     """The errors that a request for an endpoint can get."""
-    fields = endpoint.query_fields
     statuses = set(_OF_THE_SERVER)
-    if endpoint.parser is not None or endpoint.posted is not None:
+    if endpoint.query is not None:
         statuses.add(503)
-    if endpoint.formats:
+    if endpoint.negotiated:
         statuses.add(406)
-    if endpoint.posted is not None:
+    if endpoint.posted:
         statuses |= {413, 415}
-    if {"source", "switch_id"} & set(fields):
+    if endpoint.query is not None and {"source", "switch_id"} & set(endpoint.query.__struct_fields__):
         statuses.add(404)
-    if {"snapshot", "cursor"} & set(fields):
+    if endpoint.takes(Pinned):
         statuses |= {404, 410}
     return statuses
 
 
 def _headers(endpoint: Endpoint, status: int) -> list[str]:
-    fields = endpoint.query_fields
     headers = ["Cache-Control", "Vary"]
     if endpoint.tagged:
         headers += ["ETag", "Content-Encoding"]
-    if "snapshot" in fields or endpoint.tells_snapshots:
+    if endpoint.takes(Pinned) or endpoint.tells_snapshots:
         headers += [*_SNAPSHOT_HEADERS, "X-Snapshot-Missing"]
-    if "cursor" in fields:
+    if endpoint.paged:
         headers += ["Link", "X-Next-Cursor"]
     if endpoint.static:
         headers += ["X-Content-Type-Options", "Content-Security-Policy"]
@@ -205,10 +204,10 @@ def _answer(endpoint: Endpoint, status: int, schema: Object, example: Any) -> Ob
         headers |= {name: HEADERS[name] | {"required": False} for name in _SNAPSHOT_HEADERS}
     content: Object = {}
     for form in endpoint.formats or (None,):
-        media_type = (endpoint.media_type if form is None else CONTENT_TYPES[form]).decode().partition(";")[0]
-        if form in {None, "json"}:
+        media_type = endpoint.media_type.decode().partition(";")[0] if form is None else FORMATS[form].media_type
+        if form in {None, DEFAULT_FORMAT}:
             content[media_type] = {"schema": schema} | ({} if example is None else {"example": example})
-        elif form == "arrow":
+        elif FORMATS[form].binary:
             content[media_type] = {
                 "schema": {"type": "string", "format": "binary", "contentMediaType": media_type},
             }

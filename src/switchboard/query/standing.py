@@ -1,0 +1,18 @@
+"""Which sources answer a query."""
+
+from __future__ import annotations
+
+from switchboard.query.requests import Pinned
+from switchboard.view.outage import no_live_snapshot
+from switchboard.view.view import Standing, View
+
+
+def standing_for(view: View, now: float, query: Pinned) -> Standing:
+    """The sources that can answer a query, at least one.
+
+    Raises QueryError: NOT_FOUND (source or snapshot), GONE (snapshot), UNAVAILABLE (no source can answer).
+    """
+    standing = view.standing(now, query.source, query.snapshot)
+    if not standing.live:
+        raise no_live_snapshot(view, now, standing.missing)
+    return standing

@@ -1,0 +1,145 @@
+"""One source, as an API process knows it: its snapshots, and how current they are.
+
+All moments are seconds of this process's own clock (``boottime``); the clocks of two hosts are never compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
+from typing import NamedTuple
+from urllib.parse import quote
+
+from switchboard.model import Outcome, SourceStatus, State
+from switchboard.snapshot.snapshot import Snapshot
+from switchboard.view.state import ATTEMPT_INTERVALS, FRESH_INTERVALS, STORE_SILENCE_SECONDS, judge
+
+SERIALS = count(1)
+"""Numbers that are given out once in a process."""
+_ROUNDING_SECONDS = 1e-6
+"""A sum and a difference of two moments may round differently; by this much a change may be seen late."""
+
+
+class Loaded:
+    """A snapshot in memory, with what is said about it in every answer.
+
+    ``id`` is the snapshot's, percent-encoded. ``newest`` is the newest time of a row by RFC 3339. ``newest_seconds`` is
+    the same in Unix seconds, but never in our future: HTTP forbids such a date, and a switch's clock may run ahead.
+    ``serial`` is unique in this process. Caches store it, not the snapshot, so they do not keep snapshots alive.
+    """
+
+    __slots__ = ("id", "newest", "newest_seconds", "serial", "snapshot")
+
+    def __init__(self, snapshot: Snapshot, unix_now: float) -> None:
+        seconds, microseconds = divmod(snapshot.manifest.data_max_us, 1_000_000)
+        newest = datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds)
+        self.snapshot = snapshot
+        self.serial = next(SERIALS)
+        self.id = quote(snapshot.manifest.snapshot, safe="")
+        self.newest = newest.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        self.newest_seconds = min(seconds, int(unix_now))
+
+
+class Kept(NamedTuple):
+    """A snapshot that a newer one has replaced, but that still lives: for queries that ask for exactly this one."""
+
+    loaded: Loaded
+    confirmed_at: float
+    expires_at: float
+    data_at: float = float("-inf")
+    most_data_age: float = float("inf")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceView:
+    """One source. ``loaded`` is None until its first snapshot is here, and again once that has expired."""
+
+    name: str
+    loaded: Loaded | None = None
+    confirmed_at: float = float("-inf")
+    expires_at: float = float("-inf")
+    data_at: float = float("-inf")
+    """When the newest row of its snapshot was made; -inf if its rows have no times."""
+    most_data_age: float = float("inf")
+    """Seconds beyond which the source's data is old, as its ETL has it."""
+    answered_at: float = float("-inf")
+    status: SourceStatus | None = None
+    status_seen_at: float = float("-inf")
+    """When the last attempt was first seen here."""
+    trouble: str = ""
+    """Why the snapshot that the pointer names is not the one in ``loaded``: a sentence, or empty."""
+    kept: tuple[Kept, ...] = ()
+    """Snapshots that were in ``loaded`` before, the newest first."""
+
+    @property
+    def quoted_name(self) -> str:
+        """The name, percent-encoded: as a header may carry it."""
+        return quote(self.name, safe="")
+
+    @property
+    def interval_seconds(self) -> float | None:
+        """Time between two scrapes, if anything is known about it."""
+        if self.loaded is not None:
+            return self.loaded.snapshot.manifest.interval_ms / 1000
+        return None if self.status is None else self.status.interval_ms / 1000
+
+    def attempt_failed(self, now: float) -> bool:
+        """Whether the last scrape failed, or nobody seems to scrape."""
+        status = self.status
+        return status is None or status.outcome is Outcome.FAILED or self.attempt_is_silent(now)
+
+    def attempt_is_silent(self, now: float) -> bool:
+        """Whether no new attempt was seen for so long that nobody seems to scrape."""
+        status = self.status
+        return status is None or now - self.status_seen_at > ATTEMPT_INTERVALS * status.interval_ms / 1000
+
+    def data_age(self, now: float) -> float | None:
+        """Age of the newest row of its snapshot, in seconds to the millisecond; None if it is not known."""
+        return None if self.data_at == float("-inf") else round(now - self.data_at, 3)
+
+    def data_is_old(self, now: float) -> bool:
+        """Whether the source answers, but its newest row is older than ``max_data_age``."""
+        return now - self.data_at > self.most_data_age
+
+    def state(self, now: float) -> State | None:
+        """How current its snapshot is; None if there is none that may be used."""
+        if self.loaded is None:
+            return None
+        return judge(
+            now,
+            confirmed_at=self.confirmed_at,
+            expires_at=self.expires_at,
+            answered_at=self.answered_at,
+            interval_seconds=self.loaded.snapshot.manifest.interval_ms / 1000,
+            attempt_failed=self.attempt_failed(now),
+            data_is_old=self.data_is_old(now),
+        )
+
+    def steady_until(self, now: float) -> float:
+        """The next moment at which its state may change although nothing new is heard of it."""
+        changes = [self.expires_at, self.answered_at + STORE_SILENCE_SECONDS]
+        if self.most_data_age != float("inf"):
+            changes.append(self.data_at + self.most_data_age)
+        if self.loaded is not None:
+            changes.append(self.confirmed_at + FRESH_INTERVALS * self.loaded.snapshot.manifest.interval_ms / 1000)
+        if self.status is not None:
+            changes.append(self.status_seen_at + ATTEMPT_INTERVALS * self.status.interval_ms / 1000)
+        later = [change + _ROUNDING_SECONDS for change in changes]
+        return min((change for change in later if change > now), default=float("inf"))
+
+    def generations(self) -> Iterator[Kept]:
+        """Its snapshot and those that it replaced, the newest first."""
+        if self.loaded is not None:
+            yield Kept(self.loaded, self.confirmed_at, self.expires_at, self.data_at, self.most_data_age)
+        yield from self.kept
+
+
+class Live(NamedTuple):
+    """A source that can answer now. ``place`` counts the sources in configured order, from 0."""
+
+    place: int
+    source: SourceView
+    loaded: Loaded
+    state: State
