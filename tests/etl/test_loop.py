@@ -296,8 +296,11 @@ async def test_a_store_that_stops_and_comes_back(redis_server: EmbeddedRedis, lo
         finally:
             os.kill(redis_server.pid, signal.SIGCONT)
         await lab.client.flushall()
-        await lab.until_status(Outcome.PUBLISHED)
-        assert await lab.value() == 1
+
+        async def published() -> bool:
+            return await lab.value() == 1
+
+        await eventually(published, "the snapshot is published again")
         assert await lab.store.sources() == [lab.source.name]
     events = [event["event"] for event in logs]
     assert events.count("store failed") == 1
