@@ -18,6 +18,8 @@ from prometheus_client import REGISTRY
 
 from switchboard.api import app as door
 from switchboard.api.answer import Answer
+from switchboard.api.bodies import BodyTable
+from switchboard.api.dress import dressed
 from switchboard.api.endpoint import Endpoint
 from switchboard.api.endpoints import ENDPOINTS
 from switchboard.api.run import serve_api
@@ -26,7 +28,8 @@ from switchboard.query.lists import list_metrics
 from switchboard.query.requests import ListMetrics
 from switchboard.store.embedded import EmbeddedRedis
 from switchboard.store.store import Store
-from switchboard.view.view import SourceView, View
+from switchboard.view.sources import SourceView
+from switchboard.view.view import View
 from tests.lab.fabric import Holder, Row, row, source, view
 from tests.lab.processes import wait_for
 from tests.lab.publisher import Publisher, until_true
@@ -60,7 +63,7 @@ def fail_at_once(seen: View, now: float, query: None) -> Answer:
 
 
 def fail_late(seen: View, now: float, query: ListMetrics) -> Answer:
-    answer = list_metrics(seen, now, query)
+    answer = dressed(list_metrics(seen, now, query))
     answer.etag = b'"broken"'
     answer.body = broken_pieces()
     return answer
@@ -145,13 +148,14 @@ def test_a_long_list_that_is_kept_has_a_length(long_view: View) -> None:
 @pytest.fixture
 def _streamed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lists of any size are too large to be kept."""
-    monkeypatch.setattr("switchboard.query.lists.MOST_VALUES", 0)
+    monkeypatch.setattr("switchboard.api.dress.MOST_CELLS", 0)
 
 
 @pytest.mark.usefixtures("_streamed")
 def test_a_list_too_large_to_keep_is_streamed(long_view: View) -> None:
     """It comes in chunks, complete, and HEAD does not render it; a small one still has a length."""
-    with running_api(Holder(long_view)) as port:
+    bodies = BodyTable()
+    with running_api(Holder(long_view), bodies=bodies) as port:
         reply = ask(port, "/telemetry/ListMetrics")
         assert reply.headers["transfer-encoding"] == "chunked"
         assert "content-length" not in reply.headers
@@ -161,7 +165,7 @@ def test_a_list_too_large_to_keep_is_streamed(long_view: View) -> None:
         assert head.headers["etag"] == reply.headers["etag"]
         few = ask(port, "/telemetry/ListMetrics?switch_id=sw7&metric=metric_number_1")
         assert (few.headers["content-length"], few.text) == ("32", '[{"sw7":{"metric_number_1":8}}]\n')
-        assert len(long_view.bodies) == 0
+        assert len(bodies) == 0
 
 
 def _cut(reason: str) -> float:
@@ -283,7 +287,7 @@ async def test_the_whole_service_on_a_real_redis(redis_server: EmbeddedRedis, mo
     """Started before there is any snapshot, it answers 503, then what is published; when told to stop it is first not
     ready, then finishes what it has begun, and ends.
     """
-    monkeypatch.setattr(door, "UNREADY_SECONDS", 1.5)
+    monkeypatch.setattr("switchboard.api.run.UNREADY_SECONDS", 1.5)
     stop = asyncio.Event()
     sock = socket.create_server(("127.0.0.1", 0))
     port = sock.getsockname()[1]

@@ -7,9 +7,16 @@ from collections.abc import Iterator
 
 import pytest
 
+from switchboard.api.answer import Answer
 from switchboard.api.bodies import BodyTable, Recipe, SharedBody
+from switchboard.view.view import View
 
-RECIPE = Recipe(lambda: None, None)
+
+def nothing(view: View, now: float, query: object) -> Answer:
+    return Answer(200, [])
+
+
+RECIPE = Recipe(nothing, None)
 
 
 def counted(pieces: list[bytes], taken: list[bytes]) -> Iterator[bytes]:
@@ -88,7 +95,7 @@ def test_a_table_has_a_bound_in_bodies_and_in_bytes() -> None:
 def test_only_what_clients_asked_for_is_made_again() -> None:
     """A body that was rendered ahead and that nobody took is not rendered ahead again."""
     table = BodyTable()
-    recipes = {name: Recipe(lambda: None, name) for name in (b"a", b"b", b"c")}
+    recipes = {name: Recipe(nothing, name) for name in (b"a", b"b", b"c")}
     table.add(b"a", whole(1), recipes[b"a"], asked=False)
     table.add(b"b", whole(1), recipes[b"b"], asked=False)
     table.add(b"c", whole(1), recipes[b"c"], asked=True)

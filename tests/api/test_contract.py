@@ -22,6 +22,7 @@ from switchboard.api import metrics
 from switchboard.api.answer import Answer
 from switchboard.api.endpoint import Endpoint
 from switchboard.api.endpoints import ENDPOINTS
+from switchboard.query.requests import Pinned
 from switchboard.view.view import View
 from tests.lab.fabric import DATA_SECONDS, Holder, Row, Value, source, view
 from tests.lab.running_api import running_api
@@ -107,7 +108,7 @@ def test_the_api_keeps_to_its_description(tmp_path: Path, accept: str, examples:
     data = {endpoint.path for endpoint in ENDPOINTS if endpoint.path.startswith("/telemetry/")}
     assert sum(count for (path, _), count in asked.items() if path in data) >= least
     for endpoint in ENDPOINTS:
-        if "snapshot" in endpoint.query_fields:
+        if endpoint.takes(Pinned):
             assert asked[endpoint.path, "200"] >= least // 40, endpoint.path
             assert asked[endpoint.path, "400"] >= least // 40, endpoint.path
     assert {"304", "404", "405", "410"} <= statuses.keys()

@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 
 from switchboard.api import metrics
 from switchboard.api.answer import Answer
-from switchboard.api.bodies import BodyTable
+from switchboard.api.dress import dressed
 from switchboard.api.endpoint import Endpoint
 from switchboard.api.endpoints import ENDPOINTS
 from switchboard.api.fast import FastDoor
@@ -35,8 +35,8 @@ SWITCHES = [f"sw{number}" for number in range(1, 9)]
 
 
 def hold(seen: View) -> Holder:
-    """The same view for a server of its own: two threads must not render one body."""
-    return Holder(replace(seen, bodies=BodyTable()))
+    """The same view for a server of its own."""
+    return Holder(seen)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def planted(change: str) -> Sequence[Endpoint]:
     """The endpoints, with something wrong in the answers for one cell."""
 
     def answer(view: View, now: float, query: Any) -> Answer:
-        made = original.answer(view, now, query)
+        made = dressed(original.answer(view, now, query), bare=original.bare)
         if (query.switch_id, query.metric) == ("sw7", "errors"):
             if change == "header":
                 made.headers.reverse()

@@ -16,7 +16,7 @@ from prometheus_client import REGISTRY
 
 from switchboard.api import fast, metrics
 from switchboard.api.answer import Answer
-from switchboard.api.endpoint import Endpoint
+from switchboard.api.endpoint import Endpoint, Runs
 from switchboard.api.endpoints import ENDPOINTS
 from switchboard.api.head import HeadReader
 from switchboard.query.requests import GetMetric
@@ -142,7 +142,7 @@ def test_slow_answers_take_turns_with_other_connections(holder: Holder) -> None:
             pass
         return Answer(200, [], b"0")
 
-    hot = Endpoint(path="/telemetry/GetMetric", summary="", query=GetMetric, answer=slow, content=str, hot=True)
+    hot = Endpoint(path="/telemetry/GetMetric", summary="", query=GetMetric, answer=slow, content=str, runs=Runs.FAST)
     with running_api(holder, [hot]) as port:
         one, other = Client(port), Client(port)
         one.socket.sendall(GET % 1 * fast.MOST_A_TURN)
@@ -184,7 +184,7 @@ def test_a_failure_of_the_door_is_500(holder: Holder) -> None:
     def broken(seen: View, now: float, query: None) -> Answer:
         return Answer(200, [(b"x", None)], b"")  # type: ignore[list-item]
 
-    hot = Endpoint(path="/telemetry/GetMetric", summary="", query=None, answer=broken, content=str, hot=True)
+    hot = Endpoint(path="/telemetry/GetMetric", summary="", query=None, answer=broken, content=str, runs=Runs.FAST)
     with structlog.testing.capture_logs() as logs, connected(holder, [hot, *ENDPOINTS[1:]]) as client:
         client.socket.sendall(GET % 7 + LIST)
         status, headers, body = client.read()

@@ -16,7 +16,7 @@ from tests.lab.servers import PATIENCE_SECONDS
 
 WORKER = """
 import sys
-from tests.api.fabric import NOW, row, source, view
+from tests.lab.fabric import NOW, row, source, view
 from switchboard.api import metrics
 
 worker, rows, age = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])

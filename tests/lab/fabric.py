@@ -16,7 +16,8 @@ from switchboard.snapshot.builder import BlockBuilder, EncodedBlock
 from switchboard.snapshot.index import Index
 from switchboard.snapshot.reader import SnapshotReader
 from switchboard.snapshot.snapshot import Snapshot
-from switchboard.view.view import Loaded, SourceView, View
+from switchboard.view.sources import Loaded, SourceView
+from switchboard.view.view import View
 
 DATA_SECONDS = 1_795_460_000
 """2026-11-23T18:53:20Z: the time of all rows that say no other."""

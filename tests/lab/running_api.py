@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator, Sequence
 
 from switchboard.api.app import create_app
+from switchboard.api.bodies import BodyTable
 from switchboard.api.endpoint import Endpoint
 from switchboard.api.endpoints import ENDPOINTS
 from switchboard.api.run import choose_protocol
@@ -41,11 +42,19 @@ def ask(
 
 @contextlib.contextmanager
 def running_api(
-    holder: ViewHolder, endpoints: Sequence[Endpoint] = ENDPOINTS, *, fast_door: bool = True
+    holder: ViewHolder,
+    endpoints: Sequence[Endpoint] = ENDPOINTS,
+    *,
+    fast_door: bool = True,
+    bodies: BodyTable | None = None,
 ) -> Iterator[int]:
-    """Serve on a free port, which is returned, from a thread; it stops with the context."""
-    app = create_app(holder, endpoints)
-    protocol = choose_protocol(holder, endpoints, fast_door=fast_door)
+    """Serve on a free port, which is returned, from a thread; it stops with the context.
+
+    ``bodies`` is the table that both doors share, for a test that looks into it.
+    """
+    table = BodyTable() if bodies is None else bodies
+    app = create_app(holder, endpoints, bodies=table)
+    protocol = choose_protocol(holder, endpoints, bodies=table, fast_door=fast_door)
     sock = socket.create_server(("127.0.0.1", 0))
     stop = asyncio.Event()
     runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)

@@ -92,7 +92,7 @@ def round_trip(packed: Packed) -> Snapshot:
 
 
 def rows_of_switch(snapshot: Snapshot, switch: str) -> list[Row]:
-    """All rows of a switch, in the order of the body, as `tests.codec.parsing` shows them."""
+    """All rows of a switch, in the order of the body, as `tests.lab.parsing` shows them."""
     rows: list[Row] = []
     for block, first, count in snapshot.parts(switch):
         columns = {name: block.rows.column(at).to_pylist() for name, at in (block.labels | block.metrics).items()}

@@ -19,7 +19,8 @@ from switchboard.query import cursors
 from switchboard.query.cursors import Cursor, decode_cursor, encode_cursor
 from switchboard.query.requests import ListMetrics
 from switchboard.selection.pages import Position
-from switchboard.view.view import Kept, View
+from switchboard.view.sources import Kept
+from switchboard.view.view import View
 from tests.lab.fabric import NOW, Holder, Row, row, source, view
 from tests.lab.processes import Reply
 from tests.lab.running_api import ask, running_api

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchboard.api.bodies import Recipe
+from switchboard.api.bodies import BodyTable, Recipe
 from switchboard.api.warm import warm
 from switchboard.moments import rfc3339
 from switchboard.query.requests import TopMetrics
@@ -99,7 +99,8 @@ def test_a_guid_may_be_asked_for_in_any_spelling(spelling: str) -> None:
 def test_a_ranking_is_compressed_pinned_and_kept() -> None:
     """It is a body that many share: one tag for each form, and the snapshot it is pinned to."""
     seen = view(source("fabric", [row(f"sw{number}", rx=number) for number in range(100)]))
-    with running_api(Holder(seen)) as port:
+    bodies = BodyTable()
+    with running_api(Holder(seen), bodies=bodies) as port:
         target = "/telemetry/TopMetrics?metric=rx&n=20"
         plain = ask_http(port, target)
         zipped = ask_http(port, target, headers=[("Accept-Encoding", "gzip")])
@@ -111,7 +112,7 @@ def test_a_ranking_is_compressed_pinned_and_kept() -> None:
     assert (again.status, again.body) == (304, b"")
     assert pinned.body == plain.body
     assert gone.status == 410
-    assert len(seen.bodies) == 3
+    assert len(bodies) == 3
 
 
 def test_a_metric_that_is_gone_keeps_nothing_from_being_rendered_beforehand() -> None:
@@ -120,9 +121,9 @@ def test_a_metric_that_is_gone_keeps_nothing_from_being_rendered_beforehand() ->
         Recipe(top_metrics, TopMetrics(metric="gone")),
         Recipe(top_metrics, TopMetrics(metric="rx")),
     ]
-    seen = view(source("primary", PRIMARY))
-    asyncio.run(warm(seen, NOW, recipes))
-    assert len(seen.bodies) == 1
+    bodies = BodyTable()
+    asyncio.run(warm(bodies, view(source("primary", PRIMARY)), NOW, recipes))
+    assert len(bodies) == 1
 
 
 VALUES = st.none() | st.integers(-2, 2) | st.sampled_from([2**53, 2**53 + 1, 0.5, 2.0**53]) | st.just("text")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from switchboard.model import Outcome
+from switchboard.outputs.json import encode_json
 from switchboard.query.requests import ListSources
-from switchboard.query.sources import list_sources, ready
+from switchboard.query.sources import list_sources, readiness, ready_in_seconds
 from switchboard.view.outage import describe, no_live_snapshot, retry_after, store_unreachable
-from switchboard.view.view import SourceView, View
+from switchboard.view.sources import SourceView
+from switchboard.view.view import View
 from tests.lab.fabric import NOW, row, source, status, view
 
 FAILED = status(outcome=Outcome.FAILED, reason="timeout", error="it took longer than 8 s")
@@ -83,17 +85,17 @@ def test_without_any_attempt_ask_again_soon() -> None:
 def test_ready_until_the_last_snapshot_expires() -> None:
     """One source that can answer is enough, however stale; being told to stop is not ready at once."""
     seen = view(source("a", [row("sw1", errors=1)], answered_at=NOW - 20), source("b"))
-    assert ready(seen, NOW, None).status == 200
-    assert b'"store":{"ready":true' in bytes(ready(seen, NOW, None).body)  # type: ignore[arg-type]
-    assert ready(view(source("b")), NOW, None).status == 503
-    stopping = ready(view(source("a", [row("sw1", errors=1)]), stopping=True), NOW, None)
-    assert (stopping.status, dict(stopping.headers)[b"retry-after"]) == (503, b"2")
+    assert readiness(seen, NOW).ready
+    assert readiness(seen, NOW).store.ready
+    assert not readiness(view(source("b")), NOW).ready
+    stopping = view(source("a", [row("sw1", errors=1)]), stopping=True)
+    assert (readiness(stopping, NOW).ready, ready_in_seconds(stopping, NOW)) == (False, 2)
 
 
 def test_a_source_that_was_never_scraped_is_listed() -> None:
     """ListSources shows nulls for what is not known."""
     answer = list_sources(view(SourceView(name="a")), NOW, ListSources())
-    assert answer.body == (
+    assert encode_json(answer.value) + b"\n" == (
         b'[{"name":"a","url":null,"labels":{},"state":"none","interval_seconds":null,"ttl_seconds":null,"snapshot":null,'
         b'"timestamp":null,"age_seconds":null,"data_age_seconds":null,"max_data_age_seconds":null,'
         b'"expires_in_seconds":null,"rows":null,"switches":null,"rejects":null,'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from switchboard.errors import QueryError
+from switchboard.errors import ErrorKind, QueryError
 from switchboard.view.pins import UnknownSnapshot, parse_pins
 from tests.lab.fabric import NOW, row, source, view
 
@@ -25,7 +25,7 @@ def test_a_source_is_pinned_once(text: str) -> None:
     """Two snapshots of one source, or of sources that are not named, are refused."""
     with pytest.raises(QueryError, match="Malformed snapshot parameter") as caught:
         parse_pins(text)
-    assert caught.value.status == 400
+    assert caught.value.kind is ErrorKind.MALFORMED
 
 
 @pytest.mark.parametrize(
@@ -40,15 +40,23 @@ def test_only_what_is_pinned_answers(pin: str, names: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pin", "status"),
-    [("99-x", 410), ("100-b", 410), ("b=100-a", 410), ("201-x", 404), ("x=100-a", 410), ("never", 404), ("1²-x", 404)],
+    ("pin", "kind"),
+    [
+        ("99-x", ErrorKind.GONE),
+        ("100-b", ErrorKind.GONE),
+        ("b=100-a", ErrorKind.GONE),
+        ("201-x", ErrorKind.NOT_FOUND),
+        ("x=100-a", ErrorKind.GONE),
+        ("never", ErrorKind.NOT_FOUND),
+        ("1²-x", ErrorKind.NOT_FOUND),
+    ],
 )
-def test_an_unknown_snapshot_is_gone_or_not_here_yet(pin: str, status: int) -> None:
+def test_an_unknown_snapshot_is_gone_or_not_here_yet(pin: str, kind: ErrorKind) -> None:
     """One that began before what is known is gone; a later one may still come, and the answer says when."""
     with pytest.raises(UnknownSnapshot) as caught:
         BOTH.standing(NOW, pin=pin)
-    assert caught.value.status == status
-    assert caught.value.retry_after_seconds == (1 if status == 404 else None)
+    assert caught.value.kind is kind
+    assert caught.value.retry_after_seconds == (1 if kind is ErrorKind.NOT_FOUND else None)
 
 
 def test_a_source_and_a_snapshot_of_another_do_not_fit() -> None:

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from switchboard.errors import QueryError
+from switchboard.errors import ErrorKind, QueryError
 from switchboard.model import Outcome, State
+from switchboard.view.sources import Loaded, SourceView
 from switchboard.view.state import judge
-from switchboard.view.view import Loaded, SourceView
 from tests.lab.fabric import DATA_SECONDS, NOW, row, snapshot, source, status, view
 
 ROWS = [row("sw1", errors=1)]
@@ -92,7 +92,7 @@ def test_a_named_source_stands_alone() -> None:
     assert both.standing(NOW, "b").live == []
     with pytest.raises(QueryError, match="source does not exist") as caught:
         both.standing(NOW, "c")
-    assert caught.value.status == 404
+    assert caught.value.kind is ErrorKind.NOT_FOUND
 
 
 def test_nothing_is_unknown_before_the_sources_are_known() -> None:
@@ -110,16 +110,16 @@ def test_an_expired_snapshot_is_not_used() -> None:
 
 
 def test_times_of_a_snapshot() -> None:
-    """The newest row's time is shown in milliseconds, and as an HTTP date that is never in our future."""
+    """The newest row's time is shown to the millisecond, and in whole seconds that are never in our future."""
     held = snapshot([row("sw1", time=DATA_SECONDS - 5, errors=1), row("sw2", time=DATA_SECONDS + 0.1234, errors=1)])
-    assert Loaded(held, DATA_SECONDS + 60).timestamp == "2026-11-23T18:53:20.123Z"
-    assert Loaded(held, DATA_SECONDS + 60).http_date == "Mon, 23 Nov 2026 18:53:20 GMT"
-    assert Loaded(held, DATA_SECONDS - 60).http_date == "Mon, 23 Nov 2026 18:52:20 GMT"
+    assert Loaded(held, DATA_SECONDS + 60).newest == "2026-11-23T18:53:20.123Z"
+    assert Loaded(held, DATA_SECONDS + 60).newest_seconds == DATA_SECONDS
+    assert Loaded(held, DATA_SECONDS - 60).newest_seconds == DATA_SECONDS - 60
 
 
 def test_names_cannot_break_headers() -> None:
     """A source or snapshot with a strange name is percent-encoded where it stands in a header."""
     strange = source("a,b=\r\nc", ROWS, snapshot="1\r\nx: y")
-    assert strange.header_name == "a%2Cb%3D%0D%0Ac"
+    assert strange.quoted_name == "a%2Cb%3D%0D%0Ac"
     assert strange.loaded is not None
     assert strange.loaded.id == "1%0D%0Ax%3A%20y"

@@ -15,7 +15,6 @@ import structlog
 from redis.asyncio import Redis
 
 from switchboard.api.answer import Answer, Request
-from switchboard.api.bodies import Recipe
 from switchboard.api.endpoints import ENDPOINTS
 from switchboard.api.respond import respond
 from switchboard.clocks import boottime
@@ -24,7 +23,7 @@ from switchboard.snapshot.index import Index
 from switchboard.store import keys
 from switchboard.store.embedded import EmbeddedRedis
 from switchboard.store.store import Store
-from switchboard.view.view import SourceView
+from switchboard.view.sources import SourceView
 from switchboard.view.watch import KEEP_BYTES, Watcher
 from tests.lab.fabric import row, status
 from tests.lab.processes import RedisServer, free_port
@@ -118,39 +117,6 @@ async def test_a_hint_is_enough(store: Store, publisher: Publisher, redis: Redis
         await until_true(listening, "the watcher listens")
         await publisher.publish([row("sw1", errors=1)])
         await until(lambda: snapshot_of(watcher) == "1-test", "the snapshot")
-
-
-async def test_what_was_asked_is_rendered_before_the_swap(store: Store, publisher: Publisher) -> None:
-    """The whole list, and what clients asked of the previous snapshot, is in the table when a snapshot is shown."""
-    async with watching(store) as watcher:
-        await publisher.publish([row("sw1", errors=1, drops=2)])
-        await until(lambda: snapshot_of(watcher) == "1-test", "the first snapshot")
-        assert len(watcher.view.bodies) == 1
-        answer = respond(LIST, watcher.view, watcher.clock(), Request(query=b"metric=drops"))
-        assert answer.body == b'[{"sw1":{"drops":2}}]\n'
-        previous = watcher.view.bodies
-        await publisher.publish([row("sw1", errors=3, drops=4)])
-        await until(lambda: snapshot_of(watcher) == "2-test", "the second snapshot")
-        assert watcher.view.bodies is not previous
-        assert len(watcher.view.bodies) == 1  # nobody has asked for the whole list
-        answer = respond(LIST, watcher.view, watcher.clock(), Request(query=b"metric=drops"))
-        assert answer.body == b'[{"sw1":{"drops":4}}]\n'
-        assert len(watcher.view.bodies) == 1
-
-
-async def test_a_body_that_cannot_be_rendered_ahead_holds_nothing_up(
-    store: Store, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A failure in what is rendered before a snapshot is shown is left to the request that asks for it."""
-
-    def failing(*arguments: object) -> Answer:
-        raise LookupError("no")
-
-    monkeypatch.setattr("switchboard.view.watch.FIRST_ASKED", [Recipe(failing, None)])
-    async with watching(store) as watcher:
-        await publisher.publish([row("sw1", errors=1)])
-        await until(lambda: snapshot_of(watcher) == "1-test", "the snapshot")
-        assert list_metrics(watcher).status == 200
 
 
 async def polled(watcher: Watcher, name: str = "fabric") -> None:

@@ -19,7 +19,7 @@ from tests.lab.running_api import ask, running_api
 from tests.lab.servers import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[3]
-STATIC = ROOT / "src" / "switchboard" / "api" / "static"
+STATIC = ROOT / "src" / "switchboard" / "api" / "describe" / "static"
 FILES = {
     "/docs": ("docs.html", "text/html; charset=utf-8"),
     "/docs/docs.css": ("docs.css", "text/css; charset=utf-8"),
@@ -97,4 +97,4 @@ def test_a_wheel_has_the_page(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         for name, _ in FILES.values():
-            assert archive.read(f"switchboard/api/static/{name}") == (STATIC / name).read_bytes()
+            assert archive.read(f"switchboard/api/describe/static/{name}") == (STATIC / name).read_bytes()
