@@ -109,7 +109,7 @@ _SW1 = '{"sw1":{"bandwidth_mbps":3704.32,"latency_ms":3432.29,"packet_errors":20
 _SW2 = '{"sw2":{"bandwidth_mbps":9485.01,"packet_errors":7}}'
 _SW3 = '{"sw3":{"bandwidth_mbps":12.5,"latency_ms":0.1,"packet_errors":18446744073709551615}}'
 _VERBOSE = (
-    '{"value":%d,"unit":null,"timestamp":"2026-11-23T18:53:25.000000Z","age_seconds":1.0,"data_age_seconds":6.0,"state":"fresh",'
+    '{"value":%d,"kind":"unknown","unit":null,"help":"","timestamp":"2026-11-23T18:53:25.000000Z","age_seconds":1.0,"data_age_seconds":6.0,"state":"fresh",'
     f'"snapshot":"{SNAPSHOT}","source":"fabric","switch_id":"a","port":"%s","metric":"errors",'
     '"labels":{"state":"%s"}}'
 )
@@ -151,7 +151,8 @@ CASES = [
     Case(
         f"{GET}?switch_id=sw1&metric=bandwidth_mbps&verbose=true",
         200,
-        '{"value":3704.32,"unit":"Mbit/s","timestamp":"2026-11-23T18:53:20.000000Z","age_seconds":1.0,"data_age_seconds":6.0,"state":"fresh",'
+        '{"value":3704.32,"kind":"gauge","unit":"Mbit/s","help":"Bandwidth in use.",'
+        '"timestamp":"2026-11-23T18:53:20.000000Z","age_seconds":1.0,"data_age_seconds":6.0,"state":"fresh",'
         f'"snapshot":"{SNAPSHOT}","source":"fabric","switch_id":"sw1","port":null,"metric":"bandwidth_mbps",'
         '"labels":{}}',
         JSON | CURRENT | {"cache-control": "no-store"},

@@ -10,10 +10,12 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from switchboard.inputs.csv.columns_basic import BASIC_COLUMNS
 from switchboard.model import Manifest, Outcome, SourceStatus
 from switchboard.snapshot.block import RowBatch
 from switchboard.snapshot.builder import BlockBuilder, EncodedBlock
 from switchboard.snapshot.index import Index
+from switchboard.snapshot.metrics import Column, MetricInfo, Role
 from switchboard.snapshot.reader import SnapshotReader
 from switchboard.snapshot.snapshot import Snapshot
 from switchboard.view.sources import Loaded, SourceView
@@ -71,6 +73,11 @@ def write(rows: Sequence[Row], *, chunk: int = 1000, labels: Iterable[str] = (),
     for start in range(0, len(rows), chunk):
         blocks += builder.add(_batch(rows[start : start + chunk], names, types, list(labels)))
     blocks += builder.finish()
+    texts = {name for name in names if any(isinstance(each.cells.get(name), str) for each in rows)}
+    builder.columns = [
+        Column(name, name, Role.LABEL if name in texts else Role.METRIC, BASIC_COLUMNS.get(name, MetricInfo()))
+        for name in names
+    ]
     times = [each.time_us for each in rows] or [0]
     fields: dict[str, Any] = {
         "source": "fabric",

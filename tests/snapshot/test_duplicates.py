@@ -41,6 +41,6 @@ def test_they_become_rejects_of_the_body() -> None:
     transform = Transform(ColumnSettings(), limits(), 1_795_460_003_500_000)
     transform.feed(b"switch_id,x\na,1\nb,2\n\na,3\na,4\n")
     transform.finish()
-    rejects = transform.parser.rejects
+    rejects = transform.decoder.rejects
     assert rejects.counts == {"duplicate": 2}
     assert [reject.line for reject in rejects.examples] == [5, 6]

@@ -16,17 +16,20 @@ from switchboard.outputs.json import encode_json
 from switchboard.query.batch import get_metrics
 from switchboard.query.cells import get_metric
 from switchboard.query.lists import list_metrics, list_switches
+from switchboard.query.metrics import describe_metrics
 from switchboard.query.rejects import list_rejects
 from switchboard.query.reports import (
     BatchEntry,
     CellReport,
     Readiness,
     RejectReport,
+    SourceMetrics,
     SourceReport,
     SourceSwitches,
     TopEntry,
 )
 from switchboard.query.requests import (
+    DescribeMetrics,
     GetMetric,
     GetMetrics,
     ListMetrics,
@@ -104,6 +107,14 @@ ENDPOINTS = (
         query=TopMetrics,
         answer=top_metrics,
         content=list[TopEntry],
+        negotiated=True,
+    ),
+    Endpoint(
+        path="/telemetry/DescribeMetrics",
+        summary="What the metrics of each source are: kind, unit, meaning, and the name of the column",
+        query=DescribeMetrics,
+        answer=describe_metrics,
+        content=list[SourceMetrics],
         negotiated=True,
     ),
     Endpoint(

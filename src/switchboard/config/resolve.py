@@ -10,7 +10,7 @@ from switchboard.config.addresses import is_forbidden, is_own
 from switchboard.config.masks import mask_url
 from switchboard.config.secrets import is_token
 from switchboard.config.settings import DEFAULT_REDIS_URL, Settings
-from switchboard.config.sources import Access, Limits, Source, SourceSettings
+from switchboard.config.sources import Access, ColumnSettings, Limits, Source, SourceSettings
 from switchboard.errors import ConfigError
 
 
@@ -76,6 +76,7 @@ def _resolve(source: SourceSettings, settings: Settings) -> Source:
     _check_address(name, host, port or (443 if parts.scheme == "https" else 80), settings)
     _check_access(name, parts.scheme, source)
     _check_labels(name, source.labels)
+    _check_kinds(name, source.columns)
     interval = source.interval or settings.interval
     timeout = source.timeout or settings.timeout or 0.8 * interval
     if timeout > interval:
@@ -164,6 +165,11 @@ def _check_access(name: str, scheme: str, access: Access) -> None:
     for key in ("ca_file", "client_cert"):
         if getattr(access, key) and scheme != "https":
             raise ConfigError(f"source {name!r}, key `{key}`: it is for https:// URLs, and this one is http://")
+
+
+def _check_kinds(name: str, columns: ColumnSettings) -> None:
+    for column in sorted(set(columns.counters) & set(columns.gauges)):
+        raise ConfigError(f"source {name!r}, key `columns`: {column!r} stands in `counters` and in `gauges`")
 
 
 def _check_labels(name: str, labels: dict[str, str]) -> None:

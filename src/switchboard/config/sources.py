@@ -22,8 +22,16 @@ class ColumnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ] = "auto"
     labels: Annotated[tuple[str, ...], setting("columns to keep as text, beside those of the dialect")] = ()
     units: Annotated[
-        dict[str, str], setting('columns whose numbers carry a unit, and the unit: `{ Module_Temperature = "C" }`')
+        dict[str, str],
+        setting(
+            "units of metrics; where a cell has the unit behind its number, as in `37C`, it is taken off: "
+            '`{ Module_Temperature = "C" }`'
+        ),
     ] = {}
+    counters: Annotated[
+        tuple[str, ...], setting("metrics that only grow until a reset, beside those that are known to")
+    ] = ()
+    gauges: Annotated[tuple[str, ...], setting("metrics that go up and down, beside those that are known to")] = ()
     missing: Annotated[tuple[str, ...], setting("words for a missing number, beside NA, N/A and nothing")] = ()
     rename: Annotated[dict[str, str], setting('columns to keep under another name: `{ old = "new" }`')] = {}
     exclude: Annotated[tuple[str, ...], setting("columns to leave out")] = ()

@@ -27,6 +27,7 @@ from switchboard.etl.lease import LeaseKeeper
 from switchboard.etl.publish import Numbered, Publication
 from switchboard.etl.pull.scrape import Response, Validators, scrape
 from switchboard.etl.transform import Transform
+from switchboard.inputs.csv.dialects import fingerprint
 from switchboard.inputs.rejects import Rejects
 from switchboard.model import FORMAT, Manifest, Outcome
 from switchboard.snapshot.builder import EncodedBlock
@@ -79,7 +80,7 @@ class Cycle:
         # Part of the body's hash: what was made with other settings is not confirmed, but made again. Secrets are no
         # part of it: they may be guessed from a hash, and a new token makes no new snapshot.
         of_body = msgspec.structs.replace(source, url=source.shown_url, access=Access(), labels={}, max_data_age=None)
-        self._settings_hash = hashlib.blake2b(msgspec.json.encode(of_body), digest_size=4).hexdigest()
+        self._settings_hash = hashlib.blake2b(msgspec.json.encode(of_body) + fingerprint(), digest_size=4).hexdigest()
         self._memory = Memory()
         self._known_blocks: tuple[str, list[tuple[str, int]]] = ("", [])
         self._longest_period_ms = 0
@@ -168,7 +169,9 @@ class Cycle:
     ) -> Report:
         snapshot = f"{started_ns // 1_000_000}-{secrets.token_hex(4)}"
         async with contextlib.AsyncExitStack() as stack:
-            transform = stack.enter_context(Transform(self.source.columns, self.source.limits, started_ns // 1_000))
+            transform = stack.enter_context(
+                Transform(self.source.columns, self.source.limits, started_ns // 1_000, response.media_type)
+            )
             publication = Publication(self._store, self.source.name, snapshot, self._block_ttl_ms)
             await stack.enter_async_context(publication)
             try:
@@ -193,13 +196,13 @@ class Cycle:
 
     def _judge(self, transform: Transform, current: Manifest | None, asked_at: float) -> None:
         """Ask the gate. Raises BodyError, or BodyHeld."""
-        parser, interval = transform.parser, self.source.interval
+        decoder, interval = transform.decoder, self.source.interval
         verdict, self._memory = decide(
             Counted(
-                rows=parser.rows,
-                rejects=parser.rejects,
-                data_min_us=parser.data_min_us,
-                data_max_us=parser.data_max_us,
+                rows=decoder.rows,
+                rejects=decoder.rejects,
+                data_min_us=decoder.data_min_us,
+                data_max_us=decoder.data_max_us,
             ),
             current,
             self.source.limits,
@@ -236,10 +239,10 @@ class Cycle:
 
     def _manifest(self, snapshot: str, scraped_ms: int, transform: Transform, validators: Validators) -> Manifest:
         """All of a manifest but its number; see ``_numbering``."""
-        parser, builder = transform.parser, transform.builder
+        decoder, builder = transform.decoder, transform.builder
         # A snapshot without rows is of the moment in which there were none.
-        data_min_us = scraped_ms * 1000 if parser.data_min_us is None else parser.data_min_us
-        data_max_us = scraped_ms * 1000 if parser.data_max_us is None else parser.data_max_us
+        data_min_us = scraped_ms * 1000 if decoder.data_min_us is None else decoder.data_min_us
+        data_max_us = scraped_ms * 1000 if decoder.data_max_us is None else decoder.data_max_us
         return Manifest(
             source=self.source.name,
             snapshot=snapshot,
@@ -253,14 +256,14 @@ class Cycle:
             ttl_ms=self._ttl_ms,
             rows=builder.rows,
             switches=builder.switches,
-            values=parser.values,
+            values=decoder.values,
             blocks=builder.blocks,
             size_bytes=builder.size_bytes,
-            rejects=dict(parser.rejects.counts),
+            rejects=dict(decoder.rejects.counts),
             etag=validators.etag,
             last_modified=validators.last_modified,
             body_hash=self._body_hash(transform),
-            data_age_ms=0 if parser.has_times else None,  # told when it is sent
+            data_age_ms=0 if decoder.has_times else None,  # told when it is sent
         )
 
     def _body_hash(self, transform: Transform) -> str:
@@ -268,16 +271,16 @@ class Cycle:
 
     def _measure(self, response: Response, transform: Transform, started_ns: int) -> None:
         """Count what came, also of a body that could not be used to its end."""
-        name, parser = self.source.name, transform.parser
-        self.rejects = copy.deepcopy(parser.rejects)  # after a timeout the thread may still be at its chunk
+        name, decoder = self.source.name, transform.decoder
+        self.rejects = copy.deepcopy(decoder.rejects)  # after a timeout the thread may still be at its chunk
         self.rejects.examples = [response.masked(reject) for reject in self.rejects.examples]
-        metrics.ROWS.labels(name).inc(parser.rows)
-        metrics.VALUES.labels(name).inc(parser.values)
+        metrics.ROWS.labels(name).inc(decoder.rows)
+        metrics.VALUES.labels(name).inc(decoder.values)
         metrics.BYTES.labels(name).inc(response.bytes_received)
         metrics.BYTES_EXPECTED.labels(name).set(response.bytes_expected or 0)
         metrics.BYTES_RECEIVED.labels(name).set(response.bytes_received)
-        if parser.data_max_us is not None:
-            metrics.SKEW.labels(name).set(parser.data_max_us / 1e6 - started_ns / 1e9)
+        if decoder.data_max_us is not None:
+            metrics.SKEW.labels(name).set(decoder.data_max_us / 1e6 - started_ns / 1e9)
         for reason, count in self.rejects.counts.items():
             metrics.REJECTS.labels(name, reason).inc(count)
 

@@ -9,7 +9,7 @@ from typing import Self
 
 from switchboard.config.sources import ColumnSettings, Limits
 from switchboard.errors import BodyError
-from switchboard.inputs.csv.parser import CsvParser
+from switchboard.inputs.decoder import Decoder, choose_decoder
 from switchboard.snapshot.block import RowBatch
 from switchboard.snapshot.builder import BlockBuilder, EncodedBlock
 
@@ -21,11 +21,12 @@ class Transform:
     the next garbage collection, and the next attempt would come on top.
     """
 
-    def __init__(self, columns: ColumnSettings, limits: Limits, now_us: int) -> None:
-        self.parser = CsvParser(
-            columns, now_us, most_line_bytes=limits.max_line_kib << 10, most_columns=limits.max_columns
-        )
+    def __init__(self, columns: ColumnSettings, limits: Limits, now_us: int, media_type: str = "") -> None:
         self.builder = BlockBuilder()
+        self._columns = columns
+        self._now_us = now_us
+        self._media_type = media_type
+        self._decoder: Decoder | None = None
         self._limits = limits
         self._hash = hashlib.sha256()  # with the processor's own instructions the fastest that has no collisions
 
@@ -35,7 +36,12 @@ class Transform:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        del self.parser, self.builder  # a thread that is still at it after a timeout fails, and nobody listens
+        del self._decoder, self.builder  # a thread that is still at it after a timeout fails, and nobody listens
+
+    @property
+    def decoder(self) -> Decoder:
+        """What reads the body; chosen by its first bytes, or without them if there are none."""
+        return self._decoder or self._choose(b"")
 
     @property
     def body_hash(self) -> str:
@@ -45,7 +51,9 @@ class Transform:
     def feed(self, piece: bytes) -> list[EncodedBlock]:
         """Take the next piece of the body; return the blocks that it completes. Raises BodyError."""
         self._hash.update(piece)
-        blocks = self._build(self.parser.feed(piece))
+        if self._decoder is None and piece:
+            self._choose(piece)
+        blocks = self._build(self.decoder.feed(piece))
         self._check()
         return blocks
 
@@ -55,23 +63,29 @@ class Transform:
         Of several rows of one switch and port the first counts; the others become rejects.
         """
         try:
-            blocks = self._build(self.parser.finish())
+            blocks = self._build(self.decoder.finish())
         except BodyError as error:
             # What to make of a header without rows is for the gate to say.
-            if not self.parser.dialect or error.reason not in {"empty", "no_rows"}:
+            if not self.decoder.is_readable or error.reason not in {"empty", "no_rows"}:
                 raise
             blocks = []
         blocks += self.builder.finish()
+        self.builder.columns = self.decoder.columns
         self._check()
         for line in self.builder.duplicate_lines():
-            self.parser.rejects.add("duplicate", line)
+            self.decoder.rejects.add("duplicate", line)
         return blocks
+
+    def _choose(self, first: bytes) -> Decoder:
+        entry = choose_decoder(self._media_type, first)
+        self._decoder = entry.make(self._columns, self._limits, self._now_us)
+        return self._decoder
 
     def _build(self, batches: Iterable[RowBatch]) -> list[EncodedBlock]:
         return [block for batch in batches for block in self.builder.add(batch)]
 
     def _check(self) -> None:
-        limits, rows = self._limits, self.parser.rows + self.parser.rejects.rows
+        limits, rows = self._limits, self.decoder.rows + self.decoder.rejects.rows
         if rows > limits.max_rows:
             raise BodyError("too_many_rows", f"the body has more than {limits.max_rows} rows (max_rows)")
         if self.builder.switches > limits.max_switches:

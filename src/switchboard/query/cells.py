@@ -20,7 +20,6 @@ from switchboard.query.tags import content_tag
 from switchboard.selection.cells import find_cells, find_rows
 from switchboard.snapshot.cell import Cell
 from switchboard.snapshot.guid import canonical_guid
-from switchboard.snapshot.units import unit_of
 from switchboard.view.outage import uncertain_miss
 from switchboard.view.sources import Live
 from switchboard.view.view import Standing, View
@@ -89,12 +88,15 @@ def find(view: View, now: float, standing: Standing, asked: GetMetric | BatchCel
 def _report(now: float, query: GetMetric, found: Found) -> CellReport | dict[str, CellReport]:
     reports: dict[str | None, CellReport] = {}
     for live in found.used:
+        info = live.loaded.snapshot.info(query.metric)
         for port, row in find_rows(live.loaded.snapshot, found.switch_id, query.port).items():
             value = row.cell(query.metric)
             if value is not None and port not in reports:
                 reports[port] = CellReport(
                     value=value,
-                    unit=None if isinstance(value, str) else unit_of(query.metric),
+                    kind=None if isinstance(value, str) else info.kind,
+                    unit=None if isinstance(value, str) else info.unit,
+                    help="" if isinstance(value, str) else info.help,
                     timestamp=rfc3339(row.time_us),
                     age_seconds=round(now - live.source.confirmed_at, 3),
                     data_age_seconds=live.source.data_age(now),

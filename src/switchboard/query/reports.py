@@ -8,6 +8,7 @@ from msgspec import UNSET, UnsetType
 from switchboard.errors import ErrorKind
 from switchboard.model import Reject, State
 from switchboard.snapshot.cell import Cell
+from switchboard.snapshot.metrics import Kind
 
 STATUS_OF = {
     ErrorKind.MALFORMED: 400,
@@ -24,8 +25,12 @@ class CellReport(msgspec.Struct, frozen=True, kw_only=True):
 
     value: Cell
     """The same as without ``verbose``."""
+    kind: Kind | None
+    """What the numbers of the metric do: counter, gauge, state or unknown; null for a label."""
     unit: str | None
-    """A code of UCUM, as far as the name of the metric says it for certain: ``By``, ``Mbit/s``, ``{packet}``."""
+    """A code of UCUM, where it is certain: ``By``, ``Mbit/s``, ``{packet}``; null for a label."""
+    help: str
+    """What the metric means; empty where it is not known, and for a label."""
     timestamp: str
     """The row's own time, RFC 3339 with microseconds."""
     age_seconds: float
@@ -42,6 +47,38 @@ class CellReport(msgspec.Struct, frozen=True, kw_only=True):
     metric: str
     labels: dict[str, str]
     """The texts of the same row."""
+
+
+class MetricDescription(msgspec.Struct, frozen=True, kw_only=True):
+    """A metric of a source."""
+
+    metric: str
+    """The name by which it is asked for."""
+    column: str
+    """The name that the source gives it."""
+    kind: Kind
+    """counter: only grows until a reset; gauge: goes up and down; state: a number that is a code; unknown."""
+    unit: str | None
+    """A code of UCUM; null where it is not certain."""
+    help: str
+    """The meaning; empty where it is not known."""
+
+
+class LabelDescription(msgspec.Struct, frozen=True, kw_only=True):
+    """A label of a source."""
+
+    label: str
+    """The name by which it is asked for."""
+    column: str
+    """The name that the source gives it."""
+
+
+class SourceMetrics(msgspec.Struct, frozen=True, kw_only=True):
+    """What the columns of a source are, in the order of its body."""
+
+    source: str
+    metrics: list[MetricDescription]
+    labels: list[LabelDescription]
 
 
 class SwitchEntry(msgspec.Struct, frozen=True):

@@ -179,6 +179,21 @@ class TopMetrics(Pinned, frozen=True, kw_only=True, omit_defaults=True):
     snapshot: SnapshotIds = None
 
 
+class DescribeMetrics(Pinned, frozen=True, kw_only=True, omit_defaults=True):
+    """What the metrics of each source are.
+
+    A kind comes from what is known about the source's columns, or from the settings `counters` and `gauges` of the
+    source; it is `unknown` where neither says it, and never guessed.
+    """
+
+    metric: Annotated[
+        tuple[str, ...],
+        Meta(description=f"only these metrics and labels; names or patterns: {_PATTERNS}; may be repeated"),
+    ] = ()
+    source: SourceName = None
+    snapshot: SnapshotIds = None
+
+
 class ListSwitches(Pinned, frozen=True, kw_only=True, omit_defaults=True):
     """The switches that can be asked for."""
 

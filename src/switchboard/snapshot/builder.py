@@ -13,6 +13,7 @@ from switchboard.snapshot.arrays import IntArray
 from switchboard.snapshot.block import PORT, RowBatch
 from switchboard.snapshot.duplicates import Duplicates
 from switchboard.snapshot.index import BlockEntry, Index, SchemaEntry
+from switchboard.snapshot.metrics import Column
 
 SMALL_ROWS = 1000
 BLOCK_ROWS = 512
@@ -34,6 +35,8 @@ class BlockBuilder:
     def __init__(self) -> None:
         self.rows = 0
         self.size_bytes = 0
+        self.columns: list[Column] = []
+        """What the columns of the body are: whoever reads the body knows it at its end."""
         self._streaming = False
         self._pending: list[tuple[pa.RecordBatch, IntArray]] = []
         self._pending_labels = 0
@@ -85,6 +88,7 @@ class BlockBuilder:
             blocks=self._blocks,
             switches=self._switch_names,
             parts=parts.astype("<i4").tobytes(),
+            columns=self.columns,
         )
 
     def duplicate_lines(self) -> list[int]:

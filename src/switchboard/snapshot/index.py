@@ -7,6 +7,7 @@ from zlib import crc32
 import msgspec
 
 from switchboard.errors import SnapshotGone
+from switchboard.snapshot.metrics import Column
 
 
 class SchemaEntry(msgspec.Struct, frozen=True, array_like=True):
@@ -35,6 +36,9 @@ class Index(msgspec.Struct, frozen=True):
     switches: list[str]
     parts: bytes
     """int32, little-endian, four to a part: switch, block, first row, rows; in the order of the body."""
+    columns: list[Column] = []
+    """The columns of the body in its order, but for those that the settings leave out. None in an index of a version
+    that did not keep them."""
 
     def block_names(self) -> list[tuple[str, int]]:
         """First switch and number of every block: what its key is made of."""

@@ -71,4 +71,11 @@ class SnapshotReader:
             raise SnapshotGone(f"the parts of {self._manifest.snapshot} have other rows than its manifest")
         order = np.argsort(parts[:, 0], kind="stable")
         offsets = np.searchsorted(parts[order, 0], np.arange(len(self.index.switches) + 1)).astype(np.int32)
-        return Snapshot(self._manifest, self._blocks, self._numbers, parts[order].astype(np.int32), offsets)
+        return Snapshot(
+            self._manifest,
+            self._blocks,
+            self._numbers,
+            parts[order].astype(np.int32),
+            offsets,
+            columns=self.index.columns,
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +10,8 @@ import numpy as np
 from switchboard.model import Manifest
 from switchboard.snapshot.arrays import IntArray
 from switchboard.snapshot.block import Block
+from switchboard.snapshot.metrics import Column, MetricInfo, Role
+from switchboard.snapshot.units import unit_of
 
 
 class Part(NamedTuple):
@@ -24,7 +26,14 @@ class Snapshot:
     """A whole snapshot in memory, immutable: any number of readers, no lock."""
 
     def __init__(
-        self, manifest: Manifest, blocks: list[Block], numbers: dict[str, int], parts: IntArray, offsets: IntArray
+        self,
+        manifest: Manifest,
+        blocks: list[Block],
+        numbers: dict[str, int],
+        parts: IntArray,
+        offsets: IntArray,
+        *,
+        columns: Sequence[Column] = (),
     ) -> None:
         self.manifest = manifest
         self.blocks = blocks
@@ -32,6 +41,9 @@ class Snapshot:
         """Switch, block, first row and rows of every part, switch by switch."""
         self.schemas = list({id(block.metrics): block for block in blocks}.values())
         """One block of every schema, in the order of the body."""
+        self.columns = columns
+        """The columns of the body in its order; none if the version that stored the snapshot did not keep them."""
+        self._infos = {column.name: column.info for column in columns if column.role is Role.METRIC}
         self.memo: dict[Hashable, Any] = {}
         """What readers have worked out of it and share with each other."""
         self._numbers = numbers
@@ -43,6 +55,11 @@ class Snapshot:
     def switches(self) -> dict[str, int]:
         """The switches in the order of the body, each with its number. Not to be changed."""
         return self._numbers
+
+    def info(self, metric: str) -> MetricInfo:
+        """What is known about a metric; the unit alone, by its name, if the snapshot does not say."""
+        info = self._infos.get(metric)
+        return MetricInfo(unit=unit_of(metric)) if info is None else info
 
     def parts(self, switch: str) -> Iterator[Part]:
         """All rows of a switch, in the order of the body; none if there is no such switch."""

@@ -10,15 +10,21 @@ from hypothesis import strategies as st
 from switchboard.config.sources import ColumnSettings
 from switchboard.inputs.csv import columnar, rows
 from switchboard.inputs.csv.columnar import NeedsRows
+from switchboard.inputs.csv.context import MOST_LINE_BYTES, ColumnType, Context
 from switchboard.inputs.csv.dialects import recognise
-from switchboard.inputs.csv.kinds import MOST_LINE_BYTES, Context, Kind
 from switchboard.inputs.rejects import Rejects
 from tests.lab import cells
 from tests.lab.fuzz import fuzz
 from tests.lab.parsing import rows_of
 from tests.lab.reference import NOW_US, Spec, read
 
-KINDS = {"i": Kind.INT64, "u": Kind.UINT64, "d": Kind.DOUBLE, "blank": Kind.UNKNOWN, "note": Kind.LABEL}
+KINDS = {
+    "i": ColumnType.INT64,
+    "u": ColumnType.UINT64,
+    "d": ColumnType.DOUBLE,
+    "blank": ColumnType.UNKNOWN,
+    "note": ColumnType.LABEL,
+}
 ORDERS = [
     ("timestamp", "switch_id", "port", "note", "i", "u", "d", "blank"),
     ("switch_id", "i", "note"),
@@ -47,7 +53,7 @@ ODD = {
 def context_of(names: tuple[str, ...], unit: str = "us") -> Context:
     """A context that has learned: the columns i, u, d, note and blank hold what KINDS says."""
     context = Context(recognise(list(names), ColumnSettings(labels=("note",))), unit, NOW_US, Rejects())
-    context.kinds = {at: KINDS[names[at]] for at in context.kinds}
+    context.types = {at: KINDS[names[at]] for at in context.types}
     context.learned = True
     return context
 
@@ -82,7 +88,7 @@ def test_accepts_nothing_that_the_careful_way_reads_differently(
     assert consumed == len(text.encode())
     assert [(batch.rows, batch.switches) for batch in batches] == [(accepted.rows, accepted.switches)]
     assert [batch.labels for batch in batches] == [accepted.labels]
-    assert (fast.kinds, fast.unit) == (careful.kinds, careful.unit)
+    assert (fast.types, fast.unit) == (careful.types, careful.unit)
 
 
 @fuzz(2)
@@ -104,7 +110,7 @@ def test_reads_what_the_grammar_says(table: tuple[tuple[str, ...], list[list[str
         labels=frozenset(at for at, name in enumerate(names) if name == "note"),
     )
     expected = read(f"{','.join(names)}\n{text}".encode(), spec)
-    labels = {name for at, name in enumerate(names) if context.kinds.get(at) is Kind.LABEL} - {"note"}
+    labels = {name for at, name in enumerate(names) if context.types.get(at) is ColumnType.LABEL} - {"note"}
     found = [
         (switch, time, port, {name: notes[name] for name in notes if name not in labels}, metrics)
         for batch in batches

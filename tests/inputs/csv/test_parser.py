@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchboard.config.sources import ColumnSettings
-from switchboard.inputs.csv.kinds import MOST_LINE_BYTES
+from switchboard.inputs.csv.context import MOST_LINE_BYTES
 from tests.lab import cells
 from tests.lab.fuzz import fuzz
 from tests.lab.parsing import parse

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from switchboard.config.sources import ColumnSettings
 from switchboard.inputs.csv import rows
+from switchboard.inputs.csv.context import MOST_LINE_BYTES, Context
 from switchboard.inputs.csv.dialects import recognise
-from switchboard.inputs.csv.kinds import MOST_LINE_BYTES, Context
 from switchboard.inputs.csv.sieve import SIEVE_BYTES, sieve
 from switchboard.inputs.rejects import MOST_EXAMPLES_OF_REASON, Rejects
 from switchboard.model import Reject

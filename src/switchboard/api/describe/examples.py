@@ -43,6 +43,11 @@ EXAMPLES = {
         "switch_id=sw1&switch_id=sw2&metric=bandwidth_mbps&metric=packet_errors",
         '[{"sw1":{"bandwidth_mbps":3704.32,"packet_errors":20}},{"sw2":{"bandwidth_mbps":9485.01,"packet_errors":7}}]',
     ),
+    "/telemetry/DescribeMetrics": Example(
+        "metric=packet_errors",
+        '[{"source":"fabric","metrics":[{"metric":"packet_errors","column":"packet_errors","kind":"counter",'
+        '"unit":"{error}","help":"Packet errors since the switch started."}],"labels":[]}]',
+    ),
     "/telemetry/ListSwitches": Example(
         "",
         '[{"source":"fabric","metrics":["bandwidth_mbps","latency_ms","packet_errors"],"labels":[],'

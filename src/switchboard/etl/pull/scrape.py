@@ -52,6 +52,7 @@ class Response:
     def __init__(self, response: aiohttp.ClientResponse, limits: Limits, secrets: Collection[str] = ()) -> None:
         self.not_modified = response.status == 304
         self.validators = _validators(response)
+        self.media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         self.source_us = _source_us(response)
         """The source's own clock when it answered, in microseconds since the epoch; None if it does not tell."""
         self.bytes_expected = response.content_length

@@ -18,8 +18,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from switchboard.inputs.csv.context import (
+    ARROW,
+    EXACT_DOUBLE,
+    MOST_ID_BYTES,
+    NUMERIC,
+    ColumnType,
+    Context,
+    Keys,
+    row_batch,
+)
 from switchboard.inputs.csv.dialects import BOM
-from switchboard.inputs.csv.kinds import ARROW, EXACT_DOUBLE, MOST_ID_BYTES, NUMERIC, Context, Keys, Kind, row_batch
 from switchboard.inputs.csv.latin1 import decode_cell, is_utf8
 from switchboard.inputs.csv.numbers import NUMBER, Inexact, typed, without_unit
 from switchboard.inputs.times import Int64Array, believable, guess_unit, to_us_array
@@ -56,14 +65,14 @@ def parse(context: Context, chunk: bytes, line: int) -> RowBatch:
     numeric = np.zeros(len(columns.names), bool)
     if columns.timestamp is not None:
         numeric[columns.timestamp] = True
-    for at, kind in context.kinds.items():
-        if kind in NUMERIC and at in columns.units:
+    for at, column_type in context.types.items():
+        if column_type in NUMERIC and at in columns.units:
             arrays[at] = _without_unit(context, at, arrays[at])
             continue
-        numeric[at] = kind in NUMERIC
-        if kind is Kind.DOUBLE:
+        numeric[at] = column_type in NUMERIC
+        if column_type is ColumnType.DOUBLE:
             _check_doubles(arrays[at])
-        elif kind is Kind.UNKNOWN and not pc.all(pc.is_in(arrays[at], value_set=context.missing)).as_py():
+        elif column_type is ColumnType.UNKNOWN and not pc.all(pc.is_in(arrays[at], value_set=context.missing)).as_py():
             raise NeedsRows
     nulls = sum(arrays[at].null_count for at in np.flatnonzero(numeric))
     _check_cells(chunk, rows, numeric, nulls, context.most_line_bytes)
@@ -73,7 +82,11 @@ def parse(context: Context, chunk: bytes, line: int) -> RowBatch:
         _times_us(context, arrays),
         np.arange(line, line + rows, dtype=np.int32),
     )
-    return row_batch(context, keys, {at: arrays[at] for at, kind in context.kinds.items() if kind is not Kind.UNKNOWN})
+    return row_batch(
+        context,
+        keys,
+        {at: arrays[at] for at, column_type in context.types.items() if column_type is not ColumnType.UNKNOWN},
+    )
 
 
 def _plain(chunk: bytes) -> bytes:
@@ -119,7 +132,9 @@ def _arrays(context: Context, chunk: bytes) -> list[pa.Array]:
         table = _read(context, chunk, {})
     except pa.ArrowInvalid as error:
         units = context.columns.units  # those are read as text
-        narrow = [at for at, kind in context.kinds.items() if kind is Kind.INT32 and at not in units]
+        narrow = [
+            at for at, column_type in context.types.items() if column_type is ColumnType.INT32 and at not in units
+        ]
         if not narrow:
             raise NeedsRows from error
         try:
@@ -135,19 +150,19 @@ def _arrays(context: Context, chunk: bytes) -> list[pa.Array]:
         try:
             arrays[at] = arrays[at].cast(pa.int32())
         except pa.ArrowInvalid:
-            context.kinds[at] = Kind.INT64
+            context.types[at] = ColumnType.INT64
     return arrays
 
 
 def _read(context: Context, chunk: bytes, wider: Mapping[int, pa.DataType]) -> Any:
-    """Read a chunk as CSV; ``wider`` goes before the types of the kinds. Raises pa.ArrowInvalid."""
+    """Read a chunk as CSV; ``wider`` goes before the types that were learned. Raises pa.ArrowInvalid."""
     columns = context.columns
     # Columns without a name are excluded; pyarrow still wants them told apart.
     names = [name or f"\0{at}" for at, name in enumerate(columns.names)]
     types = [pa.string()] * len(names)
-    for at, kind in context.kinds.items():
+    for at, column_type in context.types.items():
         if at not in columns.units:
-            types[at] = wider.get(at, ARROW[kind])
+            types[at] = wider.get(at, ARROW[column_type])
     if columns.timestamp is not None:
         types[columns.timestamp] = pa.int64()
     return pyarrow.csv.read_csv(
@@ -172,7 +187,7 @@ def _without_unit(context: Context, at: int, cells: pa.Array) -> pa.Array:
     if pc.max(pc.binary_length(cells)).as_py() > 15 or pc.any(pc.match_substring_regex(cells, "[eE]")).as_py():
         raise NeedsRows
     try:
-        return typed(pc.if_else(missing, pa.scalar(None, pa.string()), cells), context.kinds[at])
+        return typed(pc.if_else(missing, pa.scalar(None, pa.string()), cells), context.types[at])
     except Inexact as error:
         raise NeedsRows from error
 

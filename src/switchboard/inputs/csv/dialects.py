@@ -12,9 +12,14 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 
 from switchboard.config.sources import ColumnSettings
 from switchboard.errors import BodyError
+from switchboard.inputs.csv.columns_basic import BASIC_COLUMNS
+from switchboard.inputs.csv.columns_ufm import UFM_COLUMNS
+from switchboard.snapshot.metrics import Kind, MetricInfo
+from switchboard.snapshot.units import unit_of
 
 BOM = b"\xef\xbb\xbf"
 """A UTF-8 byte order mark: allowed once, at the very beginning of a body."""
@@ -39,10 +44,12 @@ class Dialect:
     """Columns whose numbers carry a unit, as in ``37C``."""
     renamed: re.Pattern[str] | None = None
     """Spellings of one name in several versions: the groups, joined with ``_``, are the one that is kept."""
+    metrics: Mapping[str, MetricInfo] = field(default_factory=dict)
+    """What is known about columns of numbers, by the name that is kept."""
 
 
 DIALECTS = (
-    Dialect("basic", switch=("switch_id",), port=("port",), timestamp=("timestamp",)),
+    Dialect("basic", switch=("switch_id",), port=("port",), timestamp=("timestamp",), metrics=BASIC_COLUMNS),
     Dialect(
         "ufm",
         switch=("node_guid", "Node_GUID"),
@@ -60,11 +67,16 @@ DIALECTS = (
         units=dict.fromkeys(("Module_Temperature", "Temperature", "Chip_Temp", "dev_temperature"), "C"),
         # Time_since_last_clear_[Min], …__Min_ and …_Min are one column.
         renamed=re.compile(r"(\w+?)_(?:\[(\w+)\]|_(\w+)_)"),
+        metrics=UFM_COLUMNS,
     ),
 )
 
 CUSTOM = Dialect("custom", switch=(), port=("port",), timestamp=("timestamp",))
 """A header of neither dialect, readable because the settings say which column names the switch."""
+
+
+_UCUM = {"C": "Cel", "F": "[degF]"}
+"""Units as people write them behind a number, where the code of UCUM is another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +85,9 @@ class Columns:
 
     dialect: str
     names: tuple[str, ...]
+    """The names under which they are kept."""
+    originals: tuple[str, ...]
+    """The names in the header."""
     switch: int
     port: int | None
     timestamp: int | None
@@ -82,6 +97,8 @@ class Columns:
     units: Mapping[int, str]
     missing: tuple[str, ...]
     """Cells that say «there is no value» in a metric."""
+    infos: tuple[MetricInfo, ...]
+    """What is known about each of them, if it is a metric."""
 
     @property
     def others(self) -> list[int]:
@@ -125,9 +142,12 @@ def recognise(names: list[str], settings: ColumnSettings) -> Columns:
         )
     labels = dialect.labels | set(settings.labels)
     units = {**dialect.units, **settings.units}
+    kept = _kept_names(names, dialect, settings)
     return Columns(
         dialect=dialect.name,
-        names=_kept_names(names, dialect, settings),
+        names=kept,
+        originals=tuple(names),
+        infos=tuple(_info(name, original, dialect, settings) for name, original in zip(kept, names, strict=True)),
         switch=switch,
         port=_find(names, settings.port, dialect.port),
         timestamp=_find(names, settings.timestamp, dialect.timestamp),
@@ -137,6 +157,25 @@ def recognise(names: list[str], settings: ColumnSettings) -> Columns:
         units={at: units[name] for at, name in enumerate(names) if name in units},
         missing=(*MISSING_WORDS, *settings.missing),
     )
+
+
+def fingerprint() -> bytes:
+    """A hash of all that the dialects say of columns: a body that has not changed is read anew if they have."""
+    said = repr([(dialect.name, sorted(dialect.labels), dict(dialect.metrics)) for dialect in DIALECTS])
+    return blake2b(said.encode(), digest_size=8).digest()
+
+
+def _info(kept: str, original: str, dialect: Dialect, settings: ColumnSettings) -> MetricInfo:
+    """What is known about a metric: by the settings, else by the dialect; the unit also by the name."""
+    known = dialect.metrics.get(kept) or dialect.metrics.get(original) or MetricInfo()
+    kind = known.kind
+    if original in settings.counters:
+        kind = Kind.COUNTER
+    elif original in settings.gauges:
+        kind = Kind.GAUGE
+    stated = settings.units.get(original)
+    unit = _UCUM.get(stated, stated) if stated else known.unit or unit_of(kept)
+    return MetricInfo(kind, unit, known.help)
 
 
 def _kept_names(names: list[str], dialect: Dialect, settings: ColumnSettings) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import re
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from switchboard.inputs.csv.kinds import ARROW, EXACT_DOUBLE, Kind
+from switchboard.inputs.csv.context import ARROW, EXACT_DOUBLE, ColumnType
 
 _INTEGER = r"-?[0-9]+"
 _NUMBER = rf"{_INTEGER}(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
@@ -48,7 +48,7 @@ def without_unit(cells: pa.Array, unit: str) -> pa.Array:
     return pc.replace_substring_regex(cells, rf"^({_NUMBER}) ?\Q{unit}\E$", r"\1")
 
 
-def typed(cells: pa.Array, preferred: Kind) -> pa.Array:
+def typed(cells: pa.Array, preferred: ColumnType) -> pa.Array:
     """Well-written numbers, or nulls, in the preferred type if it is exact, else in another that is.
 
     Raises Inexact if there is none.
@@ -58,12 +58,12 @@ def typed(cells: pa.Array, preferred: Kind) -> pa.Array:
         if _beyond_double(cells.filter(whole).cast(pa.float64())):
             raise Inexact
         return cells.cast(pa.float64())
-    for kind in dict.fromkeys((preferred, Kind.INT64, Kind.UINT64, Kind.DOUBLE)):
+    for column_type in dict.fromkeys((preferred, ColumnType.INT64, ColumnType.UINT64, ColumnType.DOUBLE)):
         try:
-            numbers = cells.cast(ARROW[kind])
+            numbers = cells.cast(ARROW[column_type])
         except pa.ArrowInvalid:
             continue
-        if kind is not Kind.DOUBLE or not _beyond_double(numbers):
+        if column_type is not ColumnType.DOUBLE or not _beyond_double(numbers):
             return numbers
     raise Inexact
 

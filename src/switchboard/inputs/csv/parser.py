@@ -27,11 +27,12 @@ from switchboard.config.sources import ColumnSettings
 from switchboard.errors import BodyError
 from switchboard.inputs.csv import columnar, rows
 from switchboard.inputs.csv.columnar import NeedsRows
+from switchboard.inputs.csv.context import MOST_LINE_BYTES, Context
 from switchboard.inputs.csv.dialects import BOM, read_header, recognise
-from switchboard.inputs.csv.kinds import MOST_LINE_BYTES, Context
 from switchboard.inputs.csv.sieve import SIEVE_BYTES, sieve
 from switchboard.inputs.rejects import Rejects
 from switchboard.snapshot.block import LABELS, TIME, RowBatch
+from switchboard.snapshot.metrics import Column
 
 CHUNK_BYTES = 1 << 20
 ROWS_BYTES = 16 << 10
@@ -59,7 +60,6 @@ class CsvParser:
         self.values = 0
         self.data_min_us: int | None = None
         self.data_max_us: int | None = None
-        self.dialect = ""
         self._settings = settings
         self._now_us = now_us
         self._chunk_bytes = chunk_bytes
@@ -76,6 +76,21 @@ class CsvParser:
     def has_times(self) -> bool:
         """Whether rows have times of their own; those of a body without such a column get the time of the scrape."""
         return self._context is not None and self._context.columns.timestamp is not None
+
+    @property
+    def dialect(self) -> str:
+        """Name of the dialect; empty until the header was read."""
+        return "" if self._context is None else self._context.columns.dialect
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether the header was read, and says what the columns are."""
+        return self._context is not None
+
+    @property
+    def columns(self) -> list[Column]:
+        """What the columns are, in the order of the body, as far as it was read; excluded ones are left out."""
+        return [] if self._context is None else self._context.described()
 
     def feed(self, data: bytes) -> Iterator[RowBatch]:
         """Take the next bytes of the body."""
@@ -128,7 +143,6 @@ class CsvParser:
         if self._most_columns is not None and len(names) > self._most_columns:
             raise BodyError("too_many_columns", f"header: {len(names)} columns, and {self._most_columns} are allowed")
         columns = recognise(names, self._settings)
-        self.dialect = columns.dialect
         self._context = Context(
             columns, self._settings.timestamp_unit, self._now_us, self.rejects, most_line_bytes=self._most_line_bytes
         )
@@ -139,7 +153,7 @@ class CsvParser:
         assert context is not None
         chunk = bytes(memoryview(self._pending)[:end])
         if not context.learned:
-            rows.learn_kinds(context, chunk, self._line)
+            rows.learn_types(context, chunk, self._line)
         batches, consumed = self._read(context, chunk, last=last)
         del self._pending[:consumed]
         for batch in batches:

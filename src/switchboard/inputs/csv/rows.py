@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from switchboard.errors import BodyError
-from switchboard.inputs.csv.kinds import EXACT_DOUBLE, KIND_OF, MOST_ID_BYTES, Context, Keys, Kind, row_batch
+from switchboard.inputs.csv.context import EXACT_DOUBLE, MOST_ID_BYTES, TYPE_OF, ColumnType, Context, Keys, row_batch
 from switchboard.inputs.csv.latin1 import decode_cell, is_utf8
 from switchboard.inputs.csv.numbers import (
     INTEGER,
@@ -54,12 +54,12 @@ Row = tuple[int, list[str], int]
 """Line, cells, and time in microseconds."""
 
 
-def learn_kinds(context: Context, chunk: bytes, line: int) -> None:
+def learn_types(context: Context, chunk: bytes, line: int) -> None:
     """Decide from the first rows what the columns hold. What is wrong in them is reported when they are parsed."""
     rows = list(islice(_sample(context, chunk, line), SAMPLE_ROWS))
-    for at, kind in context.kinds.items():
-        if kind is Kind.UNKNOWN:
-            context.kinds[at] = _decide(context, at, [cells[at] for cells in rows])
+    for at, column_type in context.types.items():
+        if column_type is ColumnType.UNKNOWN:
+            context.types[at] = _decide(context, at, [cells[at] for cells in rows])
     context.learned = True
 
 
@@ -87,7 +87,7 @@ def parse(context: Context, chunk: bytes, line: int, *, last: bool) -> tuple[lis
     rows = list(_assigned(context, chunk, line))
     if not rows:
         return [], consumed
-    others = {at: _clean(context, at, rows) for at in context.kinds}
+    others = {at: _clean(context, at, rows) for at in context.types}
     return list(_typed(context, rows, others, iter(range(MOST_SPLITS)))), consumed
 
 
@@ -261,28 +261,28 @@ def _unquote(text: str) -> list[str] | None:
         at += 1
 
 
-def _decide(context: Context, at: int, cells: list[str]) -> Kind:
+def _decide(context: Context, at: int, cells: list[str]) -> ColumnType:
     """What a column holds whose cells are these."""
     unit = context.columns.units.get(at, "")
     texts = [cell.removesuffix(unit).removesuffix(" ") for cell in cells if cell not in context.columns.missing]
     texts = [text for text in texts if not is_not_finite(text)]
     numbers = [text for text in texts if is_number(text)]
     if not texts:
-        return Kind.UNKNOWN
+        return ColumnType.UNKNOWN
     if 2 * len(numbers) < len(texts):
-        return Kind.LABEL
+        return ColumnType.LABEL
     if not all(is_integer(number) for number in numbers):
-        return Kind.DOUBLE
-    return Kind.INT32 if all(len(number) < SMALL_DIGITS for number in numbers) else Kind.INT64
+        return ColumnType.DOUBLE
+    return ColumnType.INT32 if all(len(number) < SMALL_DIGITS for number in numbers) else ColumnType.INT64
 
 
 def _clean(context: Context, at: int, rows: list[Row]) -> pa.Array:
     """One column as strings, with nulls for all that is no number; labels as they are."""
     texts = [cells[at] for _, cells, _ in rows]
-    if context.kinds[at] is Kind.UNKNOWN:
-        context.kinds[at] = _decide(context, at, texts)
+    if context.types[at] is ColumnType.UNKNOWN:
+        context.types[at] = _decide(context, at, texts)
     cells = pa.array(texts, pa.string())
-    if context.kinds[at] is Kind.LABEL:
+    if context.types[at] is ColumnType.LABEL:
         return cells
     if at in context.columns.units:
         cells = without_unit(cells, context.columns.units[at])
@@ -309,26 +309,26 @@ def _typed(context: Context, rows: list[Row], others: dict[int, pa.Array], split
 
     That is done once for each of ``splits``: after that the cells that do not fit become rejects.
     """
-    kinds = dict(context.kinds)
+    types = dict(context.types)
     columns_typed = {}
     for at, cells in others.items():
-        if context.kinds[at] is Kind.UNKNOWN:
+        if context.types[at] is ColumnType.UNKNOWN:
             continue
-        if context.kinds[at] is Kind.LABEL:
+        if context.types[at] is ColumnType.LABEL:
             columns_typed[at] = cells
             continue
         try:
-            columns_typed[at] = typed(cells, context.kinds[at])
+            columns_typed[at] = typed(cells, context.types[at])
         except Inexact:
             if next(splits, None) is not None:
-                context.kinds.update(kinds)
+                context.types.update(types)
                 half = len(rows) // 2
                 for first, end in ((0, half), (half, len(rows))):
                     part = {each: column.slice(first, end - first) for each, column in others.items()}
                     yield from _typed(context, rows[first:end], part, splits)
                 return
             columns_typed[at] = _what_fits(context, at, rows, cells)
-        context.kinds[at] = KIND_OF[columns_typed[at].type]
+        context.types[at] = TYPE_OF[columns_typed[at].type]
     columns = context.columns
     keys = Keys(
         pa.array([cells[columns.switch] for _, cells, _ in rows], pa.string()),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from switchboard.inputs.csv.columnar import BoolArray
-from switchboard.inputs.csv.kinds import Context
+from switchboard.inputs.csv.context import Context
 from switchboard.inputs.rejects import Rejects
 from switchboard.snapshot.arrays import IntArray
 

@@ -14,6 +14,7 @@ from switchboard.inputs.times import Int64Array
 from switchboard.snapshot.arrays import IntArray
 from switchboard.snapshot.block import RowBatch
 from switchboard.snapshot.guid import fold_guids
+from switchboard.snapshot.metrics import Column, Role
 
 MOST_ID_BYTES = 128
 MOST_LINE_BYTES = 64 << 10
@@ -22,7 +23,7 @@ EXACT_DOUBLE = 2**53
 """Below it a double holds every integer; 2^53 itself might be 2^53 + 1, rounded."""
 
 
-class Kind(Enum):
+class ColumnType(Enum):
     """What a column holds, and the Arrow type in which it is read."""
 
     UNKNOWN = "unknown"  # no cell had text so far
@@ -34,19 +35,19 @@ class Kind(Enum):
 
 
 ARROW = {
-    Kind.UNKNOWN: pa.string(),
-    Kind.LABEL: pa.string(),
-    Kind.INT32: pa.int32(),
-    Kind.INT64: pa.int64(),
-    Kind.UINT64: pa.uint64(),
-    Kind.DOUBLE: pa.float64(),
+    ColumnType.UNKNOWN: pa.string(),
+    ColumnType.LABEL: pa.string(),
+    ColumnType.INT32: pa.int32(),
+    ColumnType.INT64: pa.int64(),
+    ColumnType.UINT64: pa.uint64(),
+    ColumnType.DOUBLE: pa.float64(),
 }
-NUMERIC = (Kind.INT32, Kind.INT64, Kind.UINT64, Kind.DOUBLE)
-KIND_OF = {ARROW[kind]: kind for kind in NUMERIC}
+NUMERIC = (ColumnType.INT32, ColumnType.INT64, ColumnType.UINT64, ColumnType.DOUBLE)
+TYPE_OF = {ARROW[column_type]: column_type for column_type in NUMERIC}
 
 
 class Context:
-    """The columns of a body, the kinds learned so far, and where rejects go."""
+    """The columns of a body, the types learned so far, and where rejects go."""
 
     def __init__(
         self, columns: Columns, unit: str, now_us: int, rejects: Rejects, *, most_line_bytes: int = MOST_LINE_BYTES
@@ -59,7 +60,20 @@ class Context:
         self.most_line_bytes = most_line_bytes
         self.learned = False
         self.missing = pa.array(columns.missing)
-        self.kinds = {at: Kind.LABEL if at in columns.labels else Kind.UNKNOWN for at in columns.others}
+        self.types = {at: ColumnType.LABEL if at in columns.labels else ColumnType.UNKNOWN for at in columns.others}
+
+    def described(self) -> list[Column]:
+        """What the columns are, in the order of the body; excluded ones are left out."""
+        columns = self.columns
+        keys = {columns.switch: Role.SWITCH, columns.port: Role.PORT, columns.timestamp: Role.TIME}
+        return [
+            Column(name, original, keys.get(at) or self._role(at), columns.infos[at])
+            for at, (name, original) in enumerate(zip(columns.names, columns.originals, strict=True))
+            if at not in columns.excluded
+        ]
+
+    def _role(self, at: int) -> Role:
+        return {ColumnType.UNKNOWN: Role.EMPTY, ColumnType.LABEL: Role.LABEL}.get(self.types[at], Role.METRIC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +89,8 @@ class Keys:
 def row_batch(context: Context, keys: Keys, others: dict[int, pa.Array]) -> RowBatch:
     """Put columns into the order of a block; columns that are not in ``others`` are left out."""
     guids = context.columns.guids
-    labels = [at for at in others if context.kinds[at] is Kind.LABEL]
-    metrics = [at for at in others if context.kinds[at] is not Kind.LABEL]
+    labels = [at for at in others if context.types[at] is ColumnType.LABEL]
+    metrics = [at for at in others if context.types[at] is not ColumnType.LABEL]
     arrays: Sequence[pa.Array] = [
         pa.array(keys.times_us),
         pa.nulls(len(keys.switches)) if keys.ports is None else keys.ports,

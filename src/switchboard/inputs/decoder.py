@@ -1,0 +1,78 @@
+"""Decoders: what turns the bytes of a body into rows, and how the one for a body is chosen.
+
+Whoever adds a way to write telemetry adds a decoder, its row in DECODERS, and its tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from switchboard.config.sources import ColumnSettings, Limits
+from switchboard.inputs.csv.parser import CsvParser
+from switchboard.inputs.rejects import Rejects
+from switchboard.snapshot.block import RowBatch
+from switchboard.snapshot.metrics import Column
+
+
+class Decoder(Protocol):
+    """Reads one body. Does no I/O, so that a thread may run it beside the event loop."""
+
+    rejects: Rejects
+    """Rows and cells so far that cannot be used."""
+    rows: int
+    """Rows so far."""
+    values: int
+    """Cells of metrics so far that have a value."""
+    data_min_us: int | None
+    """Earliest time of a row so far, in microseconds since the epoch; None while there is no row."""
+    data_max_us: int | None
+    """Latest time of a row so far."""
+
+    @property
+    def has_times(self) -> bool:
+        """Whether rows have times of their own; otherwise they get the time of the scrape."""
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether the beginning of the body says what its columns are."""
+
+    @property
+    def columns(self) -> list[Column]:
+        """What the columns are, in the order of the body; certain at its end."""
+
+    def feed(self, data: bytes) -> Iterator[RowBatch]:
+        """Take the next bytes, cut anywhere; yields rows that are complete. Raises BodyError for a body of no use."""
+
+    def finish(self) -> Iterator[RowBatch]:
+        """Take the end of the body; yields the rows that are left. Raises BodyError."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecoderEntry:
+    """A way to write telemetry, and what reads it."""
+
+    name: str
+    media_types: frozenset[str]
+    """Of the Content-Type header, in lower case and without parameters, that name it and nothing else."""
+    recognises: Callable[[bytes], bool]
+    """Whether the first bytes of a body are written so."""
+    make: Callable[[ColumnSettings, Limits, int], Decoder]
+    """A decoder for one body, with the settings of its source and the time of the scrape in microseconds."""
+
+
+def _csv(columns: ColumnSettings, limits: Limits, now_us: int) -> Decoder:
+    return CsvParser(columns, now_us, most_line_bytes=limits.max_line_kib << 10, most_columns=limits.max_columns)
+
+
+CSV = DecoderEntry(name="csv", media_types=frozenset({"text/csv"}), recognises=lambda first: True, make=_csv)
+"""Sources serve CSV under any Content-Type, so it recognises everything: it says best what is wrong with a body."""
+DECODERS: tuple[DecoderEntry, ...] = (CSV,)
+"""All decoders. The last one recognises every body."""
+
+
+def choose_decoder(media_type: str, first: bytes, decoders: tuple[DecoderEntry, ...] = DECODERS) -> DecoderEntry:
+    """The decoder of a body: the one that its media type names, else the first that recognises its first bytes."""
+    named = [entry for entry in decoders if media_type in entry.media_types]
+    return next(entry for entry in (*named, *decoders) if entry in named or entry.recognises(first))
