@@ -2,7 +2,6 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-LOCKS := requirements.lock requirements-dev.lock
 # A Python to use instead of the first good one that tools/venv finds.
 PYTHON ?=
 # Processes that run the tests. More than cores, because most tests wait for others.
@@ -10,32 +9,32 @@ TESTERS ?= 4
 # More words for the command that is run, as in `make up ARGS="--port 8081"`.
 ARGS ?=
 
-.PHONY: help up test test-long fuzz check bench bench-tools lock clean
+.PHONY: help up set-up set-up-dev test test-long fuzz check bench bench-tools lock clean
 .DEFAULT_GOAL := help
 
 help: ## List these commands.
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-up: $(VENV)/ready ## Set up, run everything on this machine, print what to try. Ctrl-C stops it.
+up: set-up ## Set up, run everything on this machine, print what to try. Ctrl-C stops it.
 	@$(BIN)/switchboard up $(ARGS)
 
-test: $(VENV)/ready ## Set up and run all tests; shows branch coverage, child processes included.
+test: set-up-dev ## Set up and run all tests; shows branch coverage, child processes included.
 	@mkdir -p build/coverage
 	@$(BIN)/python -m pytest -n $(TESTERS) --dist worksteal --cov --cov-report=term $(ARGS)
 
-test-long: $(VENV)/ready ## Run the tests of faults in all their combinations and at full length; takes long.
+test-long: set-up-dev ## Run the tests of faults in all their combinations and at full length; takes long.
 	@SWITCHBOARD_TEST_LONG=1 $(BIN)/python -m pytest -q -s --timeout 600 tests/integration $(ARGS)
 
-fuzz: $(VENV)/ready ## Let hypothesis look for bytes that the codec cannot take: 10,000 examples a property; takes long.
+fuzz: set-up-dev ## Let hypothesis look for bytes that the codec cannot take: 10,000 examples a property; takes long.
 	@SWITCHBOARD_FUZZ_EXAMPLES=10000 $(BIN)/python -m pytest --timeout 3600 -q tests/codec $(ARGS)
 
-check: $(VENV)/ready ## Lint, formatting, types, and the arrows between modules.
+check: set-up-dev ## Lint, formatting, types, and the arrows between modules.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_imports.py
 
-bench: $(VENV)/ready ## Measure; prints a table and writes build/bench.json.
+bench: set-up-dev ## Measure; prints a table and writes build/bench.json.
 	@$(BIN)/python -m bench $(ARGS)
 
 bench-tools: ## Install what the serving part of `make bench` is measured with: wrk, nginx, hey.
@@ -49,5 +48,9 @@ clean: ## Remove all that was made here.
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(VENV)/ready: requirements-dev.lock pyproject.toml tools/venv
+# These look themselves whether there is anything to do: make cannot see that a Python has changed or is gone.
+set-up:
 	@PYTHON="$(PYTHON)" GOAL="$(firstword $(MAKECMDGOALS))" tools/venv $(VENV)
+
+set-up-dev:
+	@PYTHON="$(PYTHON)" GOAL="$(firstword $(MAKECMDGOALS))" tools/venv $(VENV) dev
