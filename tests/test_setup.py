@@ -321,6 +321,15 @@ def test_switchboard_itself_is_the_source_folder(repository: Repository) -> None
     assert repository.asked() == ["-P -m switchboard up --port 1 2"]
 
 
+def test_coverage_has_a_floor_unless_tests_are_chosen(repository: Repository) -> None:
+    """`make test` fails under the floor; with ARGS, which may choose a few tests, there is none."""
+    repository.python()
+    repository.make("test")
+    assert "--cov-fail-under=90" in repository.asked()[-1]
+    repository.make("test", "ARGS=-k codec")
+    assert repository.asked()[-1].endswith("--cov-report=term -k codec")
+
+
 def test_lock_files_pin_hashes_and_no_addresses() -> None:
     """Every package has one exact version and hashes; what runs is pinned alike in both files."""
     pins = {}
