@@ -4,6 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 # A Python to use instead of the first good one that tools/venv finds.
 PYTHON ?=
+# What `make quick` runs: tests of pure code, which need no server, no process and no clock. Arguments of pytest.
+QUICK := tests/codec tests/etl/test_gate.py tests/etl/test_age.py tests/etl/test_schedule.py tests/etl/test_rate.py \
+	tests/store/test_keys.py tests/test_imports.py tests/test_addresses.py tests/test_settings.py \
+	tests/api/test_view.py tests/api/test_queries.py tests/api/test_confirmations.py \
+	--deselect tests/codec/test_tables.py::test_rows_that_are_far_apart_cost_more
 # Branch coverage in percent below which `make test` fails; a part of the tests, chosen by ARGS, has no floor.
 FLOOR := 90
 # Processes that run the tests. More than cores, because most tests wait for others.
@@ -11,7 +16,7 @@ TESTERS ?= 4
 # More words for the command that is run, as in `make up ARGS="--port 8081"`.
 ARGS ?=
 
-.PHONY: help up set-up set-up-dev test test-long fuzz check bench bench-tools lock clean
+.PHONY: help up set-up set-up-dev test quick test-long fuzz check bench bench-tools lock clean
 .DEFAULT_GOAL := help
 
 help: ## List these commands.
@@ -23,6 +28,10 @@ up: set-up ## Set up, run everything on this machine, print what to try. Ctrl-C 
 test: set-up-dev ## Set up and run all tests; shows branch coverage, child processes included.
 	@mkdir -p build/coverage
 	@$(BIN)/python -m pytest -n $(TESTERS) --dist worksteal --cov --cov-report=term $(if $(ARGS),$(ARGS),--cov-fail-under=$(FLOOR))
+
+# The plugin of schemathesis takes a second to load, and none of these tests uses it.
+quick: set-up-dev ## Run the tests of the pure core, with few examples of each property: under 20 seconds.
+	@SWITCHBOARD_FUZZ_EXAMPLES=10 $(BIN)/python -m pytest -q -p no:schemathesis $(QUICK) $(ARGS)
 
 test-long: set-up-dev ## Run the tests of faults in all their combinations and at full length; takes long.
 	@SWITCHBOARD_TEST_LONG=1 $(BIN)/python -m pytest -q -s --timeout 600 tests/integration $(ARGS)

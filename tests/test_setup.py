@@ -141,9 +141,9 @@ def test_what_is_not_needed_to_run_is_added_for_tests(repository: Repository) ->
     repository.python()
     assert repository.make("up")[0] == 0
     assert repository.installed() == ["requirements.lock"]
-    assert repository.make("fuzz")[0] == 0
+    assert repository.make("quick")[0] == 0
     assert repository.installed() == ["requirements-dev.lock"]
-    for target in ("up", "test", "bench", "fuzz"):
+    for target in ("up", "test", "bench", "quick"):
         assert repository.make(target)[0] == 0
         assert repository.installed() == []
 
@@ -283,7 +283,7 @@ def test_an_old_redis_server_on_path_is_not_enough(repository: Repository) -> No
     [
         ("up", ["ARGS=--redis-url redis://elsewhere"], {}),
         ("up", [], {"SWITCHBOARD_REDIS_URL": "redis://elsewhere"}),
-        ("fuzz", [], {}),
+        ("quick", [], {}),
         ("test", ["ARGS=-k codec"], {}),
     ],
 )
