@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -340,3 +341,11 @@ def test_lock_files_pin_hashes_and_no_addresses() -> None:
         assert all(re.match(r"[\w\[\],.-]+==\S+ ", entry) and "--hash=sha256:" in entry for entry in entries)
         pins[name] = {entry.split(" \\\n")[0] for entry in entries}
     assert pins["requirements.lock"] < pins["requirements-dev.lock"]
+
+
+def test_the_wheel_says_that_it_is_typed(tmp_path: Path) -> None:
+    """Type checkers of those who install the package look for py.typed in it."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=PATIENCE_SECONDS)
+    (wheel,) = tmp_path.glob("*.whl")
+    assert "switchboard/py.typed" in zipfile.ZipFile(wheel).namelist()
