@@ -349,3 +349,12 @@ def test_the_wheel_says_that_it_is_typed(tmp_path: Path) -> None:
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=PATIENCE_SECONDS)
     (wheel,) = tmp_path.glob("*.whl")
     assert "switchboard/py.typed" in zipfile.ZipFile(wheel).namelist()
+
+
+def test_hooks_before_a_commit_are_those_of_make_check() -> None:
+    """The hooks run what the environment has, and fetch nothing; `make check` runs the same commands."""
+    text = (ROOT / ".pre-commit-config.yaml").read_text()
+    assert re.findall(r"repo: (\S+)", text) == ["local"]
+    assert "://" not in text
+    entries = re.findall(r"entry: \.venv/bin/(.+)", text)
+    assert entries == re.findall(r"^\t\$\(BIN\)/(ruff .+|mypy)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
