@@ -5,10 +5,11 @@ BIN := $(VENV)/bin
 # A Python to use instead of the first good one that tools/venv finds.
 PYTHON ?=
 # What `make quick` runs: tests of pure code, which need no server, no process and no clock. Arguments of pytest.
-QUICK := tests/codec tests/etl/test_gate.py tests/etl/test_age.py tests/etl/test_schedule.py tests/etl/test_rate.py \
-	tests/store/test_keys.py tests/test_imports.py tests/test_addresses.py tests/test_settings.py \
-	tests/api/test_view.py tests/api/test_queries.py tests/api/test_confirmations.py \
-	--deselect tests/codec/test_tables.py::test_rows_that_are_far_apart_cost_more
+QUICK := tests/snapshot tests/inputs tests/selection tests/outputs tests/config tests/test_imports.py \
+	tests/etl/test_gate.py tests/etl/test_age.py tests/etl/test_schedule.py tests/etl/pull/test_rate.py \
+	tests/store/test_keys.py tests/view/test_view.py tests/view/test_confirmations.py tests/view/test_pins.py \
+	tests/view/test_outage.py tests/query/test_metrics.py tests/api/test_parser.py \
+	--deselect tests/outputs/test_tables.py::test_rows_that_are_far_apart_cost_more
 # Branch coverage in percent below which `make test` fails; a part of the tests, chosen by ARGS, has no floor.
 FLOOR := 90
 # Processes that run the tests. More than cores, because most tests wait for others.
@@ -36,10 +37,10 @@ quick: set-up-dev ## Run the tests of the pure core, with few examples of each p
 test-long: set-up-dev ## Run the tests of faults in all their combinations and at full length; takes long.
 	@SWITCHBOARD_TEST_LONG=1 $(BIN)/python -m pytest -q -s --timeout 600 tests/integration $(ARGS)
 
-fuzz: set-up-dev ## Let hypothesis look for bytes that the codec cannot take: 10,000 examples a property; takes long.
-	@SWITCHBOARD_FUZZ_EXAMPLES=10000 $(BIN)/python -m pytest --timeout 3600 -q tests/codec $(ARGS)
+fuzz: set-up-dev ## Let hypothesis look for bytes and queries that break something: 10,000 examples per property; takes long.
+	@SWITCHBOARD_FUZZ_EXAMPLES=10000 $(BIN)/python -m pytest --timeout 3600 -q tests/inputs tests/snapshot tests/selection tests/outputs $(ARGS)
 
-check: set-up-dev ## Lint, formatting, types, and the arrows between modules.
+check: set-up-dev ## Lint, formatting, types, and the arrows between rooms.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
