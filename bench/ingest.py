@@ -114,10 +114,10 @@ def _metric(system: Switchboard, name: str) -> dict[str, float]:
 async def _verify(url: str, settings: GeneratorSettings, slot: int) -> None:
     """Compare the sum of every column in Redis with the generator's."""
     store = Store(url)
-    manifest, _ = await store.pointer("fabric")
+    manifest, _ = await store.snapshots.pointer("fabric")
     assert manifest is not None
-    reader = SnapshotReader(manifest, await store.read_index(manifest))
-    async for payloads in store.read_blocks(manifest, reader.index):
+    reader = SnapshotReader(manifest, await store.snapshots.read_index(manifest))
+    async for payloads in store.snapshots.read_blocks(manifest, reader.index):
         for payload in payloads:
             reader.add(payload)
     for _ in reader.steps():

@@ -30,8 +30,11 @@ from switchboard.model import Manifest, Outcome, SourceStatus
 from switchboard.snapshot.reader import SnapshotReader
 from switchboard.snapshot.snapshot import Snapshot
 from switchboard.store import keys
+from switchboard.store.connect import Connections
 from switchboard.store.embedded import EmbeddedRedis
-from switchboard.store.store import Lease, Store
+from switchboard.store.leases import Lease
+from switchboard.store.sources import Sources
+from switchboard.store.store import Store
 from tests.etl.limits import limits
 from tests.lab.servers import Request, Steps, Web, eventually, http
 
@@ -45,18 +48,27 @@ def body(value: int, switches: int = 3) -> bytes:
     return ("timestamp,switch_id,a,b\n" + "".join(lines)).encode()
 
 
-class RecordingStore(Store):
-    """Remembers each status that it has written: the next one replaces it, as soon as the source is asked again."""
+class RecordingSources(Sources):
+    """Remembers each status that it has written: in Redis the next one replaces it."""
 
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
-        self.statuses: deque[SourceStatus] = deque()
+    def __init__(self, connections: Connections, statuses: deque[SourceStatus]) -> None:
+        super().__init__(connections)
+        self._statuses = statuses
 
     async def write_status(self, status: SourceStatus, lease: Lease) -> bool:
         written = await super().write_status(status, lease)
         if written:
-            self.statuses.append(status)
+            self._statuses.append(status)
         return written
+
+
+class RecordingStore(Store):
+    """A store with the statuses that were written through it."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.statuses: deque[SourceStatus] = deque()
+        self.sources = RecordingSources(self._connections, self.statuses)
 
 
 @dataclass
@@ -83,7 +95,7 @@ class Lab:
         settings = json.encode(source)
         if settings not in self._cycles:
             keeper = self.keeper()
-            keeper.lease = await self.store.take_lease(source.name, "test")
+            keeper.lease = await self.store.leases.take(source.name, "test")
             self._cycles[settings] = Cycle(source, self.store, self.session, keeper)
         return await self._cycles[settings].attempt(deadline)
 
@@ -118,8 +130,8 @@ class Lab:
     async def snapshot(self) -> Snapshot:
         """The current snapshot, read whole."""
         manifest = await self.manifest()
-        reader = SnapshotReader(manifest, await self.store.read_index(manifest))
-        async for payloads in self.store.read_blocks(manifest, reader.index):
+        reader = SnapshotReader(manifest, await self.store.snapshots.read_index(manifest))
+        async for payloads in self.store.snapshots.read_blocks(manifest, reader.index):
             for payload in payloads:
                 reader.add(payload)
         for _ in reader.steps():
@@ -128,7 +140,7 @@ class Lab:
 
     async def manifest(self) -> Manifest:
         """The current snapshot's."""
-        manifest, _ = await self.store.pointer(self.source.name)
+        manifest, _ = await self.store.snapshots.pointer(self.source.name)
         assert manifest is not None
         return manifest
 

@@ -61,21 +61,21 @@ class Lab:
         deadline = asyncio.get_running_loop().time() + self.source.timeout
         with contextlib.suppress(SourceError, StoreError, PublishRefused):
             await self.loop.attempt(deadline)
-        status = await self.store.status(self.source.name)
+        status = await self.store.sources.status(self.source.name)
         assert status is not None
         return status
 
     async def manifest(self) -> Manifest:
         """The current snapshot's."""
-        manifest, _ = await self.store.pointer(self.source.name)
+        manifest, _ = await self.store.snapshots.pointer(self.source.name)
         assert manifest is not None
         return manifest
 
     async def snapshot(self) -> Snapshot:
         """The current snapshot, as a reader gets it."""
         manifest = await self.manifest()
-        index = await self.store.read_index(manifest)
-        payloads = [payload async for some in self.store.read_blocks(manifest, index) for payload in some]
+        index = await self.store.snapshots.read_index(manifest)
+        payloads = [payload async for some in self.store.snapshots.read_blocks(manifest, index) for payload in some]
         return unpack(manifest, encode_index(index), payloads)
 
     async def cells(self, switch: str) -> dict[str, Any] | None:

@@ -48,7 +48,7 @@ async def test_a_body_becomes_a_snapshot(lab: Lab) -> None:
     """A 200 is parsed and published: the manifest says what is in it, and the rows can be read."""
     lab.serve([http(200, body(7) + b"1795460005,sw9,8,x\nbroken\n", etag='"v1"', last_modified="yesterday")])
     report = await lab.attempt()
-    manifest, ttl_ms = await lab.store.pointer(lab.source.name)
+    manifest, ttl_ms = await lab.store.snapshots.pointer(lab.source.name)
     assert report.outcome is Outcome.PUBLISHED
     assert report.manifest == manifest
     assert (manifest.rows, manifest.switches, manifest.values, manifest.blocks) == (4, 4, 7, 4)
@@ -123,7 +123,7 @@ async def test_a_large_body_is_streamed(lab: Lab) -> None:
         return len(await lab.data())
 
     await eventually(blocks, "blocks of a body that has not ended")
-    assert await lab.store.pointer(lab.source.name) == (None, 0)
+    assert await lab.store.snapshots.pointer(lab.source.name) == (None, 0)
     more.set()
     assert (await attempt).manifest.rows == 60_000
     assert await lab.value() == 3
@@ -148,7 +148,7 @@ async def test_an_unchanged_source_confirms_its_snapshot(lab: Lab, again: Steps,
     assert report.outcome is Outcome.UNCHANGED
     assert report.manifest.order > first.manifest.order
     assert unnumbered(report.manifest) == unnumbered(first.manifest)
-    assert (await lab.store.pointer(lab.source.name))[0] == report.manifest
+    assert (await lab.store.snapshots.pointer(lab.source.name))[0] == report.manifest
     assert await lab.snapshot_data() == before
     assert min(await lab.life_ms()) > LIFE_MS
     assert lab.web.requests[1].headers["if-none-match"] == '"v1"'
@@ -420,7 +420,7 @@ async def test_nothing_is_published_without_the_lease(lab: Lab) -> None:
     await lab.attempt()
     before = await lab.data()
     await lab.client.delete(keys.lease(lab.source.name))
-    assert await lab.store.take_lease(lab.source.name, "another") is not None
+    assert await lab.store.leases.take(lab.source.name, "another") is not None
     with pytest.raises(LeaseLost):
         await lab.attempt()
     assert await lab.data() == before

@@ -26,7 +26,7 @@ async def test_a_held_body_is_soon_asked_for_again(redis_server: EmbeddedRedis) 
             running = asyncio.create_task(lab.loop.run())
 
             async def settled() -> bool:
-                status = await lab.store.status(lab.source.name)
+                status = await lab.store.sources.status(lab.source.name)
                 return status is not None and status.rows == 40 and status.outcome is Outcome.PUBLISHED
 
             try:

@@ -16,7 +16,7 @@ from switchboard.errors import LeaseLost
 from switchboard.etl.lease import LeaseKeeper
 from switchboard.store import keys
 from switchboard.store.embedded import EmbeddedRedis
-from switchboard.store.store import LEASE_MS, Lease
+from switchboard.store.leases import LEASE_MS, Lease
 from tests.etl.conftest import Lab, new_lab
 from tests.lab.servers import eventually
 
@@ -62,7 +62,7 @@ async def test_takes_a_free_lease_and_registers_the_source(lab: Lab) -> None:
         assert keeper.lease.holder.encode() in await lab.client.get(keys.lease(lab.source.name))
 
         async def registered() -> bool:
-            return await lab.store.sources() == [lab.source.name]
+            return await lab.store.sources.names() == [lab.source.name]
 
         await eventually(registered, "the source is registered")
         assert lab.metric("source_owned") == 1
@@ -162,7 +162,7 @@ async def test_a_list_of_sources_that_is_broken_costs_no_lease(lab: Lab) -> None
         await lab.client.delete(keys.SOURCES)
 
         async def mended() -> bool:
-            return keeper.trouble == "" and await lab.store.sources() == [lab.source.name]
+            return keeper.trouble == "" and await lab.store.sources.names() == [lab.source.name]
 
         await eventually(mended, "the source is registered")
 
@@ -207,7 +207,7 @@ async def test_takes_a_lost_lease_again(lab: Lab) -> None:
 
         await eventually(taken, "a new lease")
         await keeper.wait()
-        assert await lab.store.sources() == [lab.source.name]
+        assert await lab.store.sources.names() == [lab.source.name]
         assert lab.metric("lease_changes_total", change="lost") == 1
 
 

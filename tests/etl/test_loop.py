@@ -14,7 +14,7 @@ import pytest
 from switchboard.model import Outcome, SourceStatus
 from switchboard.store import keys
 from switchboard.store.embedded import EmbeddedRedis
-from switchboard.store.store import Lease
+from switchboard.store.leases import Lease
 from tests.etl.conftest import Lab, body, new_lab
 from tests.lab.processes import free_port
 from tests.lab.servers import Request, Step, Steps, eventually, http
@@ -28,7 +28,7 @@ async def test_a_success_is_told_to_the_store(lab: Lab) -> None:
     lab.serve([http(200, body(1) + bad)])
     async with lab.running() as loop:
         status = await lab.until_status(Outcome.PUBLISHED)
-    manifest, _ = await lab.store.pointer(lab.source.name)
+    manifest, _ = await lab.store.snapshots.pointer(lab.source.name)
     assert manifest is not None
     assert (status.url, status.interval_ms, status.rows) == (lab.web.url, 400, 4)
     assert status.snapshot is not None
@@ -227,7 +227,7 @@ async def test_who_lost_the_lease_says_nothing(lab: Lab, logs: list[Any]) -> Non
     async with lab.running(interval=30.0, timeout=20.0):
         await lab.until_requests(1)
         await lab.client.set(keys.lease(lab.source.name), "another:99:0", px=20_000)
-        assert await lab.store.write_status(theirs, Lease(lab.source.name, "another", 99))
+        assert await lab.store.sources.write_status(theirs, Lease(lab.source.name, "another", 99))
         overtaken.set()
 
         async def refused_and_lost() -> bool:
@@ -235,7 +235,7 @@ async def test_who_lost_the_lease_says_nothing(lab: Lab, logs: list[Any]) -> Non
             return refused and lab.metric("source_owned") == 0
 
         await eventually(refused_and_lost, "the attempt is refused, and the keeper notices")
-        assert await lab.store.status(lab.source.name) == theirs
+        assert await lab.store.sources.status(lab.source.name) == theirs
     assert await lab.data() == {}
     assert {"scrape failed", "lease lost"} & {event["event"] for event in logs} == {"lease lost"}
 
@@ -255,14 +255,14 @@ async def test_a_failure_of_an_overtaken_writer_does_not_replace_the_new_owners_
     async with lab.running(interval=30.0, timeout=20.0):
         await lab.until_requests(1)
         await lab.client.set(keys.lease(lab.source.name), "another:99:0", px=20_000)
-        assert await lab.store.write_status(theirs, Lease(lab.source.name, "another", 99))
+        assert await lab.store.sources.write_status(theirs, Lease(lab.source.name, "another", 99))
         overtaken.set()
 
         async def failed_and_lost() -> bool:
             return lab.metric("failures_total", reason="http_5xx") >= 1 and lab.metric("source_owned") == 0
 
         await eventually(failed_and_lost, "the attempt fails, and the keeper notices")
-        assert await lab.store.status(lab.source.name) == theirs
+        assert await lab.store.sources.status(lab.source.name) == theirs
 
 
 async def test_two_owners_one_scrapes(lab: Lab) -> None:
@@ -301,7 +301,7 @@ async def test_a_store_that_stops_and_comes_back(redis_server: EmbeddedRedis, lo
             return await lab.value() == 1
 
         await eventually(published, "the snapshot is published again")
-        assert await lab.store.sources() == [lab.source.name]
+        assert await lab.store.sources.names() == [lab.source.name]
     events = [event["event"] for event in logs]
     assert events.count("store failed") == 1
     assert events.count("store reached") == 1

@@ -80,25 +80,25 @@ async def test_a_304_without_a_snapshot_is_asked_for_once(lab: Lab) -> None:
 async def test_a_source_with_a_lease_is_not_forgotten(lab: Lab) -> None:
     """A source is known as long as somebody has its lease, a snapshot or an attempt of it."""
     name = lab.source.name
-    assert not await lab.store.is_known(name)
-    lease = await lab.store.take_lease(name, "somebody")
+    assert not await lab.store.sources.is_known(name)
+    lease = await lab.store.leases.take(name, "somebody")
     assert lease is not None
-    assert await lab.store.is_known(name)
-    await lab.store.release_lease(lease)
-    assert not await lab.store.is_known(name)
+    assert await lab.store.sources.is_known(name)
+    await lab.store.leases.release(lease)
+    assert not await lab.store.sources.is_known(name)
     await lab.attempt()
     await lab.client.delete(keys.lease(name))
-    assert await lab.store.is_known(name), "a snapshot is left"
+    assert await lab.store.sources.is_known(name), "a snapshot is left"
 
 
 async def test_a_lease_keeps_the_source_registered(lab: Lab) -> None:
     """Who holds the lease registers the source again, whoever removed it."""
     keeper = lab.keeper()
     await keeper._step()
-    assert await lab.store.sources() == [lab.source.name]
-    await lab.store.forget(lab.source.name)
+    assert await lab.store.sources.names() == [lab.source.name]
+    await lab.store.sources.forget(lab.source.name)
     await keeper._step()
-    assert await lab.store.sources() == [lab.source.name]
+    assert await lab.store.sources.names() == [lab.source.name]
 
 
 async def test_columns_may_come_and_go_between_scrapes(lab: Lab) -> None:

@@ -13,7 +13,8 @@ from switchboard.errors import PublishRefused, StoreUnavailable
 from switchboard.etl.publish import Publication
 from switchboard.model import FORMAT, Manifest
 from switchboard.store import keys
-from switchboard.store.store import Lease, Store
+from switchboard.store.leases import Lease
+from switchboard.store.store import Store
 from tests.etl.conftest import Lab
 from tests.lab.servers import MuteProxy
 from tests.lab.snapshots import Packed, pack
@@ -30,7 +31,7 @@ class Work:
     lease: Lease
 
     def publication(self, store: Store) -> Publication:
-        return Publication(store, self.manifest.source, self.manifest.snapshot, BLOCK_MS)
+        return Publication(store.snapshots, self.manifest.source, self.manifest.snapshot, BLOCK_MS)
 
     async def publish(self, store: Store, *, error: Exception | None = None) -> None:
         """Write blocks, then raise ``error`` or commit."""
@@ -47,7 +48,7 @@ class Work:
 @pytest.fixture
 async def work(lab: Lab) -> Work:
     packed = pack(b"switch_id,a\n" + b"".join(b"sw%d,%d\n" % (at, at) for at in range(50)))
-    lease = await lab.store.take_lease(lab.source.name, "test")
+    lease = await lab.store.leases.take(lab.source.name, "test")
     assert lease is not None
     return Work(packed, replace(packed.manifest, source=lab.source.name, epoch=lease.epoch), lease)
 
@@ -59,7 +60,7 @@ async def test_what_is_committed_stays(lab: Lab, work: Work) -> None:
         await publication.write(work.packed.blocks[20:])
         assert publication.written == work.packed.index.block_names()
         announced = await publication.commit(work.packed.index, work.manifest, work.numbered)
-    assert (await lab.store.pointer(lab.source.name))[0] == announced
+    assert (await lab.store.snapshots.pointer(lab.source.name))[0] == announced
     assert len((await lab.snapshot()).switches) == 50
 
 
@@ -76,7 +77,7 @@ async def test_what_is_not_committed_is_removed(lab: Lab, work: Work) -> None:
 
 async def test_a_refused_snapshot_is_removed(lab: Lab, work: Work) -> None:
     """Without the lease the pointer stays where it is, and blocks and index are gone."""
-    await lab.store.release_lease(work.lease)
+    await lab.store.leases.release(work.lease)
     with pytest.raises(PublishRefused):
         await work.publish(lab.store)
     assert await lab.data() == {}
@@ -103,7 +104,7 @@ async def test_a_cancelled_publication_is_removed(lab: Lab, work: Work) -> None:
 async def test_a_write_on_its_way_is_removed_too(lab: Lab, work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who is cancelled while blocks are on their way to the store removes them after they have arrived, not before."""
     under_way = asyncio.Event()
-    write_blocks = lab.store.write_blocks
+    write_blocks = lab.store.snapshots.write_blocks
 
     async def slow_network(*arguments: Any) -> None:
         async def arrive() -> None:
@@ -113,7 +114,7 @@ async def test_a_write_on_its_way_is_removed_too(lab: Lab, work: Work, monkeypat
 
         await asyncio.shield(asyncio.ensure_future(arrive()))  # what was sent is not called back
 
-    monkeypatch.setattr(lab.store, "write_blocks", slow_network)
+    monkeypatch.setattr(lab.store.snapshots, "write_blocks", slow_network)
     task = asyncio.ensure_future(work.publish(lab.store))
     await under_way.wait()
     task.cancel()

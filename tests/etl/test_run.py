@@ -43,14 +43,14 @@ async def running(settings: Settings, owner: str = "test", sock: socket.socket |
 
 async def until_published(store: Store, source: str) -> None:
     async def published() -> bool:
-        return (await store.pointer(source))[0] is not None
+        return (await store.snapshots.pointer(source))[0] is not None
 
     await eventually(published, f"{source} is published")
 
 
 async def until_failed(store: Store, source: str) -> None:
     async def failed() -> bool:
-        status = await store.status(source)
+        status = await store.sources.status(source)
         return status is not None and status.outcome is Outcome.FAILED
 
     await eventually(failed, f"{source} fails")
@@ -65,7 +65,7 @@ async def test_sources_do_not_wait_for_each_other(lab: Lab) -> None:
         for source in ("zebra", "ape"):
             await until_published(lab.store, source)
         await until_failed(lab.store, "hanging")
-        assert await lab.store.sources() == ["zebra", "hanging", "ape"]
+        assert await lab.store.sources.names() == ["zebra", "hanging", "ape"]
 
 
 async def test_the_end_is_complete(lab: Lab) -> None:
@@ -75,7 +75,7 @@ async def test_the_end_is_complete(lab: Lab) -> None:
         await until_published(lab.store, "one")
         assert await lab.client.exists(keys.lease("one"))
     assert not await lab.client.exists(keys.lease("one"))
-    manifest, ttl_ms = await lab.store.pointer("one")
+    manifest, ttl_ms = await lab.store.snapshots.pointer("one")
     assert manifest is not None
     assert ttl_ms > 0
 
@@ -118,22 +118,22 @@ async def test_starts_without_a_store(logs: list[Any]) -> None:
 
 async def test_sources_that_nobody_scrapes_are_forgotten(lab: Lab) -> None:
     """One that left all configurations, and of which nothing was heard for long; not one that another scrapes."""
-    await lab.store.register("gone", 0)
-    await lab.store.register("elsewhere", 1)
-    lease = await lab.store.take_lease("elsewhere", "another")
+    await lab.store.sources.register("gone", 0)
+    await lab.store.sources.register("elsewhere", 1)
+    lease = await lab.store.leases.take("elsewhere", "another")
     assert lease is not None
     status = SourceStatus(
         source="elsewhere", url="", interval_ms=10_000, attempted_ms=1, outcome=Outcome.FAILED, duration_ms=1
     )
-    assert await lab.store.write_status(status, lease)
+    assert await lab.store.sources.write_status(status, lease)
     async with running(settings(lab.redis_url, one=lab.web.url)):
 
         async def forgotten() -> bool:
-            return "gone" not in await lab.store.sources()
+            return "gone" not in await lab.store.sources.names()
 
         await eventually(forgotten, "the source is forgotten")
         await until_published(lab.store, "one")
-        assert set(await lab.store.sources()) == {"elsewhere", "one"}
+        assert set(await lab.store.sources.names()) == {"elsewhere", "one"}
 
 
 async def test_serves_its_door(lab: Lab) -> None:

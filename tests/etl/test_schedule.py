@@ -20,7 +20,8 @@ from switchboard.etl.lease import LeaseKeeper
 from switchboard.etl.loop import LEAST_RETRY_SECONDS, SourceLoop
 from switchboard.log import ChangeLog
 from switchboard.model import Outcome
-from switchboard.store.store import Lease, Store
+from switchboard.store.leases import Lease
+from switchboard.store.store import Store
 from tests.etl.limits import source
 from tests.etl.test_gate import CURRENT
 from tests.lab.virtual import in_virtual_time
@@ -60,16 +61,19 @@ async def busy_for_a_second() -> None:
 class Memory:
     """A store that takes everything, and gives the lease to whoever asks."""
 
-    async def take_lease(self, source: str, owner: str, **_: object) -> Lease:
+    def __init__(self) -> None:
+        self.sources = self.leases = self
+
+    async def take(self, source: str, owner: str, **_: object) -> Lease:
         return Lease(source=source, owner=owner, epoch=1)
 
-    async def renew_lease(self, lease: Lease) -> Lease:
+    async def renew(self, lease: Lease) -> Lease:
         return lease
 
     async def accept(self, *_: object) -> None:
         return None
 
-    lease_value = release_lease = register = write_status = accept
+    value = release = register = write_status = accept
 
 
 @dataclass

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from switchboard.model import FORMAT, SourceStatus
-from switchboard.store.store import Lease, Store
+from switchboard.store.leases import Lease
+from switchboard.store.store import Store
 from tests.lab.fabric import Row, Written, write
 from tests.lab.servers import PATIENCE_SECONDS
 
@@ -27,8 +28,8 @@ class Publisher:
     async def start(self) -> None:
         """Register the sources and take their leases."""
         for place, source in enumerate(self.sources):
-            await self.store.register(source, place)
-            lease = await self.store.take_lease(source, "test")
+            await self.store.sources.register(source, place)
+            lease = await self.store.leases.take(source, "test")
             assert lease is not None
             self._leases[source] = lease
 
@@ -48,23 +49,23 @@ class Publisher:
     async def store_blocks(self, written: Written) -> None:
         """Write blocks and index."""
         manifest = written.manifest
-        await self.store.write_blocks(manifest.source, manifest.snapshot, written.blocks, 60_000)
-        await self.store.write_index(manifest.source, manifest.snapshot, written.index, 60_000)
+        await self.store.snapshots.write_blocks(manifest.source, manifest.snapshot, written.blocks, 60_000)
+        await self.store.snapshots.write_index(manifest.source, manifest.snapshot, written.index, 60_000)
 
     async def announce(self, written: Written) -> None:
         """Move the pointer; the lease is renewed, however slow the test is."""
         source = written.manifest.source
-        await self.store.move_pointer(written.manifest, await self._renewed(source))
+        await self.store.snapshots.move_pointer(written.manifest, await self._renewed(source))
 
     async def confirm(self, written: Written, **manifest: Any) -> None:
         """Confirm the current snapshot with the next number; ``manifest`` replaces fields of its manifest."""
         lease = await self._renewed(written.manifest.source)
         self._count += 1
         fields: dict[str, Any] = {"epoch": lease.epoch, "seq": self._count}
-        await self.store.extend_pointer(msgspec.structs.replace(written.manifest, **fields | manifest), lease)
+        await self.store.snapshots.extend_pointer(msgspec.structs.replace(written.manifest, **fields | manifest), lease)
 
     async def _renewed(self, source: str) -> Lease:
-        lease = await self.store.renew_lease(self._leases[source]) or await self.store.take_lease(source, "test")
+        lease = await self.store.leases.renew(self._leases[source]) or await self.store.leases.take(source, "test")
         assert lease is not None
         self._leases[source] = lease
         return lease
@@ -78,7 +79,7 @@ class Publisher:
 
     async def report(self, status: SourceStatus) -> None:
         """Say what became of a scrape."""
-        assert await self.store.write_status(status, await self._renewed(status.source))
+        assert await self.store.sources.write_status(status, await self._renewed(status.source))
 
 
 async def until(condition: Callable[[], object], what: str, seconds: float = PATIENCE_SECONDS) -> None:

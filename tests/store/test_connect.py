@@ -32,7 +32,7 @@ async def replica(kind: RedisKind) -> AsyncIterator[tuple[Store, Any]]:
         Redis.from_url(server.url, protocol=2) as client,
         contextlib.aclosing(Store(server.url)) as store,
     ):
-        assert await store.take_lease("lab", "me") is not None
+        assert await store.leases.take("lab", "me") is not None
         await client.replicaof("127.0.0.1", free_port())
         yield store, client
 
@@ -47,15 +47,15 @@ async def connections_of(client: Any) -> set[str]:
 async def test_a_server_that_is_no_primary_any_more_is_left(kind: RedisKind) -> None:
     """A write that is refused with READONLY, in a script or not, ends all connections; the next call makes new ones."""
     async with replica(kind) as (store, client):
-        for write in (store.register("lab", 0), store.take_lease("lab", "me")):
+        for write in (store.sources.register("lab", 0), store.leases.take("lab", "me")):
             before = await connections_of(client)
             await asyncio.sleep(RECONNECT_SECONDS)
             with pytest.raises(StoreError, match=r"(?i)read.?only"):
                 await write
-            assert await store.sources() == []
+            assert await store.sources.names() == []
             assert not before & await connections_of(client)
         await client.replicaof("NO", "ONE")
-        await store.register("lab", 0)
+        await store.sources.register("lab", 0)
 
 
 @pytest.mark.parametrize("kind", SINGLE, ids=lambda kind: kind.name)
@@ -65,11 +65,11 @@ async def test_a_server_without_its_primary_is_left(kind: RedisKind) -> None:
         await client.config_set("replica-serve-stale-data", "no")
         before = await connections_of(client)
         with pytest.raises(StoreError):
-            await store.pointer("lab")
+            await store.snapshots.pointer("lab")
         with pytest.raises(StoreError):
-            await store.pointer("lab")
+            await store.snapshots.pointer("lab")
         await client.replicaof("NO", "ONE")
-        assert await store.pointer("lab") == (None, 0)
+        assert await store.snapshots.pointer("lab") == (None, 0)
         assert not before & await connections_of(client)
 
 
@@ -78,7 +78,7 @@ async def test_who_listens_is_told(redis_server: Any) -> None:
     async with (
         contextlib.aclosing(Store(redis_server.url)) as store,
         Redis.from_url(redis_server.url) as client,
-        contextlib.aclosing(store.hints()) as hints,
+        contextlib.aclosing(store.snapshots.hints()) as hints,
     ):
         listening = asyncio.ensure_future(anext(hints))
 
@@ -148,10 +148,10 @@ async def test_answers_that_only_a_wrong_server_gives(line: bytes) -> None:
     with answering(line + b"\r\n") as (url, accepted):
         async with contextlib.aclosing(Store(url)) as store:
             with pytest.raises(StoreError):
-                await store.sources()
+                await store.sources.names()
             before = len(accepted)
             with pytest.raises(StoreError):
-                await store.sources()
+                await store.sources.names()
             assert len(accepted) > before
 
 
@@ -162,7 +162,7 @@ async def test_other_refusals_keep_the_connection(line: bytes) -> None:
         async with contextlib.aclosing(Store(url)) as store:
             for _ in range(3):
                 with pytest.raises(StoreError):
-                    await store.sources()
+                    await store.sources.names()
             assert len(accepted) == 1
 
 
@@ -172,7 +172,12 @@ def test_resets_are_unavailability_whoever_raises_them() -> None:
     async def call_all(url: str) -> None:
         async with contextlib.aclosing(Store(url)) as store:
             for _ in range(60):
-                calls = [store.sources(), store.pointer("lab"), store.take_lease("lab", "me"), store.ping()]
+                calls = [
+                    store.sources.names(),
+                    store.snapshots.pointer("lab"),
+                    store.leases.take("lab", "me"),
+                    store.ping(),
+                ]
                 outcomes = await asyncio.gather(*calls, return_exceptions=True)
                 assert [type(outcome) for outcome in outcomes] == [StoreUnavailable] * len(calls)
 
@@ -199,7 +204,7 @@ async def test_a_password_that_is_repeated_is_not_shown() -> None:
     with answering(line) as (url, _):
         async with contextlib.aclosing(Store(url.replace("//", "//:s3cretpw@"))) as store:
             with pytest.raises(StoreError, match="unknown command 'AUTH'") as raised:
-                await store.sources()
+                await store.sources.names()
             assert "s3cretpw" not in str(raised.value)
 
 

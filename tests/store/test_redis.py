@@ -22,7 +22,9 @@ from switchboard.snapshot.reader import SnapshotReader
 from switchboard.snapshot.snapshot import Snapshot
 from switchboard.store import keys
 from switchboard.store.embedded import EmbeddedRedis
-from switchboard.store.store import BULK_COMMANDS, LEASE_MS, Lease, Store
+from switchboard.store.leases import LEASE_MS, Lease
+from switchboard.store.snapshots import BULK_COMMANDS
+from switchboard.store.store import Store
 from tests.lab.processes import free_port
 from tests.lab.servers import eventually
 from tests.lab.snapshots import Packed, pack, rows_of_switch
@@ -43,13 +45,13 @@ def packed_as(lease: Lease, body: bytes = BODY, **manifest: str | int) -> Packed
 
 
 async def taken(store: Store, owner: str = "me") -> Lease:
-    lease = await store.take_lease("lab", owner)
+    lease = await store.leases.take("lab", owner)
     assert lease is not None
     return lease
 
 
 async def renew(store: Store, lease: Lease) -> Lease:
-    renewed = await store.renew_lease(lease)
+    renewed = await store.leases.renew(lease)
     assert renewed is not None
     return renewed
 
@@ -57,28 +59,28 @@ async def renew(store: Store, lease: Lease) -> Lease:
 async def write(store: Store, packed: Packed) -> None:
     """Blocks and index, without the pointer."""
     manifest = packed.manifest
-    await store.write_blocks(manifest.source, manifest.snapshot, packed.blocks, BLOCK_MS)
-    await store.write_index(manifest.source, manifest.snapshot, packed.index, BLOCK_MS)
+    await store.snapshots.write_blocks(manifest.source, manifest.snapshot, packed.blocks, BLOCK_MS)
+    await store.snapshots.write_index(manifest.source, manifest.snapshot, packed.index, BLOCK_MS)
 
 
 async def publish(store: Store, packed: Packed, lease: Lease) -> None:
     await write(store, packed)
-    await store.move_pointer(packed.manifest, lease)
+    await store.snapshots.move_pointer(packed.manifest, lease)
 
 
 async def confirm(store: Store, packed: Packed, lease: Lease) -> Manifest:
     """Let a snapshot live on; its manifest as it is then."""
-    await store.extend_blocks(packed.manifest, packed.index.block_names(), BLOCK_MS)
+    await store.snapshots.extend_blocks(packed.manifest, packed.index.block_names(), BLOCK_MS)
     confirmed = replace(packed.manifest, epoch=lease.epoch, seq=next(_seqs))
-    await store.extend_pointer(confirmed, lease)
+    await store.snapshots.extend_pointer(confirmed, lease)
     return confirmed
 
 
 async def read(store: Store, manifest: Manifest) -> Snapshot:
     """Read a snapshot back as the API does."""
-    index = await store.read_index(manifest)
+    index = await store.snapshots.read_index(manifest)
     reader = SnapshotReader(manifest, index)
-    async for payloads in store.read_blocks(manifest, index):
+    async for payloads in store.snapshots.read_blocks(manifest, index):
         for payload in payloads:
             reader.add(payload)
     for _ in reader.steps():
@@ -100,7 +102,7 @@ async def test_what_is_written_can_be_read(store: Store) -> None:
     lease = await taken(store)
     packed = packed_as(lease)
     await publish(store, packed, lease)
-    manifest, ttl_ms = await store.pointer("lab")
+    manifest, ttl_ms = await store.snapshots.pointer("lab")
     assert manifest == packed.manifest
     assert 0 < ttl_ms <= manifest.ttl_ms
     snapshot = await read(store, manifest)
@@ -134,9 +136,9 @@ async def test_many_keys_and_large_blocks(store: Store) -> None:
         await confirm(store, packed, lease)
         snapshot = await read(store, packed.manifest)
         assert len(snapshot.switches) == packed.manifest.switches
-        await store.discard("lab", packed.manifest.snapshot, packed.index.block_names())
+        await store.snapshots.discard("lab", packed.manifest.snapshot, packed.index.block_names())
         with pytest.raises(SnapshotGone):
-            await store.read_index(packed.manifest)
+            await store.snapshots.read_index(packed.manifest)
 
 
 async def test_everything_of_a_snapshot_expires(store: Store, client: Any) -> None:
@@ -154,9 +156,9 @@ async def test_a_key_is_never_written_twice(store: Store) -> None:
     packed = pack(BODY)
     await write(store, packed)
     with pytest.raises(StoreError, match="twice"):
-        await store.write_blocks("lab", packed.manifest.snapshot, packed.blocks[:1], BLOCK_MS)
+        await store.snapshots.write_blocks("lab", packed.manifest.snapshot, packed.blocks[:1], BLOCK_MS)
     with pytest.raises(StoreError, match="twice"):
-        await store.write_index("lab", packed.manifest.snapshot, packed.index, BLOCK_MS)
+        await store.snapshots.write_index("lab", packed.manifest.snapshot, packed.index, BLOCK_MS)
     assert len((await read(store, packed.manifest)).switches) == 3
 
 
@@ -181,7 +183,7 @@ async def test_discard_removes_all_that_was_written(store: Store, client: Any) -
     packed = pack(BODY)
     await write(store, packed)
     for _ in range(2):
-        await store.discard("lab", packed.manifest.snapshot, packed.index.block_names())
+        await store.snapshots.discard("lab", packed.manifest.snapshot, packed.index.block_names())
         assert await client.keys("*") == []
 
 
@@ -190,20 +192,20 @@ async def test_discard_removes_all_that_was_written(store: Store, client: Any) -
 
 async def test_there_is_no_pointer_at_first(store: Store) -> None:
     """A source that was never scraped has none."""
-    assert await store.pointer("lab") == (None, 0)
+    assert await store.snapshots.pointer("lab") == (None, 0)
 
 
 async def test_the_pointer_needs_the_lease(store: Store) -> None:
     """Neither without a lease, nor with one that another has, nor with the epoch before."""
     packed = pack(BODY)
     with pytest.raises(LeaseLost):
-        await store.move_pointer(packed.manifest, Lease("lab", "me", 1))
+        await store.snapshots.move_pointer(packed.manifest, Lease("lab", "me", 1))
     old = await taken(store)
     new = await taken(store)
     for lease in (old, replaced(new, owner="you"), replaced(new, epoch=new.epoch + 1)):
         with pytest.raises(LeaseLost):
-            await store.move_pointer(packed_as(lease).manifest, lease)
-    assert await store.pointer("lab") == (None, 0)
+            await store.snapshots.move_pointer(packed_as(lease).manifest, lease)
+    assert await store.snapshots.pointer("lab") == (None, 0)
 
 
 def replaced(lease: Lease, *, owner: str | None = None, epoch: int | None = None) -> Lease:
@@ -214,7 +216,7 @@ async def test_the_pointer_never_goes_back(store: Store) -> None:
     """An older scrape of one epoch, and any scrape of an older epoch, is refused; the pointer stays."""
     lease = await taken(store)
     current = packed_as(lease, snapshot="5-a", scraped_ms=5).manifest
-    await store.move_pointer(current, lease)
+    await store.snapshots.move_pointer(current, lease)
     for older in (
         replace(current, snapshot="4-b", scraped_ms=4, seq=next(_seqs)),
         replace(current, snapshot="5-b", seq=next(_seqs)),
@@ -222,29 +224,29 @@ async def test_the_pointer_never_goes_back(store: Store) -> None:
         replace(current, snapshot="6-b", scraped_ms=6, seq=next(_seqs), epoch=lease.epoch - 1),
     ):
         with pytest.raises(SnapshotSuperseded):
-            await store.move_pointer(older, lease)
-        assert (await store.pointer("lab"))[0] == current
+            await store.snapshots.move_pointer(older, lease)
+        assert (await store.snapshots.pointer("lab"))[0] == current
 
 
 async def test_a_new_epoch_counts_for_more_than_the_clock(store: Store) -> None:
     """A writer that took over may publish, even if its clock is behind."""
     first = await taken(store)
-    await store.move_pointer(packed_as(first, snapshot="9-a", scraped_ms=9).manifest, first)
+    await store.snapshots.move_pointer(packed_as(first, snapshot="9-a", scraped_ms=9).manifest, first)
     second = await taken(store)
     manifest = packed_as(second, snapshot="5-b", scraped_ms=5).manifest
-    await store.move_pointer(manifest, second)
-    assert (await store.pointer("lab"))[0] == manifest
+    await store.snapshots.move_pointer(manifest, second)
+    assert (await store.snapshots.pointer("lab"))[0] == manifest
 
 
 async def test_moving_the_pointer_may_be_repeated(store: Store) -> None:
     """A call whose answer was lost may be made again, even after the lease has gone."""
     lease = await taken(store)
     manifest = packed_as(lease).manifest
-    await store.move_pointer(manifest, lease)
-    await store.move_pointer(manifest, lease)
-    await store.release_lease(lease)
-    await store.move_pointer(manifest, lease)
-    assert (await store.pointer("lab"))[0] == manifest
+    await store.snapshots.move_pointer(manifest, lease)
+    await store.snapshots.move_pointer(manifest, lease)
+    await store.leases.release(lease)
+    await store.snapshots.move_pointer(manifest, lease)
+    assert (await store.snapshots.pointer("lab"))[0] == manifest
 
 
 GARBAGE = [
@@ -268,11 +270,11 @@ async def test_a_pointer_that_is_garbage_is_replaced(store: Store, client: Any, 
     manifest = packed_as(lease).manifest
     await client.set(keys.pointer("lab"), garbage, px=10_000)
     with pytest.raises(SnapshotGone):
-        await store.pointer("lab")
+        await store.snapshots.pointer("lab")
     with pytest.raises(SnapshotGone):
-        await store.extend_pointer(manifest, lease)
-    await store.move_pointer(manifest, lease)
-    assert (await store.pointer("lab"))[0] == manifest
+        await store.snapshots.extend_pointer(manifest, lease)
+    await store.snapshots.move_pointer(manifest, lease)
+    assert (await store.snapshots.pointer("lab"))[0] == manifest
 
 
 async def test_a_pointer_of_another_kind_is_replaced(store: Store, client: Any) -> None:
@@ -280,20 +282,22 @@ async def test_a_pointer_of_another_kind_is_replaced(store: Store, client: Any) 
     lease = await taken(store)
     for epoch in ('"x"', "null", "[]", "{}", "true", "1e999", "-1", "0.5"):
         await client.set(keys.pointer("lab"), f'{{"snapshot": "x", "epoch": {epoch}, "scraped_ms": {epoch}}}')
-        await store.move_pointer(packed_as(lease).manifest, lease)
+        await store.snapshots.move_pointer(packed_as(lease).manifest, lease)
 
 
 async def test_hints_say_which_pointer_moved(store: Store) -> None:
     """Who listens hears the source of every pointer that moves, and nothing of one that was refused."""
     lease = await taken(store)
-    async with aclosing(store.hints()) as hints:
+    async with aclosing(store.snapshots.hints()) as hints:
         listening = asyncio.ensure_future(anext(hints))
         number = 0
 
         async def heard() -> bool:
             nonlocal number
             number += 1
-            await store.move_pointer(packed_as(lease, snapshot=f"{number}-a", scraped_ms=number).manifest, lease)
+            await store.snapshots.move_pointer(
+                packed_as(lease, snapshot=f"{number}-a", scraped_ms=number).manifest, lease
+            )
             return listening.done()
 
         await eventually(heard, "a hint")
@@ -334,7 +338,9 @@ async def test_extending_another_snapshot_than_the_pointers_fails(store: Store, 
     packed = packed_as(lease)
     await publish(store, packed, lease)
     scraped_ms = packed.manifest.scraped_ms + 1
-    await store.move_pointer(replace(packed.manifest, snapshot="x", scraped_ms=scraped_ms, seq=next(_seqs)), lease)
+    await store.snapshots.move_pointer(
+        replace(packed.manifest, snapshot="x", scraped_ms=scraped_ms, seq=next(_seqs)), lease
+    )
     with pytest.raises(SnapshotGone):
         await confirm(store, packed, lease)
     await client.delete(keys.pointer("lab"))
@@ -348,7 +354,7 @@ async def test_extending_needs_the_lease(store: Store, client: Any) -> None:
     packed = packed_as(lease)
     await publish(store, packed, lease)
     await client.pexpire(keys.pointer("lab"), 3000)
-    await store.release_lease(lease)
+    await store.leases.release(lease)
     with pytest.raises(LeaseLost):
         await confirm(store, packed, lease)
     assert await client.pttl(keys.pointer("lab")) <= 3000
@@ -362,7 +368,7 @@ async def test_a_confirmation_is_said_by_its_number(store: Store, client: Any) -
     confirmed = await confirm(store, packed, lease)
     assert confirmed.order > packed.manifest.order
     assert await client.get(keys.pointer("lab")) == msgspec.json.encode(confirmed).decode()
-    found, ttl_ms = await store.pointer("lab")
+    found, ttl_ms = await store.snapshots.pointer("lab")
     assert found == confirmed
     assert 0 < ttl_ms <= confirmed.ttl_ms
 
@@ -374,23 +380,23 @@ async def test_a_confirmation_never_goes_back(store: Store, client: Any) -> None
     await publish(store, packed, lease)
     confirmed = await confirm(store, packed, lease)
     await client.pexpire(keys.pointer("lab"), 3000)
-    await store.extend_pointer(confirmed, lease)
+    await store.snapshots.extend_pointer(confirmed, lease)
     for earlier in (replace(confirmed, seq=confirmed.seq - 1), replace(confirmed, rows=0)):
         with pytest.raises(SnapshotSuperseded):
-            await store.extend_pointer(earlier, lease)
+            await store.snapshots.extend_pointer(earlier, lease)
     assert await client.pttl(keys.pointer("lab")) <= 3000
-    assert (await store.pointer("lab"))[0] == confirmed
+    assert (await store.snapshots.pointer("lab"))[0] == confirmed
 
 
 async def test_a_new_holder_confirms_what_another_has_published(store: Store) -> None:
     """The first number of a higher epoch is greater than all before."""
     first = await taken(store)
     packed = packed_as(first, seq=1000)
-    await store.move_pointer(packed.manifest, first)
+    await store.snapshots.move_pointer(packed.manifest, first)
     second = await taken(store)
     confirmed = replace(packed.manifest, epoch=second.epoch, seq=1)
-    await store.extend_pointer(confirmed, second)
-    assert (await store.pointer("lab"))[0] == confirmed
+    await store.snapshots.extend_pointer(confirmed, second)
+    assert (await store.snapshots.pointer("lab"))[0] == confirmed
 
 
 # Damage
@@ -425,36 +431,36 @@ async def test_a_call_that_was_delayed_for_long_is_refused(store: Store) -> None
     """A lease that was renewed once since is enough for a call, one that was renewed twice is not."""
     lease = await taken(store)
     manifest = packed_as(lease, snapshot="1-a", scraped_ms=1).manifest
-    await store.move_pointer(manifest, lease)
+    await store.snapshots.move_pointer(manifest, lease)
     renewed = await renew(store, lease)
-    await store.extend_pointer(replace(manifest, seq=next(_seqs)), lease)
+    await store.snapshots.extend_pointer(replace(manifest, seq=next(_seqs)), lease)
     twice = await renew(store, renewed)
     with pytest.raises(LeaseLost):
-        await store.extend_pointer(replace(manifest, seq=next(_seqs)), lease)
+        await store.snapshots.extend_pointer(replace(manifest, seq=next(_seqs)), lease)
     with pytest.raises(LeaseLost):
-        await store.move_pointer(packed_as(lease, snapshot="2-a", scraped_ms=2).manifest, lease)
-    await store.extend_pointer(replace(manifest, seq=next(_seqs)), renewed)
-    await store.move_pointer(packed_as(lease, snapshot="2-a", scraped_ms=2).manifest, twice)
+        await store.snapshots.move_pointer(packed_as(lease, snapshot="2-a", scraped_ms=2).manifest, lease)
+    await store.snapshots.extend_pointer(replace(manifest, seq=next(_seqs)), renewed)
+    await store.snapshots.move_pointer(packed_as(lease, snapshot="2-a", scraped_ms=2).manifest, twice)
 
 
 async def test_every_renewal_changes_the_value(store: Store) -> None:
     """Who waits for a lease sees by its value whether it is alive; a renewal may be repeated, and not skipped."""
     lease = await taken(store)
-    assert await store.lease_value("lab") == lease.text
+    assert await store.leases.value("lab") == lease.text
     renewed = await renew(store, lease)
-    assert await store.lease_value("lab") == renewed.text != lease.text
-    assert await store.renew_lease(lease) == renewed
+    assert await store.leases.value("lab") == renewed.text != lease.text
+    assert await store.leases.renew(lease) == renewed
     await renew(store, renewed)
-    assert await store.renew_lease(lease) is None
+    assert await store.leases.renew(lease) is None
 
 
 async def test_a_lease_that_is_not_renewed_is_taken(store: Store, client: Any) -> None:
     """Whatever its TTL: who has seen it unchanged for long enough gets it, unless it was renewed meanwhile."""
     for lifetime in ({}, {"px": 3_600_000}):
         await client.set(keys.lease("lab"), "gone:5:7", **lifetime)
-        assert await store.take_lease("lab", "me") is None
-        assert await store.take_lease("lab", "me", silent="gone:5:6") is None
-        lease = await store.take_lease("lab", "me", silent="gone:5:7")
+        assert await store.leases.take("lab", "me") is None
+        assert await store.leases.take("lab", "me", silent="gone:5:6") is None
+        lease = await store.leases.take("lab", "me", silent="gone:5:7")
         assert lease is not None
         assert LEASE_MS - 2000 < await client.pttl(keys.lease("lab")) <= LEASE_MS
 
@@ -463,10 +469,10 @@ async def test_an_epoch_is_above_all_that_is_known(store: Store, client: Any) ->
     """Above the pointer's, which a fail-over may have kept while it lost the last epoch, and what the caller asks."""
     ahead = 2 * (await taken(store)).epoch
     lease = await taken(store)
-    await store.move_pointer(packed_as(lease, epoch=ahead).manifest, lease)
+    await store.snapshots.move_pointer(packed_as(lease, epoch=ahead).manifest, lease)
     await client.delete(keys.epoch("lab"))
     assert (await taken(store)).epoch == ahead + 1
-    later = await store.take_lease("lab", "me", least_epoch=ahead + 10)
+    later = await store.leases.take("lab", "me", least_epoch=ahead + 10)
     assert later is not None
     assert later.epoch == ahead + 10
     for garbage in ("inf", "nan", "x", "1e300", "-5", ""):
@@ -477,14 +483,14 @@ async def test_an_epoch_is_above_all_that_is_known(store: Store, client: Any) ->
 async def test_a_lease_has_one_owner(store: Store) -> None:
     """Who comes second gets it when the first gives it back, not before."""
     first = await taken(store, "first")
-    assert await store.take_lease("lab", "second") is None
+    assert await store.leases.take("lab", "second") is None
     first = await renew(store, first)
-    await store.release_lease(first)
+    await store.leases.release(first)
     second = await taken(store, "second")
     assert second.epoch > first.epoch
-    assert not await store.renew_lease(first)
-    await store.release_lease(first)
-    assert await store.renew_lease(second)
+    assert not await store.leases.renew(first)
+    await store.leases.release(first)
+    assert await store.leases.renew(second)
 
 
 async def test_the_same_owner_gets_a_new_epoch_at_once(store: Store) -> None:
@@ -492,15 +498,15 @@ async def test_the_same_owner_gets_a_new_epoch_at_once(store: Store) -> None:
     before = await taken(store)
     after = await taken(store)
     assert after.epoch > before.epoch
-    assert not await store.renew_lease(before)
-    assert await store.renew_lease(after)
+    assert not await store.leases.renew(before)
+    assert await store.leases.renew(after)
 
 
 async def test_owners_are_compared_whole(store: Store) -> None:
     """An owner's name may hold colons and pattern characters, and is no prefix of another's."""
     await taken(store, "host:1%d.*")
     for other in ("host", "host:1", "host:1%d", "host:1%d.*:2", ""):
-        assert await store.take_lease("lab", other) is None
+        assert await store.leases.take("lab", other) is None
     await taken(store, "host:1%d.*")
 
 
@@ -509,16 +515,16 @@ async def test_a_lease_ends_unless_it_is_renewed(store: Store, client: Any) -> N
     lease = await taken(store)
     assert LEASE_MS - 2000 < await client.pttl(keys.lease("lab")) <= LEASE_MS
     await client.pexpire(keys.lease("lab"), 500)
-    assert await store.renew_lease(lease)
+    assert await store.leases.renew(lease)
     assert LEASE_MS - 2000 < await client.pttl(keys.lease("lab")) <= LEASE_MS
     await client.pexpire(keys.lease("lab"), 1)
 
     async def other() -> Lease | None:
-        return await store.take_lease("lab", "other")
+        return await store.leases.take("lab", "other")
 
     taken_over = await eventually(other, "the lease is free")
     assert taken_over.epoch > lease.epoch
-    assert not await store.renew_lease(lease)
+    assert not await store.leases.renew(lease)
 
 
 async def test_the_epoch_grows_even_over_a_flush(store: Store, client: Any) -> None:
@@ -536,14 +542,14 @@ async def test_the_epoch_grows_even_over_a_flush(store: Store, client: Any) -> N
 
 async def test_sources_are_known_in_their_order(store: Store) -> None:
     """They stand at their places, however often they are registered, until they are forgotten."""
-    assert await store.sources() == []
+    assert await store.sources.names() == []
     for _ in range(2):
         for place, source in enumerate(("zebra", "ape", "é {x}")):
-            await store.register(source, place)
-    assert await store.sources() == ["zebra", "ape", "é {x}"]
-    await store.forget("ape")
-    await store.forget("ape")
-    assert await store.sources() == ["zebra", "é {x}"]
+            await store.sources.register(source, place)
+    assert await store.sources.names() == ["zebra", "ape", "é {x}"]
+    await store.sources.forget("ape")
+    await store.sources.forget("ape")
+    assert await store.sources.names() == ["zebra", "é {x}"]
 
 
 async def test_a_status_is_kept_for_ten_intervals(store: Store, client: Any) -> None:
@@ -560,15 +566,15 @@ async def test_a_status_is_kept_for_ten_intervals(store: Store, client: Any) -> 
         rejects={"bad_number": 1},
         examples=[Reject(reason="bad_number", line=2, column="a", value="37C")],
     )
-    assert await store.status("lab") is None
-    lease = await store.take_lease("lab", "me")
+    assert await store.sources.status("lab") is None
+    lease = await store.leases.take("lab", "me")
     assert lease is not None
-    assert await store.write_status(status, lease)
-    assert await store.status("lab") == status
+    assert await store.sources.write_status(status, lease)
+    assert await store.sources.status("lab") == status
     assert 90_000 < await client.pttl(keys.status("lab")) <= 100_000
     for garbage in GARBAGE:
         await client.set(keys.status("lab"), garbage)
-        assert await store.status("lab") is None
+        assert await store.sources.status("lab") is None
 
 
 STATUS = SourceStatus(source="lab", url="", interval_ms=10_000, attempted_ms=5, outcome=Outcome.FAILED, duration_ms=1)
@@ -576,7 +582,7 @@ STATUS = SourceStatus(source="lab", url="", interval_ms=10_000, attempted_ms=5, 
 
 async def test_a_status_is_written_by_the_holder_of_the_lease_only(store: Store, client: Any) -> None:
     """Not by a writer that was overtaken, nor by one whose call was delayed for more than a renewal."""
-    lease = await store.take_lease("lab", "me")
+    lease = await store.leases.take("lab", "me")
     assert lease is not None
     for held, written in (
         (lease.text, True),
@@ -587,8 +593,8 @@ async def test_a_status_is_written_by_the_holder_of_the_lease_only(store: Store,
     ):
         await client.delete(keys.status("lab"))
         await client.set(keys.lease("lab"), held)
-        assert await store.write_status(STATUS, lease) is written, held
-        assert await store.status("lab") == (STATUS if written else None)
+        assert await store.sources.write_status(STATUS, lease) is written, held
+        assert await store.sources.status("lab") == (STATUS if written else None)
 
 
 # Trouble
@@ -596,23 +602,23 @@ async def test_a_status_is_written_by_the_holder_of_the_lease_only(store: Store,
 
 CALLS: dict[str, Callable[[Store], Awaitable[Any]]] = {
     "ping": lambda store: store.ping(),
-    "pointer": lambda store: store.pointer("lab"),
-    "sources": lambda store: store.sources(),
-    "register": lambda store: store.register("lab", 0),
-    "status": lambda store: store.status("lab"),
-    "write_status": lambda store: store.write_status(STATUS, Lease("lab", "me", 1)),
-    "take_lease": lambda store: store.take_lease("lab", "me"),
-    "renew_lease": lambda store: store.renew_lease(Lease("lab", "me", 1)),
-    "move_pointer": lambda store: store.move_pointer(pack(BODY).manifest, Lease("lab", "me", 1)),
-    "lease_value": lambda store: store.lease_value("lab"),
-    "extend_blocks": lambda store: store.extend_blocks(pack(BODY).manifest, [], 1000),
-    "extend_pointer": lambda store: store.extend_pointer(pack(BODY).manifest, Lease("lab", "me", 1)),
-    "write_blocks": lambda store: store.write_blocks("lab", "1-a", pack(BODY).blocks, 1000),
-    "write_index": lambda store: store.write_index("lab", "1-a", pack(BODY).index, 1000),
-    "discard": lambda store: store.discard("lab", "1-a", [("sw1", 1)]),
-    "read_index": lambda store: store.read_index(pack(BODY).manifest),
-    "read_blocks": lambda store: anext(aiter(store.read_blocks(pack(BODY).manifest, pack(BODY).index))),
-    "hints": lambda store: anext(aiter(store.hints())),
+    "pointer": lambda store: store.snapshots.pointer("lab"),
+    "sources": lambda store: store.sources.names(),
+    "register": lambda store: store.sources.register("lab", 0),
+    "status": lambda store: store.sources.status("lab"),
+    "write_status": lambda store: store.sources.write_status(STATUS, Lease("lab", "me", 1)),
+    "take_lease": lambda store: store.leases.take("lab", "me"),
+    "renew_lease": lambda store: store.leases.renew(Lease("lab", "me", 1)),
+    "move_pointer": lambda store: store.snapshots.move_pointer(pack(BODY).manifest, Lease("lab", "me", 1)),
+    "lease_value": lambda store: store.leases.value("lab"),
+    "extend_blocks": lambda store: store.snapshots.extend_blocks(pack(BODY).manifest, [], 1000),
+    "extend_pointer": lambda store: store.snapshots.extend_pointer(pack(BODY).manifest, Lease("lab", "me", 1)),
+    "write_blocks": lambda store: store.snapshots.write_blocks("lab", "1-a", pack(BODY).blocks, 1000),
+    "write_index": lambda store: store.snapshots.write_index("lab", "1-a", pack(BODY).index, 1000),
+    "discard": lambda store: store.snapshots.discard("lab", "1-a", [("sw1", 1)]),
+    "read_index": lambda store: store.snapshots.read_index(pack(BODY).manifest),
+    "read_blocks": lambda store: anext(aiter(store.snapshots.read_blocks(pack(BODY).manifest, pack(BODY).index))),
+    "hints": lambda store: anext(aiter(store.snapshots.hints())),
 }
 
 
@@ -640,7 +646,7 @@ async def test_a_server_that_never_answers_is_unavailable(redis_server: Embedded
     finally:
         os.kill(redis_server.pid, signal.SIGCONT)
     await store.ping()
-    assert await store.sources() == []
+    assert await store.sources.names() == []
     await store.aclose()
 
 
@@ -665,7 +671,7 @@ async def test_a_full_server_refuses(redis_server: EmbeddedRedis) -> None:
     async with Redis.from_url(redis_server.url) as client:
         await client.config_set("maxmemory", 1)
     with pytest.raises(StoreError, match="refuses") as raised:
-        await store.write_blocks("lab", "2-a", packed.blocks, BLOCK_MS)
+        await store.snapshots.write_blocks("lab", "2-a", packed.blocks, BLOCK_MS)
     assert not isinstance(raised.value, StoreUnavailable)
     assert len((await read(store, packed.manifest)).switches) == 3
     await store.aclose()
@@ -679,11 +685,11 @@ async def test_a_full_server_goes_on_with_what_is_there(store: Store, client: An
     await client.config_set("maxmemory", 1)
     try:
         with pytest.raises(StoreError):
-            await store.register("lab", 0)
+            await store.sources.register("lab", 0)
         lease = await renew(store, lease)
-        assert await confirm(store, packed, lease) == (await store.pointer("lab"))[0]
+        assert await confirm(store, packed, lease) == (await store.snapshots.pointer("lab"))[0]
         lease = await taken(store)
-        assert await confirm(store, packed, lease) == (await store.pointer("lab"))[0]
+        assert await confirm(store, packed, lease) == (await store.snapshots.pointer("lab"))[0]
         assert len((await read(store, packed.manifest)).switches) == 3
     finally:
         await client.config_set("maxmemory", 0)
@@ -719,7 +725,7 @@ async def test_cancelled_calls_mix_no_answers(store: Store, client: Any) -> None
     lease = await taken(store)
     for number in range(1, 4):
         manifest = packed_as(lease, snapshot=f"{number}-a", scraped_ms=number).manifest
-        await store.move_pointer(replace(manifest, source="lab"), lease)
+        await store.snapshots.move_pointer(replace(manifest, source="lab"), lease)
     for turn in range(100):
         tasks = [
             asyncio.ensure_future(CALLS[call](store))
@@ -730,7 +736,7 @@ async def test_cancelled_calls_mix_no_answers(store: Store, client: Any) -> None
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        found, _ = await store.pointer("lab")
+        found, _ = await store.snapshots.pointer("lab")
         assert found is not None
         assert found.snapshot == "3-a"
 

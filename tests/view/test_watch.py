@@ -302,14 +302,14 @@ async def test_what_was_loaded_too_late_is_not_shown(
     async with watching(store) as watcher:
         first = await publisher.publish([row("sw1", errors=1)])
         await until(lambda: snapshot_of(watcher) == "1-test", "the first snapshot")
-        loading, go_on, read_index = asyncio.Event(), asyncio.Event(), store.read_index
+        loading, go_on, read_index = asyncio.Event(), asyncio.Event(), store.snapshots.read_index
 
         async def slow_index(manifest: Manifest) -> Index:
             loading.set()
             await go_on.wait()
             return await read_index(manifest)
 
-        monkeypatch.setattr(store, "read_index", slow_index)
+        monkeypatch.setattr(store.snapshots, "read_index", slow_index)
         await publisher.publish([row("sw1", errors=2)])
         await loading.wait()
         latest = msgspec.structs.replace(first.manifest, epoch=first.manifest.epoch + 1, seq=1)
@@ -341,7 +341,7 @@ async def test_a_source_without_an_answer_is_its_own_trouble(store: Store, monke
     """Where the keys of one source cannot be reached, as with a dead node of a cluster, the others go on."""
     publisher = Publisher(store, "dead", "alive")
     await publisher.start()
-    reached = store.pointer
+    reached = store.snapshots.pointer
 
     async def pointer(source: str) -> tuple[Manifest | None, int]:
         if source == "dead":
@@ -352,14 +352,14 @@ async def test_a_source_without_an_answer_is_its_own_trouble(store: Store, monke
         for source in ("dead", "alive"):
             await publisher.publish([row("sw1", errors=1)], source)
         await until(lambda: snapshot_of(watcher, "dead") and snapshot_of(watcher, "alive"), "both snapshots")
-        monkeypatch.setattr(store, "pointer", pointer)
+        monkeypatch.setattr(store.snapshots, "pointer", pointer)
         await until(lambda: "no answer about source 'dead'" in trouble(watcher, "dead"), "it is said")
         latest = await publisher.publish([row("sw1", errors=2)], "alive")
         await until(lambda: snapshot_of(watcher, "alive") == latest.manifest.snapshot, "the next snapshot of the other")
         await until(lambda: seen(watcher, "dead").state(watcher.clock()) is State.STALE, "the dead one turns stale")
         assert seen(watcher, "alive").state(watcher.clock()) is State.FRESH
         assert watcher.view.store_trouble == ""
-        monkeypatch.setattr(store, "pointer", reached)
+        monkeypatch.setattr(store.snapshots, "pointer", reached)
         await until(lambda: seen(watcher, "dead").state(watcher.clock()) is State.FRESH, "it is reached again")
 
 
@@ -512,7 +512,7 @@ async def test_sources_are_asked_in_configured_order(store: Store) -> None:
         await publisher.publish([row("sw1", errors=2)], "zeta")
         await until(lambda: snapshot_of(watcher, "zeta") == "2-test", "zeta's snapshot")
         assert list_metrics(watcher).body == b'[{"sw1":{"errors":2}}]\n'
-        await store.forget("zeta")
+        await store.sources.forget("zeta")
         await until(lambda: [s.name for s in watcher.view.sources] == ["alpha", "zeta"], "zeta is last")
 
 

@@ -31,7 +31,8 @@ from switchboard.inputs.csv.dialects import fingerprint
 from switchboard.inputs.rejects import Rejects
 from switchboard.model import FORMAT, Manifest, Outcome
 from switchboard.snapshot.builder import EncodedBlock
-from switchboard.store.store import Lease, Store
+from switchboard.store.leases import Lease
+from switchboard.store.store import Store
 
 GRACE_SECONDS = 5.0
 """Blocks outlive the pointer that names them by this and the scrape's timeout, so that a reader can finish."""
@@ -104,7 +105,7 @@ class Cycle:
                 raise LeaseLost(f"source {self.source.name!r}: the lease is not ours")
             self.waits_for_store = True
             try:
-                current, _ = await self._store.pointer(self.source.name)
+                current, _ = await self._store.snapshots.pointer(self.source.name)
             except (SnapshotGone, FormatTooNew):
                 current = None  # what is there is no manifest that we know; publishing replaces it
             self.waits_for_store = False
@@ -172,7 +173,7 @@ class Cycle:
             transform = stack.enter_context(
                 Transform(self.source.columns, self.source.limits, started_ns // 1_000, response.media_type)
             )
-            publication = Publication(self._store, self.source.name, snapshot, self._block_ttl_ms)
+            publication = Publication(self._store.snapshots, self.source.name, snapshot, self._block_ttl_ms)
             await stack.enter_async_context(publication)
             try:
                 with self._seconds["transform"].time():
@@ -227,11 +228,11 @@ class Cycle:
             try:
                 snapshot, blocks = self._known_blocks
                 if snapshot != current.snapshot:
-                    blocks = (await self._store.read_index(current)).block_names()
+                    blocks = (await self._store.snapshots.read_index(current)).block_names()
                     self._known_blocks = (current.snapshot, blocks)
-                await self._store.extend_blocks(current, blocks, self._block_ttl_ms)
+                await self._store.snapshots.extend_blocks(current, blocks, self._block_ttl_ms)
                 confirmed, lease = numbered(current)
-                await self._store.extend_pointer(confirmed, lease)
+                await self._store.snapshots.extend_pointer(confirmed, lease)
             except SnapshotGone:
                 return None
             self._memory = settled(self._memory)

@@ -19,7 +19,8 @@ from switchboard.clocks import boottime
 from switchboard.errors import LeaseLost, StoreError
 from switchboard.etl import metrics
 from switchboard.log import ChangeLog
-from switchboard.store.store import LEASE_MS, Lease, Store
+from switchboard.store.leases import LEASE_MS, Lease
+from switchboard.store.store import Store
 
 RENEW_SECONDS = 1.5
 RETRY_SECONDS = 0.5
@@ -100,13 +101,13 @@ class LeaseKeeper:
             return error
         if self.lease is not None:
             try:
-                await self._store.register(self._source, self._place)
+                await self._store.sources.register(self._source, self._place)
             except StoreError as error:  # no reason to lose the lease: the list of sources is another key
                 return error
         return None
 
     async def _renew(self, lease: Lease) -> None:
-        renewed = await self._store.renew_lease(lease)
+        renewed = await self._store.leases.renew(lease)
         if renewed is None:
             _log.warning("lease lost", source=self._source, epoch=lease.epoch)
             self._lose("lost")
@@ -115,11 +116,11 @@ class LeaseKeeper:
 
     async def _take(self) -> None:
         asked_at = self._clock()
-        value = await self._store.lease_value(self._source)
+        value = await self._store.leases.value(self._source)
         if value != self._other:
             self._other, self._other_since = value, self._clock()
         silent = value if asked_at - self._other_since >= LEASE_MS / 1000 else None
-        self.lease = await self._store.take_lease(
+        self.lease = await self._store.leases.take(
             self._source, self._owner, silent=silent, least_epoch=self._last_epoch + 1
         )
         if self.lease is None:
@@ -149,4 +150,4 @@ class LeaseKeeper:
             return
         with contextlib.suppress(StoreError, TimeoutError):
             async with asyncio.timeout(RELEASE_SECONDS):
-                await self._store.release_lease(self.lease)
+                await self._store.leases.release(self.lease)

@@ -268,7 +268,7 @@ class SourceLoop:
             labels=self.source.labels,
         )
         with contextlib.suppress(StoreError):
-            await self._store.write_status(status, lease)
+            await self._store.sources.write_status(status, lease)
 
 
 def _outcome(error: Exception) -> Outcome:

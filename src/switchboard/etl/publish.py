@@ -12,7 +12,8 @@ from switchboard.errors import PublishRefused, StoreError, StoreUnavailable
 from switchboard.model import Manifest
 from switchboard.snapshot.builder import EncodedBlock
 from switchboard.snapshot.index import Index
-from switchboard.store.store import Lease, Store
+from switchboard.store.leases import Lease
+from switchboard.store.snapshots import Snapshots
 
 Numbered = Callable[[Manifest], tuple[Manifest, Lease]]
 """Gives a manifest its number, and the lease to send it with; asked right before it is sent. Raises what forbids it."""
@@ -27,9 +28,9 @@ class Publication:
     not say whether it moved the pointer: removing them could leave a pointer that names nothing.
     """
 
-    def __init__(self, store: Store, source: str, snapshot: str, ttl_ms: int) -> None:
+    def __init__(self, snapshots: Snapshots, source: str, snapshot: str, ttl_ms: int) -> None:
         self.written: list[tuple[str, int]] = []
-        self._store = store
+        self._snapshots = snapshots
         self._source = source
         self._snapshot = snapshot
         self._ttl_ms = ttl_ms
@@ -49,7 +50,7 @@ class Publication:
         self.written += [(block.switch, block.number) for block in blocks]
         # Not cancelled with its caller: what is on its way arrives, and must not arrive after it was removed.
         self._writing = asyncio.ensure_future(
-            self._store.write_blocks(self._source, self._snapshot, blocks, self._ttl_ms)
+            self._snapshots.write_blocks(self._source, self._snapshot, blocks, self._ttl_ms)
         )
         try:
             await asyncio.shield(self._writing)
@@ -66,11 +67,11 @@ class Publication:
         """
         if self.refused is not None:
             raise self.refused
-        await self._store.write_index(self._source, self._snapshot, index, self._ttl_ms)
+        await self._snapshots.write_index(self._source, self._snapshot, index, self._ttl_ms)
         manifest, lease = numbered(manifest)
         self._announced = True  # as far as anybody knows, once the request is on its way
         try:
-            await self._store.move_pointer(manifest, lease)
+            await self._snapshots.move_pointer(manifest, lease)
         except (PublishRefused, StoreError) as error:
             self._announced = isinstance(error, StoreUnavailable)
             raise
@@ -90,4 +91,4 @@ class Publication:
                 if self._writing is not None:
                     with contextlib.suppress(StoreError):
                         await self._writing
-                await self._store.discard(self._source, self._snapshot, self.written)
+                await self._snapshots.discard(self._source, self._snapshot, self.written)

@@ -79,8 +79,8 @@ async def _forget_others(store: Store, sources: Sequence[Source]) -> None:
     ours = {source.name for source in sources}
     while True:
         with contextlib.suppress(StoreError):
-            for other in await store.sources():
-                if other not in ours and not await store.is_known(other):
-                    await store.forget(other)
+            for other in await store.sources.names():
+                if other not in ours and not await store.sources.is_known(other):
+                    await store.sources.forget(other)
                     _log.info("source forgotten", source=other)
         await asyncio.sleep(FORGET_SECONDS)

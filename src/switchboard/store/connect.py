@@ -29,6 +29,9 @@ MOST_CONNECTIONS = 1024
 RECONNECT_SECONDS = 0.5
 """All connections are given up at most this often."""
 
+UNREADABLE = (ValueError, RecursionError)
+"""What msgspec raises for a value that cannot be read: its own errors, and those of broken UTF-8, are ValueErrors."""
+
 _WRONG_SERVER = (exceptions.ReadOnlyError, exceptions.MasterDownError)
 # Redis 6.2 wraps what a command in a script answered into the text of another error.
 _WRONG_SERVER_TEXT = re.compile(r"(?:^|[-\s])(?:READONLY|MASTERDOWN|LOADING|NOAUTH|NOREPLICAS)\b")

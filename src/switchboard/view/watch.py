@@ -49,11 +49,18 @@ KEEP_BYTES = 400 << 20
 log = structlog.get_logger()
 
 
-class WatchedStore(BlockStore, Protocol):
-    """What the watcher needs of the store. Every method raises StoreError, and StoreUnavailable without an answer."""
+class WatchedSources(Protocol):
+    """What the watcher needs of ``Store.sources``."""
 
-    async def sources(self) -> list[str]:
+    async def names(self) -> list[str]:
         """The sources that exist, in configured order."""
+
+    async def status(self, source: str) -> SourceStatus | None:
+        """How the last scrape of a source went."""
+
+
+class WatchedSnapshots(BlockStore, Protocol):
+    """What the watcher needs of ``Store.snapshots``."""
 
     async def pointer(self, source: str) -> tuple[Manifest | None, int]:
         """The current manifest and what is left of its TTL in milliseconds.
@@ -61,11 +68,20 @@ class WatchedStore(BlockStore, Protocol):
         Raises SnapshotGone if the pointer is no manifest, FormatTooNew if only a newer version can read it.
         """
 
-    async def status(self, source: str) -> SourceStatus | None:
-        """What the ETL last saw of a source."""
-
     def hints(self) -> AsyncIterator[str]:
         """Names of sources whose pointer has just moved."""
+
+
+class WatchedStore(Protocol):
+    """What the watcher needs of the store. Every method raises StoreError, and StoreUnavailable without an answer."""
+
+    @property
+    def sources(self) -> WatchedSources:
+        """The list of sources, and their statuses."""
+
+    @property
+    def snapshots(self) -> WatchedSnapshots:
+        """Pointers, indexes and blocks."""
 
     async def reconnect(self) -> None:
         """Let the next calls make new connections."""
@@ -120,7 +136,7 @@ class Watcher:
     async def _listen(self) -> None:
         while True:
             try:
-                async for _ in self._store.hints():
+                async for _ in self._store.snapshots.hints():
                     self._hinted.set()
             except Exception as error:  # noqa: BLE001 - hints are a help, never needed; the poll tells of an outage
                 log.debug("hints lost", error=str(error))
@@ -179,7 +195,7 @@ class Watcher:
     async def _ask_list(self) -> None:
         asked_at = self.clock()
         try:
-            names = await self._store.sources()
+            names = await self._store.sources.names()
         except Exception as error:  # noqa: BLE001 - whatever comes out of the store, the sources that are known stay
             self._unlisted = error
             return
@@ -217,7 +233,7 @@ class Watcher:
         try:
             async with self._side_by_side, asyncio.timeout(ASK_SECONDS):
                 asked_at = self.clock()
-                manifest, ttl_ms = await self._store.pointer(name)
+                manifest, ttl_ms = await self._store.snapshots.pointer(name)
                 watched.answered(asked_at)
                 watched.note_pointer(manifest, ttl_ms, asked_at)
                 watched.note_status(await self._status(name), self.clock())
@@ -232,7 +248,7 @@ class Watcher:
     async def _status(self, name: str) -> SourceStatus | None:
         """The status of a source; one that is refused is none, and takes nothing from the pointer."""
         try:
-            status = await self._store.status(name)
+            status = await self._store.sources.status(name)
         except StoreUnavailable:
             raise
         except StoreError as error:
@@ -268,7 +284,7 @@ class Watcher:
         began = time.perf_counter()
         try:
             async with asyncio.timeout(min(max(1.0, manifest.ttl_ms / 1000), MOST_LOAD_SECONDS)):
-                loaded = Loaded(await load_snapshot(self._store, manifest), time.time())
+                loaded = Loaded(await load_snapshot(self._store.snapshots, manifest), time.time())
         except Exception as error:  # noqa: BLE001 - an index or a block may hold anything, and the view has to stay
             self._load_failed(watched, manifest, error)
             return
