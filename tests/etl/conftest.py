@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 
+from switchboard.clocks import SYSTEM_CLOCKS, Clocks
 from switchboard.config.sources import ColumnSettings, Source
 from switchboard.etl.cycle import Cycle, Report
 from switchboard.etl.lease import LeaseKeeper
@@ -82,6 +83,7 @@ class Lab:
     session: aiohttp.ClientSession
     source: Source
     changes: ChangeLog
+    clocks: Clocks = SYSTEM_CLOCKS
     _cycles: dict[bytes, Cycle] = field(default_factory=dict)
 
     def serve(self, *steps: Steps) -> None:
@@ -96,7 +98,7 @@ class Lab:
         if settings not in self._cycles:
             keeper = self.keeper()
             keeper.lease = await self.store.leases.take(source.name, "test")
-            self._cycles[settings] = Cycle(source, self.store, self.session, keeper)
+            self._cycles[settings] = Cycle(source, self.store, self.session, keeper, clocks=self.clocks)
         return await self._cycles[settings].attempt(deadline)
 
     def restart(self) -> None:
@@ -117,7 +119,8 @@ class Lab:
         """The loop of the source with its lease, as `run.py` starts and stops them."""
         source = self._changed(most_bytes, changes)
         keeper = self.keeper(owner)
-        loop = SourceLoop(Cycle(source, self.store, self.session, keeper), self.store, keeper, self.changes)
+        cycle = Cycle(source, self.store, self.session, keeper, clocks=self.clocks)
+        loop = SourceLoop(cycle, self.store, keeper, self.changes, clocks=self.clocks)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(loop.run()), group.create_task(keeper.run())]
             try:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from email.utils import formatdate
 
 import pytest
-from msgspec import json
-from msgspec.structs import replace
 
+from switchboard.clocks import Clocks
 from switchboard.errors import SourceError
 from switchboard.model import Outcome
 from switchboard.store import keys
@@ -43,10 +43,12 @@ async def test_publishing_goes_on_when_the_clock_was_set_back(lab: Lab) -> None:
     """A snapshot scraped «earlier» than the current one, by a clock that was set back, is newer all the same."""
     lab.serve([http(200, body(1))], [http(200, body(2))])
     report = await lab.attempt()
-    ahead = replace(report.manifest, scraped_ms=report.manifest.scraped_ms + 3_600_000)
-    await lab.client.set(keys.pointer(lab.source.name), json.encode(ahead), px=20_000)
-    report = await lab.attempt()
-    assert report.outcome is Outcome.PUBLISHED
+    lab.restart()
+    lab.clocks = Clocks(wall_ns=lambda: time.time_ns() - 3_600_000_000_000)
+    later = await lab.attempt()
+    assert later.outcome is Outcome.PUBLISHED
+    assert later.manifest.scraped_ms == report.manifest.scraped_ms + 1
+    assert later.manifest.published_ms < report.manifest.published_ms
     assert await lab.value() == 2
 
 

@@ -9,7 +9,6 @@ import hashlib
 import math
 import secrets
 import ssl
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -17,7 +16,7 @@ import aiohttp
 import msgspec
 import structlog
 
-from switchboard.clocks import boottime
+from switchboard.clocks import SYSTEM_CLOCKS, Clocks
 from switchboard.config.sources import Access, Source
 from switchboard.errors import BodyError, BodyHeld, FormatTooNew, LeaseLost, SnapshotGone, SourceError
 from switchboard.etl import metrics
@@ -66,6 +65,7 @@ class Cycle:
         keeper: LeaseKeeper,
         *,
         tls: ssl.SSLContext | None = None,
+        clocks: Clocks = SYSTEM_CLOCKS,
     ) -> None:
         self.source = source
         self.waits_for_store = False
@@ -76,6 +76,7 @@ class Cycle:
         self._session = session
         self._keeper = keeper
         self._tls = tls
+        self._clocks = clocks
         self._ttl_ms = round(source.ttl * 1000)
         self._block_ttl_ms = round((source.ttl + source.timeout + GRACE_SECONDS) * 1000)
         # Part of the body's hash: what was made with other settings is not confirmed, but made again. Secrets are no
@@ -126,25 +127,25 @@ class Cycle:
 
     async def _scrape(self, lease: Lease, current: Manifest | None, deadline: float) -> Report | None:
         """Scrape, conditionally if ``current`` is given; None if the answer means that one, and it is gone."""
-        started = time.time_ns()
+        started = self._clocks.wall_ns()
         validators = Validators(current.etag, current.last_modified) if current else Validators()
-        begun = time.perf_counter()
+        begun = self._clocks.stopwatch()
         async with scrape(self._session, self.source, validators, tls=self._tls) as response:
-            self._seconds["response"].observe(time.perf_counter() - begun)
+            self._seconds["response"].observe(self._clocks.stopwatch() - begun)
             numbered = self._numbering(lease.epoch, deadline, response)
             if response.not_modified:
                 confirmed = None if current is None else await self._confirm(current, numbered)
                 return None if confirmed is None else Report(Outcome.UNCHANGED, confirmed)
-            asked_at = asyncio.get_running_loop().time() - (time.perf_counter() - begun)
+            asked_at = self._clocks.loop() - (self._clocks.stopwatch() - begun)
             return await self._ingest(response, current, started, asked_at, numbered)
 
     def _numbering(self, epoch: int, deadline: float, response: Response) -> Numbered:
         """What numbers the manifest that this answer announces or confirms, when it is sent and not before."""
-        answered_at = boottime()
-        source_us = time.time_ns() // 1000 if response.source_us is None else response.source_us
+        answered_at = self._clocks.boottime()
+        source_us = self._clocks.wall_ns() // 1000 if response.source_us is None else response.source_us
 
         def numbered(manifest: Manifest) -> tuple[Manifest, Lease]:
-            now = boottime()
+            now = self._clocks.boottime()
             if now >= deadline:
                 # This process, or the machine, stood still: what was true when the source answered may not be now.
                 raise SourceError("timeout", "the scrape took longer than its time: its answer does not count any more")
@@ -249,7 +250,7 @@ class Cycle:
             snapshot=snapshot,
             epoch=0,
             scraped_ms=scraped_ms,
-            published_ms=time.time_ns() // 1_000_000,
+            published_ms=self._clocks.wall_ms(),
             last_time_updated=data_max_us // 1_000_000,
             data_min_us=data_min_us,
             data_max_us=data_max_us,

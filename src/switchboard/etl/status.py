@@ -1,0 +1,233 @@
+"""What is told about the attempts at a source: log lines, metrics, and the status that the API reads from the store."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import structlog
+
+from switchboard.clocks import SYSTEM_CLOCKS, Clocks
+from switchboard.config.sources import Source
+from switchboard.errors import BodyHeld, LeaseLost, PublishRefused, SourceError, StoreError
+from switchboard.etl import metrics
+from switchboard.etl.cycle import Report
+from switchboard.etl.lease import LeaseKeeper
+from switchboard.inputs.rejects import Rejects
+from switchboard.log import ChangeLog
+from switchboard.model import Manifest, Outcome, Reject, SourceStatus
+from switchboard.store.sources import Sources
+
+STATUS_EXAMPLES = 30
+"""Most rejects that a status shows."""
+MOST_ERROR_CHARACTERS = 500
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The beginning of an attempt."""
+
+    at_ms: int
+    """On the wall clock."""
+    stopwatch: float
+
+
+class _Result(NamedTuple):
+    """The end of an attempt. ``reason`` and ``sentence`` are empty after a success."""
+
+    outcome: Outcome
+    reason: str = ""
+    sentence: str = ""
+
+
+class Attempts:
+    """Tells the log, the metrics and the store how each attempt at one source went.
+
+    Call ``begin``, then ``succeeded`` or ``failed``; one attempt at a time. A status repeats what earlier attempts
+    brought: the last confirmed snapshot, and the rejects of the last body.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        statuses: Sources,
+        keeper: LeaseKeeper,
+        changes: ChangeLog,
+        *,
+        clocks: Clocks = SYSTEM_CLOCKS,
+    ) -> None:
+        self.last_success: float | None = None
+        """When a scrape last confirmed a snapshot, on ``clocks.boottime``."""
+        self._source = source
+        self._statuses = statuses
+        self._keeper = keeper
+        self._changes = changes
+        self._clocks = clocks
+        self._epoch = 0
+        self._number = 0
+        """Number of the attempt within the epoch."""
+        self._confirmed_ms: int | None = None
+        self._snapshot: str | None = None
+        self._rows = 0
+        self._held = ""
+        """Why the last body is held; empty if it is not."""
+        self._data_is_old = False
+        self._rejects: dict[str, int] = {}
+        self._rejects_ms: int | None = None
+        self._examples: list[Reject] = []
+
+    def begin(self) -> Begun:
+        """Count an attempt that begins now."""
+        epoch = self._epoch if self._keeper.lease is None else self._keeper.lease.epoch
+        self._epoch, self._number = epoch, self._number + 1 if epoch == self._epoch else 1
+        return Begun(self._clocks.wall_ms(), self._clocks.stopwatch())
+
+    def skipped(self, ticks: int) -> None:
+        """Tell of ticks that passed without an attempt."""
+        metrics.SKIPPED.labels(self._source.name).inc(ticks)
+        _log.warning("ticks skipped", source=self._source.name, count=ticks)
+
+    async def succeeded(self, begun: Begun, report: Report, rejects: Rejects | None) -> None:
+        """Tell of an attempt that published or confirmed a snapshot. ``rejects``: of its body; None without a body."""
+        seconds = self._clocks.stopwatch() - begun.stopwatch
+        self._note_rejects(begun, rejects)
+        self._note_success(report)
+        self._changes.recovered("scrape recovered", self._source.name, source=self._source.name)
+        _log.info(
+            "scrape",
+            source=self._source.name,
+            outcome=report.outcome.value,
+            snapshot=report.manifest.snapshot,
+            rows=report.manifest.rows,
+            values=report.manifest.values,
+            rejects=rejects.counts.total() if rejects else 0,
+            bytes=report.bytes_received,
+            seconds=round(seconds, 4),
+        )
+        await self._write(begun, seconds, _Result(report.outcome))
+
+    async def failed(self, begun: Begun, error: Exception, rejects: Rejects | None) -> None:
+        """Tell of an attempt that failed, or whose body is held. ``rejects``: of its body; None without a body."""
+        self._note_rejects(begun, rejects)
+        result = _Result(
+            Outcome.HELD if isinstance(error, BodyHeld) else Outcome.FAILED, _reason(error), _sentence(error)
+        )
+        metrics.SCRAPES.labels(self._source.name, result.outcome.value).inc()
+        metrics.FAILURES.labels(self._source.name, result.reason).inc()
+        self._log_failure(error, result)
+        if not isinstance(error, LeaseLost):
+            await self._write(begun, self._clocks.stopwatch() - begun.stopwatch, result)
+
+    def _note_success(self, report: Report) -> None:
+        name, manifest = self._source.name, report.manifest
+        self.last_success = self._clocks.boottime()
+        self._confirmed_ms = self._clocks.wall_ms()
+        self._snapshot, self._rows = manifest.snapshot, manifest.rows
+        self._held = ""
+        metrics.SCRAPES.labels(name, report.outcome.value).inc()
+        metrics.LAST_SUCCESS.labels(name).set(self._confirmed_ms / 1000)
+        metrics.LAST_ROWS.labels(name).set(manifest.rows)
+        metrics.LAST_SWITCHES.labels(name).set(manifest.switches)
+        metrics.LAST_VALUES.labels(name).set(manifest.values)
+        metrics.DATA_TIMESTAMP.labels(name).set(manifest.data_max_us / 1e6)
+        self._note_data_age(manifest)
+
+    def _note_data_age(self, manifest: Manifest) -> None:
+        """Log once when the data has become old, and once when it is current again."""
+        age_ms, most_ms = manifest.data_age_ms or 0, manifest.max_data_age_ms
+        if manifest.data_age_ms is not None:
+            metrics.DATA_AGE.labels(self._source.name).set(age_ms / 1000)
+        is_old = 0 < most_ms < age_ms
+        if is_old and not self._data_is_old:
+            _log.warning(
+                "data is old: the source answers, but its newest row is older than max_data_age",
+                source=self._source.name,
+                url=self._source.shown_url,
+                data_age_seconds=round(age_ms / 1000),
+                max_data_age=round(most_ms / 1000),
+            )
+        elif self._data_is_old and not is_old:
+            _log.info("data is current again", source=self._source.name)
+        self._data_is_old = is_old
+
+    def _note_rejects(self, begun: Begun, rejects: Rejects | None) -> None:
+        """Keep the rejects of a body for the status, and log its examples."""
+        if rejects is None:
+            return
+        self._rejects, self._examples = dict(rejects.counts), rejects.some(STATUS_EXAMPLES)
+        self._rejects_ms = begun.at_ms
+        for reject in rejects.examples:
+            _log.debug(
+                "reject",
+                source=self._source.name,
+                line=reject.line,
+                column=reject.column,
+                value=reject.value,
+                reason=reject.reason,
+            )
+
+    def _log_failure(self, error: Exception, result: _Result) -> None:
+        name = self._source.name
+        if isinstance(error, BodyHeld):
+            if result.reason != self._held:
+                _log.warning("scrape held", source=name, reason=result.reason, error=result.sentence)
+            self._held = result.reason
+        elif isinstance(error, StoreError):
+            self._changes.failed("store failed", "store", type(error).__name__, error=result.sentence)
+        elif not isinstance(error, LeaseLost):  # the keeper of the lease logs that
+            self._changes.failed(
+                "scrape failed",
+                name,
+                result.reason,
+                error=result.sentence,
+                source=name,
+                url=self._source.shown_url,
+                exc_info=error.__cause__ if result.reason == "internal" else None,
+            )
+
+    async def _write(self, begun: Begun, seconds: float, result: _Result) -> None:
+        """Write the status, unless another process has the lease: the status is written by the holder.
+
+        A store that does not take the status is no failure of the attempt; the API will notice the store itself.
+        """
+        lease = self._keeper.lease
+        if lease is None:
+            return
+        status = SourceStatus(
+            source=self._source.name,
+            url=self._source.shown_url,
+            interval_ms=round(self._source.interval * 1000),
+            epoch=self._epoch,
+            attempt=self._number,
+            attempted_ms=begun.at_ms,
+            outcome=result.outcome,
+            duration_ms=round(seconds * 1000, 3),
+            confirmed_ms=self._confirmed_ms,
+            reason=result.reason,
+            error=result.sentence,
+            snapshot=self._snapshot,
+            rows=self._rows,
+            rejects=self._rejects,
+            rejects_ms=self._rejects_ms,
+            examples=self._examples,
+            labels=self._source.labels,
+        )
+        with contextlib.suppress(StoreError):
+            await self._statuses.write_status(status, lease)
+
+
+def _reason(error: Exception) -> str:
+    """One word for a failure, as a metric label."""
+    if isinstance(error, SourceError):
+        return error.reason
+    if isinstance(error, LeaseLost):
+        return "lease"
+    return "superseded" if isinstance(error, PublishRefused) else "store"
+
+
+def _sentence(error: Exception) -> str:
+    """The text of a failure, as UTF-8 can hold it: a source's answer that is not text may be quoted in it."""
+    return str(error)[:MOST_ERROR_CHARACTERS].encode("utf-8", "backslashreplace").decode()
