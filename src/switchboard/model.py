@@ -15,10 +15,14 @@ Whole = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 """What a number read from the store may be: exact in Lua and JavaScript too, and small enough for a float."""
 
 
+FRESH_INTERVALS = 1.5
+"""A snapshot is fresh until this many intervals after the scrape that last confirmed it."""
+
+
 class State(StrEnum):
     """How current an answer is, counted from the last scrape that confirmed its snapshot."""
 
-    FRESH = "fresh"  # confirmed no longer than 1.5 intervals ago
+    FRESH = "fresh"  # confirmed no longer than FRESH_INTERVALS ago
     LATE = "late"  # longer ago, and nothing is known to be broken
     STALE = "stale"  # the store or the source cannot be reached; still within the TTL
     PARTIAL = "partial"  # a list, while some source has no live snapshot

@@ -13,9 +13,8 @@ from starlette.routing import Route
 from switchboard.clocks import boottime
 from switchboard.errors import StoreError
 from switchboard.etl.loop import SourceLoop
+from switchboard.model import FRESH_INTERVALS
 from switchboard.store.store import Store
-
-LATE_INTERVALS = 1.5
 
 
 def create_app(store: Store, loops: Sequence[SourceLoop]) -> Starlette:
@@ -25,12 +24,12 @@ def create_app(store: Store, loops: Sequence[SourceLoop]) -> Starlette:
         return PlainTextResponse("OK")
 
     async def ready(_request: Request) -> Response:
-        """200 if the store answers and every source was confirmed within 1.5 intervals."""
+        """200 if the store answers and every source was confirmed within FRESH_INTERVALS."""
         parts: dict[str, object] = {"store": await _store_state(store, loops)}
         now = boottime()
         for loop in loops:
             age = None if loop.last_success is None else now - loop.last_success
-            fine = age is not None and age <= LATE_INTERVALS * loop.source.interval
+            fine = age is not None and age <= FRESH_INTERVALS * loop.source.interval
             parts[loop.source.name] = {"ok": fine, "age_seconds": None if age is None else round(age, 3)}
         good = all(isinstance(part, dict) and part["ok"] for part in parts.values())
         return JSONResponse(parts, 200 if good else 503, headers={"Cache-Control": "no-store"})

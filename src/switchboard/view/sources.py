@@ -12,9 +12,9 @@ from itertools import count
 from typing import NamedTuple
 from urllib.parse import quote
 
-from switchboard.model import Outcome, SourceStatus, State
+from switchboard.model import FRESH_INTERVALS, Outcome, SourceStatus, State
 from switchboard.snapshot.snapshot import Snapshot
-from switchboard.view.state import ATTEMPT_INTERVALS, FRESH_INTERVALS, STORE_SILENCE_SECONDS, judge
+from switchboard.view.state import ATTEMPT_INTERVALS, STORE_SILENCE_SECONDS, judge
 
 SERIALS = count(1)
 """Numbers that are given out once in a process."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from switchboard.model import State
+from switchboard.model import FRESH_INTERVALS, State
 
 STORE_SILENCE_SECONDS = 2.0
 """Without a pointer read for this long, answers are stale: the store is polled four times as often."""
-FRESH_INTERVALS = 1.5
 ATTEMPT_INTERVALS = 2.0
 """An older attempt says that nobody scrapes: attempts end at most 1.8 intervals apart (0.8 is the timeout)."""
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
-from switchboard.model import Manifest, SourceStatus, State
+from switchboard.model import FRESH_INTERVALS, Manifest, SourceStatus, State
 from switchboard.view.confirmations import Confirmation, Heard, Reading
 from switchboard.view.hooks import Hooks
 from switchboard.view.sources import Loaded, SourceView
-from switchboard.view.state import FRESH_INTERVALS, STORE_SILENCE_SECONDS
+from switchboard.view.state import STORE_SILENCE_SECONDS
 
 UNSAID = "unsaid"
 """Stands for the state of a source about which nothing was logged yet."""
