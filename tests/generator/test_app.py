@@ -214,7 +214,7 @@ def test_bad_settings_are_told_before_anything_is_served() -> None:
 PROGRAM = """
 import asyncio, logging, signal, socket
 import structlog
-from switchboard.config import GeneratorSettings
+from switchboard.config.settings import GeneratorSettings
 from switchboard.generator.app import serve_generator
 
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))

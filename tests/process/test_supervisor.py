@@ -233,7 +233,7 @@ async def test_two_signals_at_once_are_one_wish() -> None:
 
 SUPERVISE = textwrap.dedent("""
     import asyncio, sys
-    from switchboard.supervisor import Program, Supervisor, handle_signals
+    from switchboard.process.supervisor import Program, Supervisor, handle_signals
 
     async def main():
         stop = asyncio.Event()

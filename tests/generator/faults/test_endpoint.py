@@ -113,7 +113,7 @@ def test_bad_faults_are_told_before_anything_is_served() -> None:
 
 PROGRAM = """
 import asyncio, signal, socket, sys
-from switchboard.config import GeneratorSettings
+from switchboard.config.settings import GeneratorSettings
 from switchboard.generator.app import serve_generator
 
 async def main():

@@ -243,7 +243,7 @@ def test_cells_of_a_primary_set_change_between_whole_and_decimal() -> None:
 
 MEMORY = """
 import resource, sys
-from switchboard.config import GeneratorSettings
+from switchboard.config.settings import GeneratorSettings
 from switchboard.generator.ufm.body import write_body
 
 class Nowhere:
