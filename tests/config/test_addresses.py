@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from switchboard.config.addresses import is_forbidden, is_own
+from switchboard.config.addresses import http_url, is_forbidden, is_own
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,17 @@ def test_other_addresses_and_names_are_not(address: str) -> None:
 def test_this_machine_is_known(address: str, own: bool) -> None:
     """Loopback in either family, the unspecified address (a connection to it ends here), and localhost."""
     assert is_own(address) is own
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8080"),
+        ("localhost", "http://localhost:8080"),
+        ("::1", "http://[::1]:8080"),
+        ("fe80::1%eth0", "http://[fe80::1%eth0]:8080"),
+    ],
+)
+def test_an_ipv6_address_stands_in_brackets(host: str, url: str) -> None:
+    """Without brackets the colons of the address could not be told from the one before the port."""
+    assert http_url(host, 8080) == url

@@ -18,6 +18,7 @@ from switchboard.api.fast import FastDoor, FastProtocol
 from switchboard.api.hooks import ApiHooks
 from switchboard.api.ordinary import OrdinaryProtocol
 from switchboard.clocks import boottime
+from switchboard.config.addresses import http_url
 from switchboard.config.settings import Settings
 from switchboard.serving import serve
 from switchboard.store.store import Store
@@ -41,7 +42,7 @@ async def serve_api(settings: Settings, sock: socket.socket, stop: asyncio.Event
     protocol = choose_protocol(watcher, bodies=bodies, fast_door=settings.fast_door)
     drain = asyncio.Event()
     host, port = sock.getsockname()[:2]
-    log.info("api started", url=f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    log.info("api started", url=http_url(host, port))
     try:
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(watcher.run())

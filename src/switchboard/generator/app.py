@@ -17,6 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from switchboard.config.addresses import http_url
 from switchboard.config.settings import GeneratorSettings
 from switchboard.generator.counters import Counters
 from switchboard.generator.faults.endpoint import METHODS, FaultsEndpoint
@@ -51,7 +52,7 @@ async def serve_generator(settings: GeneratorSettings, sock: socket.socket, stop
     log = structlog.get_logger()
     log.info(
         "generator started",
-        url=f"http://{f'[{host}]' if ':' in host else host}:{port}/counters",
+        url=f"{http_url(host, port)}/counters",
         profile=settings.profile,
         **profile.size,
         seed=settings.seed,

@@ -10,6 +10,7 @@ import errno
 import os
 import socket
 
+from switchboard.config.addresses import http_url
 from switchboard.errors import ConfigError, PortTaken
 
 BACKLOG = 4096
@@ -51,4 +52,4 @@ def url_of(sock: socket.socket) -> str:
     host, port = sock.getsockname()[:2]
     if host in {"0.0.0.0", "::"}:
         host = "127.0.0.1" if host == "0.0.0.0" else "::1"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return http_url(host, port)
