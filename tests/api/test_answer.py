@@ -1,29 +1,10 @@
-"""Tags, conditions and the form of errors."""
+"""The form of errors."""
 
 from __future__ import annotations
 
 import pytest
 
-from switchboard.api.answer import error_answer, matches, prefers_json
-
-
-@pytest.mark.parametrize(
-    ("if_none_match", "expected"),
-    [
-        (b'"abc"', True),
-        (b'W/"abc"', True),
-        (b'"x", W/"abc"', True),
-        (b'"x","abc","y"', True),
-        (b" * ", True),
-        (b'"abcd"', False),
-        (b"abc", False),
-        (b'"ab c"', False),
-        (b"", False),
-    ],
-)
-def test_tags_are_compared_weakly(if_none_match: bytes, expected: bool) -> None:
-    """A list, a weak tag and ``*`` match as RFC 9110 has it."""
-    assert matches(if_none_match, b'"abc"') is expected
+from switchboard.api.answer import error_answer, prefers_json
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import NamedTuple
 
 from switchboard.api.bodies import SharedBody
-from switchboard.api.negotiate import qualities
+from switchboard.negotiation import qualities
 from switchboard.outputs.json import encode_json
 
 Headers = list[tuple[bytes, bytes]]
@@ -81,13 +80,6 @@ def request_fields(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, bytes]:
     return fields
 
 
-def matches(if_none_match: bytes, etag: bytes) -> bool:
-    """Whether a client has this content already: weak comparison, lists and ``*``, by RFC 9110, 13.1.2."""
-    if if_none_match == etag or if_none_match.strip() == b"*":
-        return True
-    return etag in _TAGS.findall(if_none_match)
-
-
 def error_answer(status: int, sentence: str, accept: bytes, *more: tuple[bytes, bytes]) -> Answer:
     """The one form of all errors: problem+json (RFC 9457) for a client that asks for JSON, else the sentence."""
     headers: Headers = [NO_STORE, VARY, (b"x-content-type-options", b"nosniff"), *more]
@@ -116,7 +108,6 @@ _FIELDS = {
     b"if-none-match": "if_none_match",
     b"content-type": "content_type",
 }
-_TAGS = re.compile(rb'"[\x21\x23-\x7e\x80-\xff]*"')
 _KINDS = {
     "application/json": "json",
     "application/problem+json": "json",

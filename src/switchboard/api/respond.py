@@ -8,13 +8,14 @@ from typing import Any
 import msgspec
 import structlog
 
-from switchboard.api.answer import Answer, Request, error_answer, matches
+from switchboard.api.answer import Answer, Request, error_answer
 from switchboard.api.bodies import BodyTable, Recipe, SharedBody
 from switchboard.api.dress import dressed
 from switchboard.api.endpoint import Endpoint
-from switchboard.api.negotiate import RequestError, accepts_gzip, negotiate
+from switchboard.api.negotiate import RequestError, negotiate
 from switchboard.api.warm import GZIP, shared_body, tag_of
 from switchboard.errors import ErrorKind, QueryError
+from switchboard.negotiation import accepts_gzip, matches
 from switchboard.query.reports import STATUS_OF
 from switchboard.query.requests import Formatted, Paged, Pinned
 from switchboard.view.view import View

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import formatdate
 
 from starlette.datastructures import Headers
 
-# What may stand between the quotes of an entity tag; a weak one has W/ in front, which a weak comparison ignores.
-_ENTITY_TAG = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')
+from switchboard.negotiation import accepts_gzip, matches
+
 _HTTP_DATES = ("%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y")
-_QUALITY = re.compile(r"\s*q\s*=\s*(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*")
 
 
 def validators(etag: str, modified_seconds: int | None) -> dict[str, str]:
@@ -32,8 +31,7 @@ def is_not_modified(headers: Headers, etag: str, modified_seconds: int | None) -
     """
     tags = headers.getlist("if-none-match")
     if tags:
-        text = ",".join(tags)
-        return text.strip() == "*" or etag in _ENTITY_TAG.findall(text)
+        return matches(_joined(tags), etag.encode("latin-1"))
     dates = headers.getlist("if-modified-since")
     if modified_seconds is None or len(dates) != 1:
         return False
@@ -43,14 +41,12 @@ def is_not_modified(headers: Headers, etag: str, modified_seconds: int | None) -
 
 def wants_gzip(headers: Headers) -> bool:
     """Whether gzip is acceptable, and at least as welcome as the plain body (RFC 9110, 12.5.3)."""
-    weights: dict[str, float] = {}
-    for item in ",".join(headers.getlist("accept-encoding")).lower().split(","):
-        coding, _, parameter = item.partition(";")
-        quality = _QUALITY.fullmatch(parameter)
-        if not parameter or quality:
-            weights[coding.strip()] = float(quality[1]) if quality else 1.0
-    gzip = weights.get("gzip", weights.get("x-gzip", weights.get("*", 0.0)))
-    return gzip > 0 and gzip >= weights.get("identity", 0.0)
+    return accepts_gzip(_joined(headers.getlist("accept-encoding")))
+
+
+def _joined(values: Sequence[str]) -> bytes:
+    """The values of a repeated header as one, in the bytes in which they came."""
+    return ",".join(values).encode("latin-1")
 
 
 def _parse_http_date(text: str) -> float | None:
