@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
+from switchboard.config.limits import Limits
 from switchboard.config.resolve import resolve_sources
 from switchboard.config.settings import Settings
-from switchboard.config.sources import Limits, Source, SourceSettings
+from switchboard.config.sources import Source, SourceSettings
 
 LIMITS: Limits = resolve_sources(Settings())[0].limits
 

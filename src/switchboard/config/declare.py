@@ -1,4 +1,4 @@
-"""How a setting is declared: its meaning, unit, limits, and what of it must not be shown."""
+"""How a setting is declared: its meaning, unit and limits, and which part of its value is secret."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from msgspec import Meta
 from switchboard.config.masks import MASK, mask_url
 
 Hidden = Literal["", "all", "url"]
-"""What of a value must not be shown: nothing, all of it, or what is secret in a URL."""
+"""Part of a value that must not be shown: nothing, all of it, or the secrets in a URL."""
+
+PANELS = ("Options", "API", "Sources", "Limits", "Logs")
+"""Groups of the general settings, in the order in which people see them."""
 
 
 def setting(meaning: str, unit: str = "", *, panel: str = "Options", hides: Hidden = "", **limits: Any) -> Meta:
-    """Describe one setting; ``panel`` groups the flags in --help, ``limits`` are those of msgspec.Meta (ge, le, …)."""
+    """Describe one setting. ``panel`` is its group in --help; ``limits`` go to msgspec.Meta (ge, le, …)."""
     return Meta(description=meaning, extra={"unit": unit, "panel": panel, "hides": hides}, **limits)
 
 
 class Discreet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A struct that can be shown: what is marked as secret is masked, and so is what is secret in a URL."""
+    """A struct whose repr shows no secrets: fields declared with ``hides`` are masked."""
 
     def __repr__(self) -> str:
         fields = ", ".join(f"{name}={value!r}" for name, value in shown_fields(self))
@@ -28,7 +31,7 @@ class Discreet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 def shown_fields(struct: msgspec.Struct) -> Iterator[tuple[str, Any]]:
-    """Names and values of a struct's fields as they may be shown to anybody."""
+    """Names and values of a struct's fields, secrets masked."""
     for field in msgspec.structs.fields(type(struct)):
         value = getattr(struct, field.name)
         meta = get_args(field.type)[1] if get_origin(field.type) is Annotated else None
@@ -36,7 +39,7 @@ def shown_fields(struct: msgspec.Struct) -> Iterator[tuple[str, Any]]:
 
 
 def shown_value(value: Any, hides: Hidden) -> Any:
-    """A value as it may be shown: of a secret that there is one, of a table the keys, of a URL what is no secret."""
+    """A value with its secrets masked: a text as a whole, the values of a table, the secrets in a URL."""
     if not hides or not value:
         return value
     if hides == "url":

@@ -1,9 +1,9 @@
-"""Fill the structs of ``config`` from the layers: defaults, file, environment, flags; a later layer wins.
+"""Layers: settings are filled from defaults, file, environment and flags; a later layer wins.
 
-Every name is derived from the struct, so that a setting is declared once: ``generator.port`` is ``port`` under
+Every name is derived from the struct, because a setting is declared once: ``generator.port`` is ``port`` under
 ``[generator]`` in the file, ``SWITCHBOARD_GENERATOR_PORT`` in the environment, and ``--generator-port`` or, on
-``switchboard generator``, ``--port``. Each value is converted by itself, because an error has to name the place it came
-from. Sources are not merged: the last layer that names any replaces the whole list.
+``switchboard generator``, ``--port``. Each value is converted by itself, because an error has to name the place where the
+value was given. Sources are not merged: the last layer that names sources replaces the whole list.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import FieldInfo
 
-from switchboard.config.declare import Hidden
+from switchboard.config.declare import PANELS, Hidden
 from switchboard.config.masks import mask_url
 from switchboard.config.resolve import parse_source, resolve_sources
 from switchboard.config.settings import GeneratorSettings, Settings
@@ -40,76 +40,76 @@ _SERVICE_LINK = re.compile(r"tcp://\S+:\d+")
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One field of a settings struct, with all that is derived from it."""
+    """One field of a settings struct, and the names and rules that are derived from it."""
 
     section: str
-    """The table of the file it stands in; empty for the top."""
+    """Its table in the file; empty at the top level."""
     name: str
     type: Any
     """Its annotation, Meta included."""
     default: Any
-    """``msgspec.NODEFAULT`` if it must be given."""
+    """``msgspec.NODEFAULT`` if the setting is required."""
 
     @property
     def key(self) -> str:
-        """Its name with the section, as in ``generator.port``."""
+        """The name with its section, as in ``generator.port``."""
         return f"{self.section}.{self.name}" if self.section else self.name
 
     @property
     def variable(self) -> str:
-        """Its environment variable."""
+        """The environment variable."""
         return PREFIX + self.key.replace(".", "_").upper()
 
     @property
     def flag(self) -> str:
-        """Its flag where there is no doubt about the section."""
+        """The flag on a command with one section, as in ``--port``."""
         return "--" + self.name.replace("_", "-")
 
     @property
     def long_flag(self) -> str:
-        """Its flag on a command that has several sections."""
+        """The flag on a command with several sections, as in ``--generator-port``."""
         return "--" + self.key.replace(".", "-").replace("_", "-")
 
     @property
     def base(self) -> Any:
-        """Its type without the Meta."""
+        """The type without the Meta."""
         return get_args(self.type)[0]
 
     @property
     def meta(self) -> Meta:
-        """The description, limits, unit and secrecy."""
+        """The Meta that ``setting`` made."""
         meta: Meta = get_args(self.type)[1]
         return meta
 
     @property
     def meaning(self) -> str:
-        """What it does, in words."""
+        """The description, for people."""
         return self.meta.description or ""
 
     @property
     def unit(self) -> str:
-        """Unit of its value, or empty."""
+        """The unit of the value, or empty."""
         return str((self.meta.extra or {}).get("unit", ""))
 
     @property
     def panel(self) -> str:
-        """The group of flags it belongs to."""
+        """The group in --help."""
         return self.section.capitalize() or str((self.meta.extra or {}).get("panel", ""))
 
     @property
     def hides(self) -> Hidden:
-        """What of its value must not be shown."""
+        """The part of the value that must not be shown."""
         hides: Hidden = (self.meta.extra or {}).get("hides", "")
         return hides
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The values it can have, if they are few."""
+        """The allowed values, if they are few."""
         return get_args(self.base) if get_origin(self.base) is Literal else ()
 
     @property
     def rule(self) -> str:
-        """Which values are right, as the end of ``... is not``."""
+        """The allowed values in words, as the end of a sentence like ``"x" is not a whole number``."""
         if self.choices:
             return f"one of {', '.join(self.choices)}"
         if self.base is bool:
@@ -125,9 +125,9 @@ class Setting:
         return "a list of texts"
 
     def convert(self, value: Any, where: str) -> Any:
-        """Make ``value``, a text or what TOML made of it, a value of the setting.
+        """Convert ``value``, a text or a TOML value, to the type of the setting.
 
-        Raises ConfigError with ``where``, the value (unless secret) and the rule.
+        Raises ConfigError, naming ``where``, the value (unless it is secret) and the rule.
         """
         if self.base is str and type(value) in {int, float}:
             value = str(value)  # `switches = 100` in the file
@@ -155,14 +155,14 @@ class Setting:
 
 
 def _struct_in(annotation: Any) -> type[msgspec.Struct] | None:
-    """Return the struct that an annotation is, or is a tuple of; None for plain values."""
+    """The struct that an annotation names, alone or in a tuple; None for plain values."""
     base = get_args(annotation)[0]
     inner = get_args(base)[0] if get_origin(base) is tuple else base
     return inner if isinstance(inner, type) and issubclass(inner, msgspec.Struct) else None
 
 
 def settings_of(struct: type[msgspec.Struct], section: str = "") -> tuple[Setting, ...]:
-    """The settings that a struct declares, in its order; nested structs and lists of structs are left out."""
+    """The settings that a struct declares, in order; fields that are structs, or lists of structs, are left out."""
     return tuple(
         Setting(section=section, name=field.name, type=field.type, default=_default(field))
         for field in msgspec.structs.fields(struct)
@@ -171,17 +171,17 @@ def settings_of(struct: type[msgspec.Struct], section: str = "") -> tuple[Settin
 
 
 def _default(field: FieldInfo) -> Any:
-    """The default of a field; msgspec keeps that of a mutable type as what makes it."""
+    """The default of a field; for a mutable type, msgspec keeps a factory."""
     return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
 
 
-GENERAL = settings_of(Settings)
+GENERAL = tuple(sorted(settings_of(Settings), key=lambda setting: PANELS.index(setting.panel)))
 GENERATOR = settings_of(GeneratorSettings, "generator")
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A value and the place where it was found."""
+    """A value, and the place where it was given: a flag, a variable, or a file and key."""
 
     value: Any
     where: str
@@ -189,25 +189,25 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The outcome of all layers."""
+    """The result of all layers."""
 
     settings: Settings
     origins: dict[str, str]
-    """Where each value that is not a default came from, by key; ``sources`` is one key."""
+    """The place of each value that is not a default, by key; ``sources`` is one key."""
     warnings: list[str]
-    """Sentences for the log: what was ignored."""
+    """Sentences for the log about variables that were ignored."""
 
 
 def load(flags: Mapping[str, Given], environ: Mapping[str, str], folder: Path) -> Loaded:
-    """Merge the layers and check what belongs together.
+    """Merge the layers, and check that settings fit each other.
 
     Args:
         flags: by key; the value of ``sources`` is a list of ``[NAME=]URL``, that of ``config`` a path.
         environ: the environment; an empty variable counts as not set.
-        folder: where ``switchboard.toml`` is looked for.
+        folder: the folder in which ``switchboard.toml`` may be.
 
     Raises:
-        ConfigError: naming the place and the value, and what would be right.
+        ConfigError: names the place, the value and the rule.
     """
     known = {setting.key: setting for setting in (*GENERAL, *GENERATOR)}
     from_environment, warnings = _environment_layer(environ, known)
@@ -231,7 +231,7 @@ def load(flags: Mapping[str, Given], environ: Mapping[str, str], folder: Path) -
 
 
 def suggest(word: str, words: Iterable[str]) -> str:
-    """`` (did you mean `x`?)`` if one of the words is close, else empty."""
+    """`` (did you mean `x`?)`` if one of ``words`` is like ``word``, else empty."""
     close = difflib.get_close_matches(word, list(words), n=1)
     return f" (did you mean `{close[0]}`?)" if close else ""
 
@@ -272,7 +272,7 @@ def _file_layer(path: Path | None) -> dict[str, Given]:
 
 
 def _known_keys(struct: type[msgspec.Struct], table: Any, section: str, path: Path) -> dict[str, Any]:
-    """Return the table if it is one and all of its keys are fields of the struct."""
+    """Return the table. Raises ConfigError if it is not a table, or has a key that is not a field of the struct."""
     if not isinstance(table, dict):
         raise ConfigError(f"{path}: `{section}` is not a table")
     for key in table:
@@ -283,7 +283,7 @@ def _known_keys(struct: type[msgspec.Struct], table: Any, section: str, path: Pa
 
 
 def _struct_of(struct: type[msgspec.Struct], table: Any, section: str, path: Path) -> Any:
-    """Make a struct of a table, converting each value by itself so that an error names its key."""
+    """Convert a table to a struct, each value by itself, because an error has to name its key."""
     values = _known_keys(struct, table, section, path)
     converted: dict[str, Any] = {}
     for field in msgspec.structs.fields(struct):
@@ -318,7 +318,7 @@ def _environment_layer(environ: Mapping[str, str], known: Mapping[str, Setting])
 
 
 def _sources(given: Given) -> tuple[SourceSettings, ...]:
-    """Sources as structs (from the file), a list of texts (flags) or one text (environment)."""
+    """Convert the sources, given as structs (file), a list of texts (flags) or one text (environment)."""
     if isinstance(given.value, tuple):
         return given.value
     texts = given.value.split() if isinstance(given.value, str) else given.value

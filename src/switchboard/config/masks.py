@@ -1,4 +1,4 @@
-"""Secrets in URLs, and what is shown in their place."""
+"""Masks: secrets in URLs are replaced by ``***`` before a URL is shown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ MASK = "***"
 
 
 def mask_url(url: str) -> str:
-    """A URL that may be shown: password and secret-looking query values are replaced by ``***``."""
+    """The URL with its password, and query values whose keys look secret, replaced by ``***``."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -26,12 +26,12 @@ def mask_url(url: str) -> str:
             for key, value in parse_qsl(query, keep_blank_values=True)
         )
     if (netloc, query) == (parts.netloc, parts.query):
-        return url  # putting it together again would make unix:/path of unix:///path
+        return url  # urlunsplit would make unix:/path of unix:///path
     return urlunsplit(parts._replace(netloc=netloc, query=query))
 
 
 def url_secrets(url: str) -> list[str]:
-    """The values in a URL's query that ``mask_url`` replaces."""
+    """The values in the query of a URL that ``mask_url`` replaces."""
     return [value for key, value in parse_qsl(urlsplit(url).query) if SECRET_WORD.search(key)]
 
 

@@ -1,4 +1,4 @@
-"""Sources made of their settings: names and defaults filled in, and what belongs together checked."""
+"""From the settings to the sources: names and defaults are filled in, and settings must fit each other."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from switchboard.config.addresses import is_forbidden, is_own
+from switchboard.config.limits import Limits
 from switchboard.config.masks import mask_url
 from switchboard.config.secrets import is_token
 from switchboard.config.settings import DEFAULT_REDIS_URL, Settings
-from switchboard.config.sources import Access, ColumnSettings, Limits, Source, SourceSettings
+from switchboard.config.sources import Access, ColumnSettings, Source, SourceSettings
 from switchboard.errors import ConfigError
 
 
 def resolve_sources(settings: Settings) -> list[Source]:
-    """Fill in names and defaults of all sources, and check what belongs together.
+    """The sources of the settings, with names and defaults filled in.
 
-    Raises ConfigError, naming source, setting and value.
+    Raises ConfigError if settings do not fit each other, naming source, setting and value.
     """
     sources = [_resolve(source, settings) for source in settings.sources]
     seen: dict[str, Source] = {}
@@ -32,7 +33,7 @@ def resolve_sources(settings: Settings) -> list[Source]:
 
 
 def parse_source(text: str) -> SourceSettings:
-    """Read ``[NAME=]URL`` as the flag --source and SWITCHBOARD_SOURCES have it."""
+    """Read ``[NAME=]URL``, the form of --source and SWITCHBOARD_SOURCES."""
     name, equals, url = text.partition("=")
     if equals and re.fullmatch(r"[A-Za-z0-9._-]+", name):
         return SourceSettings(name=name, url=url)
@@ -40,7 +41,7 @@ def parse_source(text: str) -> SourceSettings:
 
 
 def own_ports(settings: Settings) -> frozenset[int]:
-    """Ports of this machine on which the service itself, or its Redis, listens."""
+    """Ports of this machine on which this service, or its Redis, listens."""
     ports = {settings.etl_port if settings.role == "etl" else settings.port}
     host, port = _redis_address(settings)
     if is_own(host):
@@ -56,7 +57,7 @@ _MOST_SECONDS = 1e10
 _OUR_HEADERS = frozenset(
     "accept-encoding connection content-length if-modified-since if-none-match range transfer-encoding upgrade".split()
 )
-"""Headers that say how a scrape works."""
+"""Headers that the scrape itself sends, or that would change how it works."""
 
 
 def _resolve(source: SourceSettings, settings: Settings) -> Source:
@@ -135,13 +136,13 @@ def _check_address(name: str, host: str, port: int, settings: Settings) -> None:
 
 
 def _redis_address(settings: Settings) -> tuple[str, int]:
-    """Host and port; an empty host where it is a Unix socket."""
+    """Host and port of Redis; an empty host for a Unix socket."""
     parts = urlsplit(settings.redis_url or DEFAULT_REDIS_URL)
     return ("", 0) if parts.scheme == "unix" else (parts.hostname or "", parts.port or 6379)
 
 
 def _check_access(name: str, scheme: str, access: Access) -> None:
-    """Check what belongs together, without a look at the files; no value of a header, token or password is shown."""
+    """Check credentials and TLS without reading files. Errors show no value of a header, token or password."""
     for header, value in access.headers.items():
         if not _HEADER_NAME.fullmatch(header):
             raise ConfigError(f"source {name!r}, key `headers`: {header!r} is not the name of a header")

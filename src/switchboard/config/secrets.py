@@ -1,6 +1,6 @@
-"""What a source wants to see before it answers: headers, a token, certificates; made of its settings and files.
+"""Secrets of a source: headers, token, password and certificates, read from its settings and files.
 
-Secrets come out of here in two values, request headers and a TLS context, and in no text: errors name files and keys.
+Secrets leave this module in two values only, request headers and a TLS context. Errors name files and keys, no values.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from switchboard.errors import ConfigError, SourceError
 
 
 def is_token(text: str) -> bool:
-    """Whether a text can be sent as a token."""
+    """Whether a text can be sent as a token: printable ASCII without blanks."""
     return text.isascii() and text.isprintable() and text != "" and " " not in text
 
 
@@ -23,7 +23,7 @@ MOST_SECRET_BYTES = 64 << 10
 
 
 def request_headers(access: Access) -> dict[str, str]:
-    """The headers to send, with the token or password that is in its file now. Raises SourceError ``credentials``."""
+    """The headers to send; token and password are read from their files now. Raises SourceError ``credentials``."""
     headers = dict(access.headers)
     token = _read_secret(access.token_file, is_token) if access.token_file else access.token
     if token:
@@ -35,7 +35,7 @@ def request_headers(access: Access) -> dict[str, str]:
 
 
 def tls_context(source: Source) -> ssl.SSLContext | None:
-    """How to speak TLS with a source; None: the usual way. Raises ConfigError, naming source, key and file."""
+    """The TLS context for a source; None: the default context. Raises ConfigError, naming source, key and file."""
     access = source.access
     if access.verify and not access.ca_file and not access.client_cert:
         return None
@@ -49,9 +49,9 @@ def tls_context(source: Source) -> ssl.SSLContext | None:
 
 
 def check_access(sources: Iterable[Source]) -> list[str]:
-    """Read every file that the sources name. Return warnings for the log.
+    """Read every file that the sources name; return warnings for the log.
 
-    Raises ConfigError for a file that is missing or is not what it should be.
+    Raises ConfigError for a file that is missing or cannot be used.
     """
     warnings = []
     for source in sources:
@@ -88,7 +88,7 @@ def _show_certificate(context: ssl.SSLContext, source: Source) -> None:
             except OSError as error:
                 raise ConfigError(f"source {source.name!r}, key `{key}`: {path}: {error.strerror}") from error
     try:
-        # Without a password OpenSSL would ask for it on the terminal.
+        # Without this argument OpenSSL would ask for a password on the terminal.
         context.load_cert_chain(access.client_cert, access.client_key or None, password="")
     except (ssl.SSLError, ValueError) as error:
         files = " and ".join(filter(None, (access.client_cert, access.client_key)))
@@ -99,13 +99,13 @@ def _show_certificate(context: ssl.SSLContext, source: Source) -> None:
 
 
 def _read_secret(name: str, fits: Callable[[str], bool]) -> str:
-    """The first line of a file, which must be all that is in it."""
+    """The content of a file of one line. Raises SourceError ``credentials`` if ``fits`` is false for it."""
     try:
         with Path(name).open("rb") as file:
             text = file.read(MOST_SECRET_BYTES).decode().removesuffix("\n").removesuffix("\r")
     except OSError as error:
         raise SourceError("credentials", f"the secret in {name} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError:  # not chained: it holds the bytes
+    except UnicodeDecodeError:  # not chained: that error holds the secret bytes
         raise SourceError("credentials", f"the secret in {name} is not UTF-8") from None
     if not text or not fits(text):
         raise SourceError("credentials", f"the secret in {name} is empty, or is not one line of printable text")

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from switchboard.config.sources import Limits
+from switchboard.config.limits import Limits
 from switchboard.inputs.rejects import Rejects
 from switchboard.inputs.times import FUTURE_US
 from switchboard.model import Manifest

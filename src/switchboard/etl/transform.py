@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
-from switchboard.config.sources import ColumnSettings, Limits
+from switchboard.config.limits import Limits
+from switchboard.config.sources import ColumnSettings
 from switchboard.errors import BodyError
 from switchboard.inputs.decoder import Decoder, choose_decoder
 from switchboard.snapshot.block import RowBatch

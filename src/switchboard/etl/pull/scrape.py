@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import aiohttp
 import msgspec
 
+from switchboard.config.limits import Limits
 from switchboard.config.masks import MASK, url_secrets
 from switchboard.config.secrets import request_headers
-from switchboard.config.sources import Limits, Source
+from switchboard.config.sources import Source
 from switchboard.errors import BodyError, SourceError
 from switchboard.etl.pull.connect import ForbiddenAddress, new_connector
 from switchboard.etl.pull.rate import Rate
