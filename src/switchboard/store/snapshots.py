@@ -140,7 +140,7 @@ class Snapshots:
                         raise SnapshotGone(f"keys of snapshot {snapshot} of source {source!r} are missing")
 
     async def discard(self, source: str, snapshot: str, blocks: Sequence[tuple[str, int]]) -> None:
-        """Remove index and blocks of a snapshot that will not be announced; keys that do not exist are no error."""
+        """Remove index and blocks of a snapshot that will not be announced; missing keys are ignored."""
         async with self._translated("discard a snapshot"):
             for names in _batches(_key_names(source, snapshot, blocks)):
                 async with self._bulk.pipeline(transaction=False) as pipeline:
