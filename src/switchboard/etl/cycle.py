@@ -1,4 +1,4 @@
-"""One attempt at one source: scrape, then publish what came, or confirm what we have."""
+"""Cycle: one attempt at one source. Scrape, then publish the body, or confirm the current snapshot."""
 
 from __future__ import annotations
 
@@ -34,11 +34,9 @@ from switchboard.store.leases import Lease
 from switchboard.store.store import Store
 
 GRACE_SECONDS = 5.0
-"""Blocks outlive the pointer that names them by this and the scrape's timeout, so that a reader can finish."""
+"""Blocks outlive their pointer by this and the scrape's timeout, so that a reader can finish."""
 QUEUE_LENGTH = 2
-"""Batches of blocks that may wait to be written: with these memory is bounded by chunks, not by the body."""
-
-
+"""Most batches of blocks that wait to be written; the bound keeps memory in proportion to chunks, not to the body."""
 HOLD_INTERVALS = 0.25
 """Delay before the next scrape after a held body, in intervals: short, but long enough for new data."""
 
@@ -47,7 +45,7 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an attempt brought, for the log, the metrics and the status."""
+    """The result of a successful attempt, for the log, the metrics and the status."""
 
     outcome: Outcome
     manifest: Manifest
@@ -55,7 +53,7 @@ class Report:
 
 
 class Cycle:
-    """Attempts at one source. What it keeps but could not read from the store again is what the gate remembers."""
+    """Attempts at one source. Only the memory of the gate is lost with this object; the rest is in the store."""
 
     def __init__(
         self,
@@ -69,9 +67,9 @@ class Cycle:
     ) -> None:
         self.source = source
         self.waits_for_store = False
-        """Whether an attempt that is cut off was waiting for nothing but the store."""
+        """Whether the attempt is waiting for the store and for nothing else."""
         self.rejects: Rejects | None = None
-        """Of the body that the last attempt brought, whatever became of it; None if it brought none."""
+        """Rejects of the body of the last attempt, also of a refused body; None if no body came."""
         self._store = store
         self._session = session
         self._keeper = keeper
@@ -79,15 +77,15 @@ class Cycle:
         self._clocks = clocks
         self._ttl_ms = round(source.ttl * 1000)
         self._block_ttl_ms = round((source.ttl + source.timeout + GRACE_SECONDS) * 1000)
-        # Part of the body's hash: what was made with other settings is not confirmed, but made again. Secrets are no
-        # part of it: they may be guessed from a hash, and a new token makes no new snapshot.
+        # The settings are part of the body's hash: a snapshot made with other settings is made again, not confirmed.
+        # Secrets are left out: they could be guessed from a hash, and a new token makes no new snapshot.
         of_body = msgspec.structs.replace(source, url=source.shown_url, access=Access(), labels={}, max_data_age=None)
         self._settings_hash = hashlib.blake2b(msgspec.json.encode(of_body) + fingerprint(), digest_size=4).hexdigest()
         self._memory = Memory()
         self._known_blocks: tuple[str, list[tuple[str, int]]] = ("", [])
         self._longest_period_ms = 0
         self._scraped_ms = 0
-        """Of the latest snapshot that is known: the pointer moves forwards only, also if our clock was set back."""
+        """Time of the latest known snapshot; the next one gets a later time, even if our clock was set back."""
         self._seconds = {
             stage: metrics.SECONDS.labels(source.name, stage)
             for stage in ("response", "transform", "publish", "confirm", "total")
@@ -96,8 +94,8 @@ class Cycle:
     async def attempt(self, deadline: float = math.inf) -> Report:
         """Scrape once. Raises SourceError, StoreError or PublishRefused; then the previous snapshot stays as it was.
 
-        A BodyHeld is no failure: what came may be right, and is published if the next attempt brings the like.
-        ``deadline`` is a moment of ``boottime``: nothing is announced or confirmed after it.
+        A BodyHeld is not a failure: the body may be right, and is published if the next one is like it. ``deadline`` is
+        on the clock ``boottime``: nothing is announced or confirmed after it.
         """
         self.rejects = None
         with self._seconds["total"].time():
@@ -108,7 +106,7 @@ class Cycle:
             try:
                 current, _ = await self._store.snapshots.pointer(self.source.name)
             except (SnapshotGone, FormatTooNew):
-                current = None  # what is there is no manifest that we know; publishing replaces it
+                current = None  # not a manifest that this version reads; publishing replaces it
             self.waits_for_store = False
             if current is not None:
                 self._longest_period_ms = max(self._longest_period_ms, current.longest_period_ms)
@@ -117,7 +115,7 @@ class Cycle:
                     current = None
             report = await self._scrape(lease, current, deadline)
             if report is None and current is not None:
-                # Keys of the snapshot that the source has just confirmed are gone: get it again, whole.
+                # Keys of the snapshot that the source has just confirmed are gone: scrape again, without a condition.
                 report = await self._scrape(lease, None, deadline)
             if report is None:
                 raise SourceError(
@@ -126,7 +124,7 @@ class Cycle:
             return report
 
     async def _scrape(self, lease: Lease, current: Manifest | None, deadline: float) -> Report | None:
-        """Scrape, conditionally if ``current`` is given; None if the answer means that one, and it is gone."""
+        """Scrape, with a condition if ``current`` is given; None if the answer confirms ``current``, which is gone."""
         started = self._clocks.wall_ns()
         validators = Validators(current.etag, current.last_modified) if current else Validators()
         begun = self._clocks.stopwatch()
@@ -140,14 +138,14 @@ class Cycle:
             return await self._ingest(response, current, started, asked_at, numbered)
 
     def _numbering(self, epoch: int, deadline: float, response: Response) -> Numbered:
-        """What numbers the manifest that this answer announces or confirms, when it is sent and not before."""
+        """The function that numbers the manifest for this answer; it is called right before the manifest is sent."""
         answered_at = self._clocks.boottime()
         source_us = self._clocks.wall_ns() // 1000 if response.source_us is None else response.source_us
 
         def numbered(manifest: Manifest) -> tuple[Manifest, Lease]:
             now = self._clocks.boottime()
             if now >= deadline:
-                # This process, or the machine, stood still: what was true when the source answered may not be now.
+                # This process, or the machine, stood still: the source's answer may not be true any more.
                 raise SourceError("timeout", "the scrape took longer than its time: its answer does not count any more")
             claim = self._keeper.claim(epoch)
             age_ms = manifest.data_age_ms
@@ -197,7 +195,7 @@ class Cycle:
             return Report(Outcome.PUBLISHED, manifest, response.bytes_received)
 
     def _judge(self, transform: Transform, current: Manifest | None, asked_at: float) -> None:
-        """Ask the gate. Raises BodyError, or BodyHeld."""
+        """Let the gate decide on the body. Raises BodyError, or BodyHeld."""
         decoder, interval = transform.decoder, self.source.interval
         verdict, self._memory = decide(
             Counted(
@@ -218,13 +216,13 @@ class Cycle:
             raise BodyError(verdict.reason, verdict.sentence)
 
     def _compare_etags(self, new: Validators, current: Manifest | None) -> None:
-        """Say if a source gives one ETag to two bodies: its 304 cannot be trusted. A weak one may be given twice."""
+        """Warn of a source that gives one strong ETag to two bodies: its 304 cannot be trusted."""
         if current is not None and new.etag == current.etag and new.etag and not new.etag.startswith("W/"):
             metrics.ETAGS_REUSED.labels(self.source.name).inc()
             _log.warning("etag reused", source=self.source.name, etag=new.etag, snapshot=current.snapshot)
 
     async def _confirm(self, current: Manifest, numbered: Numbered) -> Manifest | None:
-        """Let the current snapshot live on; its manifest as it is then, or None if it is gone."""
+        """Extend the life of the current snapshot; return its new manifest, or None if the snapshot is gone."""
         with self._seconds["confirm"].time():
             try:
                 snapshot, blocks = self._known_blocks
@@ -240,9 +238,9 @@ class Cycle:
             return confirmed
 
     def _manifest(self, snapshot: str, scraped_ms: int, transform: Transform, validators: Validators) -> Manifest:
-        """All of a manifest but its number; see ``_numbering``."""
+        """A manifest without its number, which ``_numbering`` adds."""
         decoder, builder = transform.decoder, transform.builder
-        # A snapshot without rows is of the moment in which there were none.
+        # A snapshot without rows has the time of its scrape.
         data_min_us = scraped_ms * 1000 if decoder.data_min_us is None else decoder.data_min_us
         data_max_us = scraped_ms * 1000 if decoder.data_max_us is None else decoder.data_max_us
         return Manifest(
@@ -265,16 +263,16 @@ class Cycle:
             etag=validators.etag,
             last_modified=validators.last_modified,
             body_hash=self._body_hash(transform),
-            data_age_ms=0 if decoder.has_times else None,  # told when it is sent
+            data_age_ms=0 if decoder.has_times else None,  # ``_numbering`` replaces the 0
         )
 
     def _body_hash(self, transform: Transform) -> str:
         return f"{self._settings_hash}-{transform.body_hash}"
 
     def _measure(self, response: Response, transform: Transform, started_ns: int) -> None:
-        """Count what came, also of a body that could not be used to its end."""
+        """Count rows, bytes and rejects of a body, also of a refused or incomplete one."""
         name, decoder = self.source.name, transform.decoder
-        self.rejects = copy.deepcopy(decoder.rejects)  # after a timeout the thread may still be at its chunk
+        self.rejects = copy.deepcopy(decoder.rejects)  # after a timeout the thread may still parse its chunk
         self.rejects.examples = [response.masked(reject) for reject in self.rejects.examples]
         metrics.ROWS.labels(name).inc(decoder.rows)
         metrics.VALUES.labels(name).inc(decoder.values)
@@ -288,10 +286,10 @@ class Cycle:
 
 
 async def _stream(response: Response, transform: Transform, publication: Publication) -> None:
-    """Fetch, parse and write at the same time: parsing in a thread, writing in a task, a short queue between them."""
+    """Fetch, parse and write at the same time: a thread parses, a task writes, and a short queue is between them."""
     queue: asyncio.Queue[list[EncodedBlock] | None] = asyncio.Queue(QUEUE_LENGTH)
     loop = asyncio.get_running_loop()
-    # A thread of its own, that ends with the body: asyncio's many take turns, and each keeps some of what it freed.
+    # A thread that ends with the body: the many threads of asyncio take turns, and each keeps some freed memory.
     parsing = ThreadPoolExecutor(1, "parse")
 
     async def write() -> None:

@@ -1,4 +1,4 @@
-"""The HTTP door of the ETL process: is it alive, does it scrape, what does it count."""
+"""The HTTP endpoints of the ETL process: /health (it lives), /ready (it scrapes) and /metrics (its counters)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def create_app(store: Store, loops: Sequence[SourceLoop]) -> Starlette:
 
 
 async def _store_state(store: Store, loops: Sequence[SourceLoop]) -> dict[str, object]:
-    """Whether the store answers, and does what it was asked last."""
+    """Whether the store answers, and accepted the last call of every lease keeper."""
     try:
         await store.ping()
     except StoreError as error:

@@ -1,13 +1,12 @@
-"""The gate: whether a whole snapshot is announced, held back for a second opinion, or refused.
+"""The gate: decides whether a complete snapshot is published, held until a second body is like it, or refused.
 
-A pure decision: what the parser counted, the snapshot that is current, and what the gate remembers of the pulls since
-that one. Nothing here waits or looks at a clock.
+The decision is pure: it depends on what the parser counted, the current snapshot, and what the gate remembers of the
+bodies since that snapshot. Nothing here waits or reads a clock.
 
-No rule can be stuck. A refusal ends with the source's mistake. What may be true after all — fewer rows, an earlier
-time, rows of long ago — is accepted once the source has stood by it: fewer rows at the second pull that is like the
-first, an earlier time when the source has moved on from it for half an interval, and old rows beside new ones when they
-are still the same after half an interval. And when the current snapshot has expired, there is
-nothing left to compare with.
+Every refusal ends. Bad rows are refused until the source mends them. What looks wrong but may be true is accepted once
+the source has confirmed it: fewer rows, when a second body has about as many; an earlier time, when the source has
+moved on from it for half an interval; old rows beside new ones, when the old ones are still the same after half an
+interval. After the current snapshot has expired, nothing is left to compare with.
 """
 
 from __future__ import annotations
@@ -21,19 +20,17 @@ from switchboard.inputs.times import FUTURE_US
 from switchboard.model import Manifest
 
 MOST_DROPPED_SHARE = 0.5
-"""With more of its rows bad, a body is refused however small it is."""
+"""A body with a larger share of bad rows is refused, however small the body is."""
 ALIKE = 0.1
 """Two row counts are alike if they differ by no more than this share of the first."""
 PROOF_INTERVALS = 0.5
-"""So long an earlier time must have moved on. Retries within one tick may all reach the same lagging replica."""
-
-
+"""Time that must pass before an unlikely body is believed; retries within a tick may all reach one lagging replica."""
 LEAST_PERIOD_SECONDS = 10.0
-"""A source is taken to need no less than this for one sample of all its rows, however often we ask."""
+"""Least time that a source is given for one sample of all its rows, however often we scrape."""
 
 
 class Action(Enum):
-    """What becomes of a snapshot."""
+    """What to do with a snapshot."""
 
     PUBLISH = "publish"
     HOLD = "hold"
@@ -42,7 +39,7 @@ class Action(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A decision. ``reason`` is one word for the metrics, ``sentence`` says why; both are empty with PUBLISH."""
+    """A decision. ``reason`` is one word for the metrics, ``sentence`` is for people; PUBLISH has neither."""
 
     action: Action
     reason: str = ""
@@ -51,7 +48,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """What the parser counted in one body. Of a body without a row that can be used, the times are None."""
+    """What the parser counted in one body. The times are None if no row can be used."""
 
     rows: int
     rejects: Rejects
@@ -61,13 +58,13 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What was held or refused since the last snapshot was published or confirmed, and which old rows are known."""
+    """What the gate remembers: bodies held or refused since the last publication or confirmation, and old rows."""
 
     held_rows: int | None = None
     regressed_us: int | None = None
-    """Newest time in the first body that was older than the current snapshot."""
+    """Newest time in the first body whose rows were older than the current snapshot."""
     regressed_at: float = 0.0
-    """When that body was asked for, in seconds of the clock that ``now`` is read from."""
+    """When that body was asked for, in seconds on the clock of ``now``."""
     torn_us: int | None = None
     """Oldest time in the last body whose times were too far apart."""
     torn_at: float = 0.0
@@ -83,9 +80,9 @@ def decide(
     memory: Memory,
     now: float,
 ) -> tuple[Verdict, Memory]:
-    """Decide on a body, and say what to remember until the next one.
+    """Decide on a body; return the verdict, and the memory for the next body.
 
-    ``current`` is the live snapshot, or None if there is none. ``now``: when the body was asked for, monotonic seconds.
+    ``current`` is the live snapshot, or None. ``now`` is when the body was asked for, in seconds on a monotonic clock.
     """
     refusal = _rows(counted, limits)
     if refusal is not None:
@@ -97,7 +94,7 @@ def decide(
             return torn, replace(memory, torn_us=counted.data_min_us, torn_at=now)
         if now - memory.torn_at < PROOF_INTERVALS * interval_seconds:
             return torn, memory
-        # The same old rows as half an interval ago: a switch is asleep, and nothing is half-way through.
+        # The old rows are the same as half an interval ago: a switch is asleep, and no sample is incomplete.
     if current is None:
         return _PUBLISH, published
     newest_us = current.data_max_us if counted.data_max_us is None else counted.data_max_us
@@ -121,7 +118,7 @@ def decide(
 
 
 def settled(memory: Memory) -> Memory:
-    """What is still to be remembered once a snapshot was published or confirmed: which old rows are known."""
+    """The memory after a publication or confirmation: only the known old rows are left."""
     return Memory(torn_us=memory.torn_us, torn_at=memory.torn_at)
 
 
@@ -150,7 +147,7 @@ def _rows(counted: Counted, limits: Limits) -> Verdict | None:
 
 
 def _spread(counted: Counted, limits: Limits, interval_seconds: float) -> Verdict | None:
-    """Refuse a body that mixes samples. Rows of one sample are taken over the source's own period, not over ours."""
+    """Refuse a body that mixes samples. One sample takes up to the source's own period, which is not ours."""
     if counted.data_min_us is None or counted.data_max_us is None:
         return None
     seconds = (counted.data_max_us - counted.data_min_us) / 1e6
@@ -169,7 +166,7 @@ def _regress(newest_us: int, current_us: int) -> Verdict:
         Action.REJECT,
         "regress",
         f"the newest row is {(current_us - newest_us) / 1e6:g} s older than that of the current snapshot; "
-        "accepted if it is no passing state",
+        "accepted if the source goes on from there",
     )
 
 

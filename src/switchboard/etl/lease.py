@@ -1,8 +1,8 @@
-"""The right to write a source: taken when it is free, renewed by a task of its own, given back at the end.
+"""Lease keepers: each takes the lease of a source when it is free, renews it in a task, and gives it back at the end.
 
-An owner that is dead leaves its lease in Redis. Its TTL ends there by Redis' own clock, which may have been set back by
-an hour. So who waits for a lease counts on its own clock as well: a value that has not changed for LEASE_MS belongs to
-nobody any more, because each renewal changes it.
+A process that dies leaves its leases in Redis, where they expire by Redis' clock; that clock may have been set back by
+an hour. Therefore a waiting keeper counts by its own clock as well: each renewal changes the value of the lease, so a
+value that has not changed for LEASE_MS belongs to a dead owner.
 """
 
 from __future__ import annotations
@@ -30,17 +30,18 @@ _log = structlog.get_logger()
 
 
 class Claim(NamedTuple):
-    """What a publication or confirmation is sent with: the lease as it is now, and its number within the epoch."""
+    """The right to one publication or confirmation: the lease as it is now, and a number within its epoch."""
 
     lease: Lease
     seq: int
 
 
 class LeaseKeeper:
-    """Holds the lease of one source for ``owner`` as long as ``run`` runs. ``lease`` is None while another has it.
+    """Keeps the lease of one source for ``owner`` while ``run`` runs. ``lease`` is None while the keeper does not have
+    it.
 
-    Who has the lease keeps the source registered, at ``place`` among the others, also in a store that was emptied.
-    ``clock`` counts seconds, and also while the machine sleeps.
+    A keeper with the lease also keeps the source registered, at ``place`` in the list, even if the store is emptied.
+    ``clock`` counts seconds, also while the machine sleeps.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class LeaseKeeper:
     ) -> None:
         self.lease: Lease | None = None
         self.trouble = ""
-        """Why the store did not do what it was asked last; empty if it did."""
+        """Why the last call of the store failed; empty if it succeeded."""
         self._held = asyncio.Event()
         self._store = store
         self._source = source
@@ -66,15 +67,15 @@ class LeaseKeeper:
         self._seqs = count(1)
         self._last_epoch = 0
         self._other: str | None = None
-        """The value of the lease while another has it, and when it was first seen."""
+        """The value of the lease while another owner has it; ``_other_since``: when that value was first seen."""
         self._other_since = 0.0
 
     async def wait(self) -> None:
-        """Return as soon as the lease is held."""
+        """Return as soon as this keeper has the lease."""
         await self._held.wait()
 
     def claim(self, epoch: int) -> Claim:
-        """The lease for one write, with the next number of its epoch. Raises LeaseLost if the epoch has ended."""
+        """Claim one write: the lease, with the next number of ``epoch``. Raises LeaseLost if the epoch has ended."""
         if self.lease is None or self.lease.epoch != epoch:
             raise LeaseLost(f"source {self._source!r}: the lease with epoch {epoch} is not ours any more")
         return Claim(self.lease, next(self._seqs))
@@ -89,20 +90,20 @@ class LeaseKeeper:
             await self._release()
 
     async def _step(self) -> StoreError | None:
-        """Renew the lease or try to take it; return what the store failed with."""
+        """Renew the lease, or try to take it; return the error of the store, if any."""
         try:
             if self.lease is not None:
                 await self._renew(self.lease)
             if self.lease is None:
                 await self._take()
         except StoreError as error:
-            # The lease may have run out by now. Scripts check it, so writing on is safe; claiming it is not.
+            # The lease may have expired by now. The scripts check it, so a late write is safe; claiming more is not.
             self._lose("unreachable")
             return error
         if self.lease is not None:
             try:
                 await self._store.sources.register(self._source, self._place)
-            except StoreError as error:  # no reason to lose the lease: the list of sources is another key
+            except StoreError as error:  # the lease is another key than the list of sources, and is kept
                 return error
         return None
 

@@ -1,7 +1,7 @@
-"""What the ETL tells about itself, for Prometheus.
+"""Metrics of the ETL, for Prometheus.
 
-In the sense of the metrics that NVIDIA's telemetry consumer (TFS) exposes: bytes expected and received, response and
-processing time, rows and values of the last message; here per source and stage, with rejects by reason.
+They follow the metrics of NVIDIA's telemetry consumer (TFS): bytes expected and received, response and processing time,
+rows and values of the last message. Here they are per source and stage, with rejects by reason.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Load: blocks, then the index, then the pointer; or nothing that anybody can see."""
+"""Publications: a snapshot is written as blocks, then index, then pointer; without the pointer nobody can see it."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from switchboard.store.leases import Lease
 from switchboard.store.snapshots import Snapshots
 
 Numbered = Callable[[Manifest], tuple[Manifest, Lease]]
-"""Gives a manifest its number, and the lease to send it with; asked right before it is sent. Raises what forbids it."""
+"""Gives a manifest its number, and the lease to send it with; called right before sending. Raises if it is too late."""
 
 DISCARD_SECONDS = 2.0
 
 
 class Publication:
-    """The writing of one snapshot. Leaving the context before it is announced removes what was written.
+    """The writing of one snapshot. Leaving the context before the snapshot is announced removes its keys.
 
-    A process that is killed in between leaves keys that nothing points to, and that expire. So does a store that did
-    not say whether it moved the pointer: removing them could leave a pointer that names nothing.
+    Keys without a pointer expire, so a process that is killed in between does no harm. The keys also stay if the store
+    did not answer whether it has moved the pointer: removing them could leave a pointer to nothing.
     """
 
     def __init__(self, snapshots: Snapshots, source: str, snapshot: str, ttl_ms: int) -> None:
@@ -35,20 +35,20 @@ class Publication:
         self._snapshot = snapshot
         self._ttl_ms = ttl_ms
         self.refused: StoreError | None = None
-        """Why the store did not take the blocks, although it answers: then no more are written."""
+        """Why the store refused blocks, although it answers; after a refusal no more blocks are written."""
         self._announced = False
         self._writing: asyncio.Future[None] | None = None
 
     async def write(self, blocks: Sequence[EncodedBlock]) -> None:
-        """Store blocks, unless the store has refused some already. Raises StoreUnavailable.
+        """Write blocks, unless the store has refused some already. Raises StoreUnavailable.
 
-        A refusal is remembered in ``refused``, and no error yet: a full store takes no block, but the body may turn
-        out to be the one that is there, and that can still be confirmed.
+        A refusal is kept in ``refused`` and not raised yet: a full store refuses blocks, but the body may turn out to
+        equal the current snapshot, which can still be confirmed.
         """
         if self.refused is not None:
             return
         self.written += [(block.switch, block.number) for block in blocks]
-        # Not cancelled with its caller: what is on its way arrives, and must not arrive after it was removed.
+        # Not cancelled with its caller: blocks that were sent will arrive, and must not arrive after they were removed.
         self._writing = asyncio.ensure_future(
             self._snapshots.write_blocks(self._source, self._snapshot, blocks, self._ttl_ms)
         )
@@ -60,16 +60,16 @@ class Publication:
             self.refused = error
 
     async def commit(self, index: Index, manifest: Manifest, numbered: Numbered) -> Manifest:
-        """Store the index and announce the snapshot; return its manifest as it was announced.
+        """Write the index and announce the snapshot; return the manifest that was announced.
 
-        Raises PublishRefused and StoreError, also what the store has refused the blocks with: then nothing has changed,
-        or with StoreUnavailable, perhaps everything.
+        Raises PublishRefused and StoreError, also the error with which the store has refused blocks; then nothing has
+        changed. After StoreUnavailable the snapshot may be announced or not.
         """
         if self.refused is not None:
             raise self.refused
         await self._snapshots.write_index(self._source, self._snapshot, index, self._ttl_ms)
         manifest, lease = numbered(manifest)
-        self._announced = True  # as far as anybody knows, once the request is on its way
+        self._announced = True  # possibly, from the moment at which the request is sent
         try:
             await self._snapshots.move_pointer(manifest, lease)
         except (PublishRefused, StoreError) as error:
@@ -85,7 +85,7 @@ class Publication:
     ) -> None:
         if self._announced or not self.written:
             return
-        # At the worst the keys stay until they expire.
+        # If this fails, the keys stay until they expire.
         with contextlib.suppress(StoreError, TimeoutError):
             async with asyncio.timeout(DISCARD_SECONDS):
                 if self._writing is not None:

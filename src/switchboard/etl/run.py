@@ -1,4 +1,4 @@
-"""The ETL process: a loop and a lease for every source, and with ``--role etl`` a small HTTP door of its own."""
+"""The ETL process: one loop and one lease keeper per source, and with ``--role etl`` a few HTTP endpoints."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _log = structlog.get_logger()
 
 
 async def run_etl(settings: Settings, *, owner: str, stop: asyncio.Event, sock: socket.socket | None) -> None:
-    """Scrape all sources until ``stop`` is set. ``owner`` names this ingester in leases, also after a restart.
+    """Scrape all sources until ``stop`` is set. ``owner`` names this ingester in leases; a restart keeps the name.
 
     With a socket, /health, /ready and /metrics are served on it. Raises ConfigError.
     """
@@ -56,7 +56,7 @@ async def run_etl(settings: Settings, *, owner: str, stop: asyncio.Event, sock: 
         ]
         _log.info("etl started", sources=[f"{source.name}={source.shown_url}" for source in sources])
         async with asyncio.TaskGroup() as group:
-            # Started sink first and stopped source first: an interrupted scrape still removes what it wrote, and
+            # Keepers start before loops and stop after them: an interrupted scrape first removes what it wrote, and
             # only then the leases are given back.
             keeping = [group.create_task(keeper.run()) for keeper in keepers]
             keeping.append(group.create_task(_forget_others(store, sources)))
@@ -70,11 +70,10 @@ async def run_etl(settings: Settings, *, owner: str, stop: asyncio.Event, sock: 
 
 
 async def _forget_others(store: Store, sources: Sequence[Source]) -> None:
-    """Drop registered sources that nobody scrapes any more, again and again.
+    """Remove sources that nobody scrapes any more from the list, again and again.
 
-    A source that is not ours, that nobody has the lease of, and of which neither a snapshot nor an attempt is left
-    (those of the last ten intervals are) has left the configuration of everybody. As long as it is registered, a
-    question that nobody else can answer is a 503.
+    A source is in nobody's configuration any more if it is not ours and has no lease, no snapshot and no status (which
+    lives for ten intervals). While such a source is in the list, the API answers 503 instead of 404.
     """
     ours = {source.name for source in sources}
     while True:

@@ -191,7 +191,7 @@ class Attempts:
     async def _write(self, begun: Begun, seconds: float, result: _Result) -> None:
         """Write the status, unless another process has the lease: the status is written by the holder.
 
-        A store that does not take the status is no failure of the attempt; the API will notice the store itself.
+        If the store refuses the status, the attempt has not failed; the API will notice the store itself.
         """
         lease = self._keeper.lease
         if lease is None:

@@ -1,4 +1,4 @@
-"""Transform: pieces of a body in, blocks ready to be stored out."""
+"""Transform: turns the pieces of a body into blocks for the store."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from switchboard.snapshot.builder import BlockBuilder, EncodedBlock
 
 
 class Transform:
-    """Parses one body and packs it into blocks. Works without I/O: a thread may run it beside the event loop.
+    """Parses one body and packs it into blocks. Does no I/O, so a thread may run it beside the event loop.
 
-    A context: what it gathered goes when that ends. The traceback of a refused body would keep it otherwise, until
-    the next garbage collection, and the next attempt would come on top.
+    Use it as a context, which frees decoder and builder at its end. Otherwise the traceback of a refused body would keep
+    them until the next garbage collection, in addition to the memory of the next body.
     """
 
     def __init__(self, columns: ColumnSettings, limits: Limits, now_us: int, media_type: str = "") -> None:
@@ -29,7 +29,7 @@ class Transform:
         self._media_type = media_type
         self._decoder: Decoder | None = None
         self._limits = limits
-        self._hash = hashlib.sha256()  # with the processor's own instructions the fastest that has no collisions
+        self._hash = hashlib.sha256()  # processors have instructions for it: the fastest hash without known collisions
 
     def __enter__(self) -> Self:
         return self
@@ -37,20 +37,20 @@ class Transform:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        del self._decoder, self.builder  # a thread that is still at it after a timeout fails, and nobody listens
+        del self._decoder, self.builder  # a thread that still parses after a timeout fails, unheard
 
     @property
     def decoder(self) -> Decoder:
-        """What reads the body; chosen by its first bytes, or without them if there are none."""
+        """The decoder of this body, chosen by media type and first bytes; the first bytes are empty for an empty body."""
         return self._decoder or self._choose(b"")
 
     @property
     def body_hash(self) -> str:
-        """Hash of all bytes so far: two bodies with one hash are the same snapshot."""
+        """Hash of all bytes so far; bodies with the same hash are the same snapshot."""
         return self._hash.hexdigest()
 
     def feed(self, piece: bytes) -> list[EncodedBlock]:
-        """Take the next piece of the body; return the blocks that it completes. Raises BodyError."""
+        """Parse the next piece of the body; return the blocks that are complete now. Raises BodyError."""
         self._hash.update(piece)
         if self._decoder is None and piece:
             self._choose(piece)
@@ -59,14 +59,14 @@ class Transform:
         return blocks
 
     def finish(self) -> list[EncodedBlock]:
-        """Take the end of the body; return the blocks that are left, maybe none. Raises BodyError.
+        """End the body; return the remaining blocks, maybe none. Raises BodyError.
 
-        Of several rows of one switch and port the first counts; the others become rejects.
+        Of several rows with the same switch and port the first counts; the others become rejects.
         """
         try:
             blocks = self._build(self.decoder.finish())
         except BodyError as error:
-            # What to make of a header without rows is for the gate to say.
+            # The gate decides on a header without rows.
             if not self.decoder.is_readable or error.reason not in {"empty", "no_rows"}:
                 raise
             blocks = []

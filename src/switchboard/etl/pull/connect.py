@@ -1,4 +1,4 @@
-"""How connections to sources are made: to the address that was checked, and without one source waiting for another."""
+"""Connections to sources: made to checked addresses only, and without one source waiting for another."""
 
 from __future__ import annotations
 
@@ -21,24 +21,27 @@ Lookup = Callable[[str, int, socket.AddressFamily], Addresses]
 
 
 class ForbiddenAddress(OSError):
-    """An address to which no connection is made."""
+    """A source has an address to which no connection may be made."""
 
 
 def new_connector(own_ports: Collection[int]) -> aiohttp.TCPConnector:
-    """Connections of all sources; none to link-local addresses, nor to ``own_ports`` of this machine.
+    """The connector for all sources. It makes no connections to link-local addresses, nor to ``own_ports`` of this
+    machine.
 
-    Their number has no limit: a source has one at a time, and one that hangs must not take the place of another.
+    The number of connections has no limit: a source has one at a time, and a source that hangs must not take the place
+    of another.
 
-    Each is for one request. What a server sends unasked on an idle connection, or what another source's shard on the
-    same host was late to say, would be taken for the answer to the next request (RFC 9112, 9.2), and that it is quiet
-    is certain only of a new one. No ``Connection: close`` is sent: Apache would leave out the framing of its answer.
+    A connection is used for one request. On a reused connection, bytes that a server sent unasked, or a late answer to
+    another source on the same host, would be taken for the answer to the next request (RFC 9112, 9.2); only a new
+    connection is certain to hold no such bytes. ``Connection: close`` is not sent: Apache would leave out the framing
+    of its answer.
     """
     return aiohttp.TCPConnector(limit=0, force_close=True, socket_factory=_checked(own_ports), resolver=Resolver())
 
 
 def look_up(host: str, port: int, family: socket.AddressFamily) -> Addresses:
-    """What the system says about a name. May take many seconds. Raises OSError."""
-    return socket.getaddrinfo(  # type: ignore[return-value] # it knows of families without names
+    """The addresses of a name, by the system's resolver. May take many seconds. Raises OSError."""
+    return socket.getaddrinfo(  # type: ignore[return-value] # typeshed includes families without host names
         host, port, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
     )
 
@@ -46,9 +49,9 @@ def look_up(host: str, port: int, family: socket.AddressFamily) -> Addresses:
 class Resolver(AbstractResolver):
     """Looks up each name in a thread of its own.
 
-    The usual pools (libuv's two threads for this, those of asyncio, which parse our bodies) would be filled by a few
-    names whose server does not answer, and then every other source would wait. Threads are daemons, because nothing can
-    end a lookup; there is at most one for each host and port, as aiohttp waits for one that is under way.
+    In a pool of threads (libuv has two for lookups, asyncio some for everything) a few names whose server does not
+    answer would make every other source wait. The threads are daemons, because nothing can end a lookup. There is at
+    most one thread per host and port, because aiohttp does not start a lookup that is under way.
     """
 
     def __init__(self, lookup: Lookup = look_up) -> None:
@@ -61,7 +64,7 @@ class Resolver(AbstractResolver):
         found: Future[Addresses] = Future()
 
         def work() -> None:
-            with contextlib.suppress(RuntimeError):  # the event loop that wanted to know has ended
+            with contextlib.suppress(RuntimeError):  # the event loop that asked has ended
                 try:
                     addresses = self._lookup(host, port, family)
                 except Exception as error:  # noqa: BLE001 - raised where it is awaited
@@ -84,14 +87,14 @@ class Resolver(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there is nothing to close."""
 
 
 def _checked(own_ports: Collection[int]) -> Callable[[AddrInfoType], socket.socket]:
-    """Open sockets for allowed addresses only.
+    """A socket factory that opens sockets for allowed addresses only.
 
-    Names are checked here, after they were resolved: what is checked is what is connected to, whatever the name leads
-    to the next time.
+    It checks the resolved address, so that the checked address is the one that is connected to: the same name may lead
+    to another address the next time.
     """
 
     def open_socket(info: AddrInfoType) -> socket.socket:

@@ -1,4 +1,4 @@
-"""Whether a body comes fast enough: a source that drips would otherwise hold its scrape until the timeout."""
+"""The least rate of a body: without it, a source that sends a little at a time would last until the timeout."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ WINDOW_SECONDS = 2.0
 
 
 class Rate:
-    """Counts bytes over windows of waiting.
+    """Counts the bytes that come in windows of waiting time.
 
-    The time between two reads does not count: while we parse or write, the source is not to blame.
+    Time between two reads does not count: while we parse or write, the source is not slow.
     """
 
     def __init__(self, least_bytes_per_second: int, window_seconds: float = WINDOW_SECONDS) -> None:
@@ -23,7 +23,7 @@ class Rate:
         self._waited = 0.0
 
     async def wait(self, read: Callable[[], Awaitable[bytes]]) -> bytes:
-        """What ``read`` brings; it may be cancelled and called again. Raises SourceError if too little came."""
+        """The result of ``read``, which may be cancelled and called again. Raises SourceError for a slow body."""
         clock = asyncio.get_running_loop().time
         while True:
             begun = clock()
@@ -37,7 +37,7 @@ class Rate:
                     raise
             self._waited += clock() - begun
             if data == b"":
-                return data  # however little there was, it was all
+                return data  # the end of the body, which has no least rate
             self._bytes += len(data or b"")
             if self._waited >= self._window:
                 self._close_window()

@@ -1,4 +1,4 @@
-"""Extract: one conditional GET of a source, its body streamed, every way in which it can fail given a name."""
+"""Scrape: one conditional GET of a source, with a streamed body and a name for every kind of failure."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ CONNECT_SECONDS = 3.0
 MOST_VALIDATOR_BYTES = 256
 MOST_RETRY_AFTER_SECONDS = 60.0
 LEAST_AGE_SECONDS = 2.0
-"""Age from which a Last-Modified tells whether the content has changed."""
+"""Least age of a Last-Modified that may be sent back as a condition."""
 LEAST_MASKED_CHARACTERS = 4
 _MOST_AGE_DIGITS = 10
 _NO_DATE = (ValueError, TypeError, OverflowError, OSError)
-"""What a text raises that is no date, or one that no clock can show."""
+"""Errors of parsing a text that is not a date, or a date that no clock can show."""
 _READ_BYTES = 256 << 10
 _RATIO_BYTES = 1 << 20
-"""A shorter body may be compressed as well as it likes."""
+"""A shorter body may have any compression ratio."""
 _NOT_CSV = frozenset({"text/html", "application/xhtml+xml", "application/json", "application/xml", "text/xml"})
 
 
 @dataclass(frozen=True, slots=True)
 class Validators:
-    """What makes a GET conditional: the ETag and Last-Modified of the snapshot that we have."""
+    """The condition of a GET: ETag and Last-Modified of the current snapshot."""
 
     etag: str | None = None
     last_modified: str | None = None
@@ -55,7 +55,7 @@ class Response:
         self.validators = _validators(response)
         self.media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         self.source_us = _source_us(response)
-        """The source's own clock when it answered, in microseconds since the epoch; None if it does not tell."""
+        """The source's clock when it answered, in microseconds since the epoch; None without a Date header."""
         self.bytes_expected = response.content_length
         self.bytes_received = 0
         self._response = response
@@ -63,7 +63,7 @@ class Response:
         self._limits = limits
 
     def masked(self, reject: Reject) -> Reject:
-        """A reject as it may be shown: a source may repeat our own secrets in its body."""
+        """A reject with our secrets masked: a source may repeat them in its body."""
         return msgspec.structs.replace(
             reject, column=_mask(reject.column, self._secrets), value=_mask(reject.value, self._secrets)
         )
@@ -71,8 +71,8 @@ class Response:
     async def pieces(self) -> AsyncGenerator[bytes]:
         """The body, decompressed, in pieces of about PIECE_BYTES; the last one may be shorter.
 
-        Raises BodyError if the body is cut off, cannot be decompressed, or goes beyond a limit; SourceError if the
-        connection breaks, or too little comes through it.
+        Raises BodyError if the body is cut off, cannot be decompressed, or exceeds a limit; SourceError if the
+        connection breaks or is too slow.
         """
         most_mib = self._limits.max_body_mib
         piece = bytearray()
@@ -108,7 +108,7 @@ class Response:
             gunzip.finish()
 
     def _check_ratio(self, decoded_bytes: int, consumed_bytes: int) -> None:
-        """Refuse what only an attack or a mistake compresses so well; deflate can reach 1028:1."""
+        """Refuse a compression ratio that only an attack or a mistake has; deflate can reach 1028:1."""
         most = self._limits.max_ratio
         if decoded_bytes >= _RATIO_BYTES and decoded_bytes > most * consumed_bytes:
             raise BodyError("gzip_ratio", f"the body is more than {most} times as large as its gzip data (max_ratio)")
@@ -118,10 +118,10 @@ class Response:
 async def scrape(
     session: aiohttp.ClientSession, source: Source, validators: Validators, *, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[Response]:
-    """GET a source; ``tls`` None: the usual way. The caller bounds the time.
+    """GET a source; ``tls`` None: with the default context. The caller bounds the time.
 
-    Raises SourceError for everything but a usable 200 or a 304. What the source or its body put into a sentence is
-    shown to people, so whatever it repeats of our secrets is masked.
+    Raises SourceError for everything except a usable 200 or a 304. The sentence of an error is shown to people and may
+    quote the source, so our secrets in it are masked.
     """
     access = source.access
     from_files = access.token_file or access.password_file
@@ -152,16 +152,16 @@ def new_session(own_ports: Collection[int] = ()) -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"Accept": "text/csv, text/plain;q=0.9, */*;q=0.1", "Accept-Encoding": "gzip, identity"},
         read_bufsize=PIECE_BYTES,
-        # The total time is the caller's; this one bounds what the total does not see.
+        # The caller bounds the total time; a connection attempt has a shorter limit.
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
     )
 
 
 def _validators(response: aiohttp.ClientResponse) -> Validators:
-    """The validators that may be sent back.
+    """The validators of an answer that may be sent back as a condition.
 
-    A Last-Modified has whole seconds: while it is young, the content may change once more in the same second and keep
-    it (RFC 9110, 8.8.2.2). Then only the body can tell.
+    A Last-Modified has whole seconds: while it is young, the content may change again within the same second and keep
+    it (RFC 9110, 8.8.2.2). Therefore a young one is not sent back, unless there is an ETag.
     """
     etag, last_modified = _validator(response, "ETag"), _validator(response, "Last-Modified")
     if last_modified is not None and etag is None:
@@ -172,7 +172,7 @@ def _validators(response: aiohttp.ClientResponse) -> Validators:
 
 
 def _source_us(response: aiohttp.ClientResponse) -> int | None:
-    """``Date``, and what a cache says that it has kept the answer since then (RFC 9111, 5.1)."""
+    """Date, plus the Age that a cache adds (RFC 9111, 5.1), in microseconds since the epoch."""
     answered = _date(response.headers.get("Date", ""))
     if answered is None:
         return None
@@ -182,7 +182,7 @@ def _source_us(response: aiohttp.ClientResponse) -> int | None:
 
 
 def _date(text: str) -> float | None:
-    """An HTTP date in seconds since the epoch; None if it is none."""
+    """An HTTP date in seconds since the epoch; None if the text is not a date."""
     try:
         return email.utils.parsedate_to_datetime(text).timestamp()
     except _NO_DATE:
@@ -217,14 +217,14 @@ def _encoding(response: aiohttp.ClientResponse) -> str:
 
 
 def _validator(response: aiohttp.ClientResponse, header: str) -> str | None:
-    """A validator that can be stored and sent back as it came; None if there is none like that."""
+    """The value of a header, if it can be stored and sent back unchanged; else None."""
     value = response.headers.get(header, "")
     fit = len(value) <= MOST_VALIDATOR_BYTES and value.isascii() and value.isprintable()
     return value if value and fit else None
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Seconds that a Retry-After asks for, as a number or a date, at most MOST_RETRY_AFTER_SECONDS."""
+    """The seconds of a Retry-After, which is a number or a date; at most MOST_RETRY_AFTER_SECONDS."""
     if value is None:
         return None
     if value.isascii() and value.isdigit():
@@ -267,9 +267,9 @@ def _translated() -> Iterator[None]:
         raise SourceError("refused", f"cannot connect: {error.strerror or error.os_error}") from error
     except aiohttp.ClientPayloadError as error:
         raise BodyError("truncated", f"the body ends too early: {error}") from error
-    except aiohttp.ClientResponseError as error:  # its own text has the URL, and with that perhaps a secret
+    except aiohttp.ClientResponseError as error:  # its text has the URL, which may hold a secret
         raise SourceError("bad_http", f"the answer is not HTTP: {' '.join(error.message.split())}") from error
-    except aiohttp.InvalidURL as error:  # so has this one
+    except aiohttp.InvalidURL as error:  # its text has the URL too
         raise SourceError("bad_url", f"the URL cannot be used: {error.description or 'invalid'}") from error
     except (TimeoutError, aiohttp.ServerTimeoutError) as error:
         raise SourceError("timeout", "the source does not answer in time") from error
