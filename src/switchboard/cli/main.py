@@ -1,6 +1,6 @@
-"""The command line: reads the settings and runs what they say.
+"""The command line: each command reads the settings, and runs.
 
-A mistake of the user is one or two lines on standard error and exit code 2, never a traceback.
+A mistake of the user ends in one or two lines on standard error and exit code 2, never in a traceback.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ app = typer.Typer(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0, 2 for a mistake of the user, 1 for all else."""
+    """Run one command and return its exit code: 0, 2 for a mistake of the user, 1 for any other failure."""
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
         code = get_command(app).main(args=words, prog_name="switchboard", standalone_mode=False)
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SwitchboardError as error:
         _complain(str(error))
         return 1
-    except (typer.Abort, KeyboardInterrupt):  # Ctrl-C before there was a handler for it
+    except (typer.Abort, KeyboardInterrupt):  # Ctrl-C before the signal handler was set
         return 130
     return code if isinstance(code, int) else 0
 
@@ -84,13 +84,16 @@ def up(
     no_generator: Annotated[
         bool,
         typer.Option(
-            "--no-generator", help="Do not simulate; name your sources.", metavar="", rich_help_panel="Generator"
+            "--no-generator",
+            help="Do not start the generator; name your sources.",
+            metavar="",
+            rich_help_panel="Generator",
         ),
     ] = False,
 ) -> None:
     """Run everything on this machine: a private Redis, the generator, and the ingester.
 
-    Prints where it is and what to try, once it answers. Ctrl-C stops all of it.
+    Prints the addresses and some commands to try, once the API answers. Ctrl-C stops everything.
 
     switchboard up
     switchboard up --port 8081 --generator-switches 10000
@@ -127,7 +130,7 @@ def generator(flags: dict[str, Given]) -> None:
 def ingester(flags: dict[str, Given]) -> None:
     """Pull counters from the sources, keep them in Redis, and serve the query API.
 
-    Needs a Redis or Valkey server. Run as many as you like, all alike or one half each.
+    Needs a Redis or Valkey server. You may run several: each as a whole, or some as the ETL and some as the API.
 
     switchboard ingester --redis-url redis://localhost:6379/0 --source http://localhost:9001/counters
     switchboard ingester --role api --workers 4
@@ -149,15 +152,15 @@ def config(
         bool,
         typer.Option(
             "--check",
-            help="Only tell by the exit code whether they can be used: 0 or 2.",
+            help="Print nothing; the exit code is 0 if the settings can be used, else 2.",
             metavar="",
             show_default=False,
         ),
     ] = False,
 ) -> None:
-    """Print the effective settings, secrets masked, and where they come from.
+    """Print the effective settings, and where each value comes from; secrets are masked.
 
-    Takes every flag of the other commands, to show what it would do.
+    Takes every flag of the other commands, and shows its effect.
 
     switchboard config
     SWITCHBOARD_INTERVAL=5 switchboard config --config prod.toml
@@ -202,7 +205,7 @@ def _read(flags: dict[str, Given]) -> Loaded:
 
 
 def _load(flags: dict[str, Given], service: str) -> Loaded:
-    """Read the settings for a service, and log from here on."""
+    """Read the settings for a service, and configure its logs."""
     loaded = _read(flags)
     configure_logging(service, level=loaded.settings.log_level, form=loaded.settings.log_format)
     for warning in loaded.warnings:

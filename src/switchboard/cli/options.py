@@ -1,7 +1,7 @@
-"""Command-line options made of the settings' declarations, so that a new setting needs one line in ``config``.
+"""Command-line options, made from the declarations of the settings.
 
-Values stay text here: ``settings`` converts them, and its errors are the same for flags, variables and the file. typer
-parses and helps; it is not told of variables and defaults, which ``settings`` knows.
+Values stay text here: ``config/layers.py`` converts them, so that errors are the same for flags, variables and the
+file. typer parses the command line and prints --help; variables and defaults are only text to it.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ class Flag:
     """One option of one command."""
 
     key: str
-    """Of the setting; ``sources`` and ``config`` are keys too."""
+    """Key of the setting; ``sources`` and ``config`` are keys too."""
     name: str
     annotation: Any
     option: Any
-    """What typer.Option made."""
+    """The result of typer.Option."""
     negative: bool = False
-    """Its presence means no."""
+    """Whether the flag sets the value to false."""
 
     @property
     def parameter(self) -> inspect.Parameter:
-        """It as a parameter of the function that typer calls."""
+        """The parameter for this flag, of the function that typer calls."""
         name = self.name.removeprefix("--").replace("-", "_")
         return inspect.Parameter(
             name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=self.option, annotation=self.annotation
@@ -42,7 +42,7 @@ class Flag:
 
 
 def flags_for(settings: Iterable[Setting], *, long: bool, sources: bool) -> list[Flag]:
-    """The options of a command that has these settings; ``long`` puts the section before the name."""
+    """The options of a command with these settings; ``long``: names have their section, as in --generator-port."""
     flags = [_SOURCE] if sources else []
     for setting in settings:
         flags += _flags(setting, setting.long_flag if long else setting.flag)
@@ -50,7 +50,7 @@ def flags_for(settings: Iterable[Setting], *, long: bool, sources: bool) -> list
 
 
 def takes(flags: Sequence[Flag]) -> Callable[[Command], Command]:
-    """Give a command options; it is called with those that were given, by key, as its first argument."""
+    """Give a command these options; its first argument is a dict of the options that were given, by key."""
 
     def decorate(function: Command) -> Command:
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
@@ -74,14 +74,14 @@ def takes(flags: Sequence[Flag]) -> Callable[[Command], Command]:
 
 
 def _flags(setting: Setting, name: str) -> list[Flag]:
-    # Choices stand in the text: as a metavar they would take its width from all of the panel.
+    # Choices are part of the text: as a metavar they would widen a column of the whole panel.
     meaning = f"{setting.meaning} ({', '.join(setting.choices)})" if setting.choices else setting.meaning
     help_text = _help(meaning, _shown_default(setting), setting.variable)
     if setting.base is not bool:
         option = _option(name, help_text, setting.panel, metavar=_metavar(setting))
         return [Flag(setting.key, name, str | None, option)]
     no = f"--no-{name.removeprefix('--')}"
-    # Two options, because rich would give the negative one a column of its own. It only serves to overrule the file.
+    # Two options, because rich would give the negative one a column of its own. The hidden one can overrule the file.
     return [
         Flag(setting.key, name, bool, _option(name, help_text, setting.panel, metavar="", default=False)),
         Flag(setting.key, no, bool, _option(no, "", setting.panel, default=False, hidden=True), negative=True),
@@ -104,7 +104,7 @@ def _help(meaning: str, default: str, variable: str) -> str:
 def _shown_default(setting: Setting) -> str:
     if isinstance(setting.default, bool):
         return "yes" if setting.default else "no"
-    # With spaces, so that lines can break.
+    # With blanks, at which lines can break.
     return f"{str(setting.default).replace(',', ', ')} {setting.unit}".strip()
 
 
@@ -124,7 +124,7 @@ _SOURCE = Flag(
     list[str],
     _option(
         "--source",
-        _help("what is scraped; repeat it for several", "", SOURCES_VARIABLE),
+        _help("source to scrape; repeat the flag for several", "", SOURCES_VARIABLE),
         "Sources",
         metavar="[NAME=]URL",
         default=[],

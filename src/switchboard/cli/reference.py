@@ -1,4 +1,4 @@
-"""What ``switchboard config`` prints: the effective settings as TOML, and the reference of all settings as Markdown."""
+"""The output of ``switchboard config``: the effective settings in TOML, or a reference of all settings in Markdown."""
 
 from __future__ import annotations
 
@@ -28,15 +28,16 @@ _REFERENCE = """\
 
 Made by `switchboard config --reference`.
 
-A value comes from the last of these layers that has it:
+A value comes from the last of these layers that sets it:
 
 1. the default;
-2. the file `{file}` of the working directory, or the one that `--config FILE` or `{prefix}CONFIG` names;
+2. the file `{file}` in the working directory, or the file that `--config FILE` or `{prefix}CONFIG` names;
 3. the environment, `{prefix}…`;
 4. the flag.
 
-`switchboard config` shows what comes out, and from where. A command has the flags that concern it: see its `--help`.
-An unknown key or flag is an error, an unknown variable a warning, an empty variable counts as not set.
+`switchboard config` shows the effective values, and where each comes from. A command has only the flags that it needs:
+see its `--help`. An unknown key or flag is an error, an unknown variable a warning; an empty variable counts as not
+set.
 
 ## General
 
@@ -46,24 +47,24 @@ Keys at the top of the file.
 
 ## `[[sources]]`
 
-What is scraped: one table per source in the file, `--source [NAME=]URL` (repeatable) on the command line, or
-`{sources}` with one or several `[NAME=]URL` separated by white space. Sources given in a later layer replace all those
-of an earlier one. The default is one source, `{default_source}`; under `switchboard up` it is the generator
-that it starts. An `interval`, `timeout` or `ttl` of 0 stands for the general setting, and so does a `max_…` of 0.
+Sources to scrape: one table per source in the file, `--source [NAME=]URL` (repeatable) on the command line, or
+`{sources}` with one or several `[NAME=]URL` separated by white space. Sources in a later layer replace all sources of
+an earlier one. The default is one source, `{default_source}`; `switchboard up` scrapes the generator that it starts. An
+`interval`, `timeout` or `ttl` of 0 stands for the general setting, and so does a `max_…` of 0.
 
 {source_keys}
 
-### What a source wants to see
+### Credentials and TLS
 
-Keys of `[[sources]]` too, in the file only. A secret that stands in a file of its own (`token_file`, `password_file`)
-is read again at every scrape; certificates are read at the start. What is secret is never shown: not in logs, errors,
-answers or metrics, nor by `switchboard config`.
+Keys of `[[sources]]` too, in the file only. A secret in a file of its own (`token_file`, `password_file`) is read again
+at every scrape; certificates are read at the start. Secrets are never shown: not in logs, errors, answers or metrics,
+nor by `switchboard config`.
 
 {access_keys}
 
 ## `[sources.columns]`
 
-Which column of a source's CSV is what, in the file only. What is left out is found by the header.
+Meaning of the columns of a source's CSV, in the file only. Columns that are not named here are found by the header.
 
 {column_keys}
 
@@ -96,7 +97,7 @@ def render_reference() -> str:
 
 
 def render_settings(loaded: Loaded) -> str:
-    """The effective settings as TOML, secrets masked, with a comment where a value is not the default."""
+    """The effective settings as TOML, secrets masked; a comment tells where a value was set."""
     settings = loaded.settings
     lines = [
         f"# Effective settings, in the form of {DEFAULT_FILE}. A comment says where a value comes from, if it was set."
@@ -129,7 +130,7 @@ def _source_lines(source: Source, general: Settings) -> Iterator[str]:
 
 
 def _changed(struct: msgspec.Struct) -> Iterator[str]:
-    """The settings of a struct that are not the defaults."""
+    """Assignments of the settings whose values are not the defaults."""
     for setting in settings_of(type(struct)):
         value = getattr(struct, setting.name)
         if value not in (setting.default, {}):

@@ -2,7 +2,7 @@
 
 Every name is derived from the struct, because a setting is declared once: ``generator.port`` is ``port`` under
 ``[generator]`` in the file, ``SWITCHBOARD_GENERATOR_PORT`` in the environment, and ``--generator-port`` or, on
-``switchboard generator``, ``--port``. Each value is converted by itself, because an error has to name the place where the
+``switchboard generator``, ``--port``. Each value is converted by itself, because an error names the place where the
 value was given. Sources are not merged: the last layer that names sources replaces the whole list.
 """
 

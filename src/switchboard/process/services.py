@@ -1,4 +1,4 @@
-"""What each command runs: which processes, on which sockets, in which order."""
+"""The commands: which processes each one runs, on which sockets, and in which order."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _log = structlog.get_logger()
 
 
 async def run_generator(settings: Settings) -> None:
-    """Simulate switches, in this process, until a signal says stop. Raises PortTaken, ConfigError."""
+    """Simulate switches in this process until a signal to stop. Raises PortTaken, ConfigError."""
     stop = asyncio.Event()
     handle_signals(stop, partial(os._exit, 1))
     with _listen_generator(settings, "--") as sock:
@@ -44,9 +44,9 @@ async def run_generator(settings: Settings) -> None:
 
 
 async def run_ingester(settings: Settings) -> None:
-    """Run the ETL, the API, or both (``settings.role``) until a signal says stop. Raises PortTaken, ConfigError."""
+    """Run the ETL, the API, or both (``settings.role``) until a signal to stop. Raises PortTaken, ConfigError."""
     settings = replace(settings, redis_url=settings.redis_url or DEFAULT_REDIS_URL)
-    sources = resolve_sources(settings)  # what cannot work is refused before anything starts
+    sources = resolve_sources(settings)  # settings that cannot work are refused before anything starts
     if settings.role != "api":
         check_access(sources)
     with ExitStack() as folders, ExitStack() as sockets:
@@ -68,11 +68,12 @@ async def run_ingester(settings: Settings) -> None:
 
 
 async def run_up(settings: Settings, *, generator: bool, sources_given: bool) -> None:
-    """Run everything that one machine needs until a signal says stop. Raises PortTaken, ConfigError.
+    """Run Redis, generator and ingester until a signal to stop. Raises PortTaken, ConfigError.
 
-    Without ``generator`` the sources are those of the settings; with it, and no sources given, it is the one source.
+    With ``generator``, and if no sources were given, the generator is the only source; otherwise the sources are those
+    of the settings.
     """
-    # What cannot work is refused before anything starts.
+    # Settings that cannot work are refused before anything starts.
     check_access(resolve_sources(settings))
     if generator:
         create_app(settings.generator)
@@ -100,30 +101,30 @@ async def run_up(settings: Settings, *, generator: bool, sources_given: bool) ->
 
 
 class _Workers:
-    """Programs that are workers of ours, with what they share."""
+    """Makes the programs of our workers, which share a lease owner and a folder of metrics."""
 
     def __init__(self, folders: ExitStack, settings: Settings) -> None:
         self._settings = settings
         self._owner = secrets.token_hex(8)
-        # Of the workers' metrics: prometheus_client adds up what all processes write there.
+        # prometheus_client adds up the metrics that all processes write to this folder.
         folder = tempfile.TemporaryDirectory(prefix="switchboard-metrics-", ignore_cleanup_errors=True)
         self._metrics = folders.enter_context(folder)
 
     def api(self, sock: socket) -> list[Program]:
-        """The workers that answer queries; all of them accept connections of one socket."""
+        """The API workers; all of them accept connections on one socket."""
         if self._settings.workers == 1:
             return [self.program("api", sock=sock)]
         return [self.program("api", number=number, sock=sock) for number in range(1, self._settings.workers + 1)]
 
     def program(self, role: Role, *, number: int | None = None, sock: socket | None = None) -> Program:
-        """One worker; ``number`` tells it from others of its role."""
+        """One worker; ``number`` distinguishes workers of one role."""
         descriptor = None if sock is None else sock.fileno()
         order = WorkerOrder(role=role, settings=self._settings, descriptor=descriptor, owner=self._owner)
         words = [role] if number is None else [role, str(number)]
         metered = role != "generator"
         return Program(
             name="-".join(words),
-            # -P: the working directory is the user's, and may hold a redis.py. The words are for who reads `ps`.
+            # -P: the working directory is the user's, and may hold a redis.py. The words are for readers of `ps`.
             command=(sys.executable, "-P", "-m", "switchboard.process.worker", *words),
             order=order.line(),
             descriptors=() if descriptor is None else (descriptor,),
@@ -137,7 +138,7 @@ async def _supervise(
     sockets: ExitStack,
     meanwhile: Callable[[asyncio.Event], Coroutine[None, None, None]],
 ) -> None:
-    """Run the stages, and ``meanwhile`` beside them, until a signal sets the event that ``meanwhile`` gets."""
+    """Run the stages, and then ``meanwhile`` beside them, until a signal sets the event that ``meanwhile`` gets."""
     stop = asyncio.Event()
     async with Supervisor(stop) as supervisor:
         handle_signals(stop, supervisor.force)
@@ -149,13 +150,13 @@ async def _supervise(
             await stop.wait()
             task.cancel()
         _log.info("stopping")
-        sockets.close()  # the workers close theirs: from then on connections are refused, not left waiting
+        sockets.close()  # once the workers have closed the sockets too, connections are refused instead of left waiting
     if supervisor.failure is not None:
         raise supervisor.failure
 
 
 async def _watch_for_redis(url: str, stop: asyncio.Event) -> None:
-    """Say once that Redis cannot be reached, if it cannot be at the start; the workers go on trying."""
+    """Log once if Redis cannot be reached at the start; the workers go on trying."""
     store = Store(url)
     said = False
     try:

@@ -1,7 +1,7 @@
-"""Sockets to listen on, bound before any worker starts.
+"""Listening sockets, bound before any worker starts.
 
-So a taken port is found at once, and connections that arrive while a worker is started again wait in the queue instead
-of being refused.
+A taken port is found before anything runs, and connections that arrive while a worker restarts wait in the queue
+instead of being refused.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ BACKLOG = 4096
 
 
 def listen(host: str, port: int, *, host_option: str, port_option: str) -> socket.socket:
-    """A listening TCP socket, not blocking. Port 0 takes a free one.
+    """A listening TCP socket, not blocking. Port 0: any free port.
 
-    ``host_option`` and ``port_option`` say in errors what changes them. Raises PortTaken if another program listens
-    there, ConfigError if this machine cannot listen there.
+    ``host_option`` and ``port_option`` name in errors the options to change. Raises PortTaken if another program
+    listens on the port, ConfigError if this machine cannot listen there.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -48,7 +48,7 @@ def listen(host: str, port: int, *, host_option: str, port_option: str) -> socke
 
 
 def url_of(sock: socket.socket) -> str:
-    """The URL under which this machine reaches a listening socket."""
+    """The URL by which this machine reaches a listening socket."""
     host, port = sock.getsockname()[:2]
     if host in {"0.0.0.0", "::"}:
         host = "127.0.0.1" if host == "0.0.0.0" else "::1"

@@ -1,12 +1,12 @@
-"""Runs child processes and keeps them running, until it is told to stop.
+"""The supervisor: runs child processes, and restarts them, until it is told to stop.
 
-Started sink-first and stopped source-first: what is written to is there before who writes, and goes after. A child that
-dies is started again, after a pause that doubles while it keeps dying. A child that ends with EXIT_CONFIG says that it
-can never run with these settings: then everything stops.
+Children start in stages, and stop in the reverse order: a program that is written to starts before the programs that
+write to it, and stops after them. A child that dies is started again, after a pause that doubles while the child keeps
+dying. A child that ends with EXIT_CONFIG can never run with these settings: then everything stops.
 
-No child outlives the supervisor, however that ends: our own workers have a pipe as standard input, whose end of file
-tells them that it is gone; other programs are ended by the kernel (``Program.foreign``). Children are sessions of their
-own, so that Ctrl-C in the terminal reaches the supervisor only, which then stops them in order.
+No child outlives the supervisor, however the supervisor ends. Our own workers read a pipe as standard input, whose end
+tells them that the supervisor is gone; other programs (``Program.foreign``) are ended by the kernel. Each child is a
+session of its own, so that Ctrl-C in the terminal reaches only the supervisor, which then stops the children in order.
 """
 
 from __future__ import annotations
@@ -29,48 +29,48 @@ from switchboard.process.worker import EXIT_CONFIG
 from switchboard.store.embedded import die_with_parent
 
 STOP_SECONDS = 7.0
-"""For all stages together."""
+"""Time for all stages together to stop."""
 LEAST_STOP_SECONDS = 0.5
-"""For each stage, however long the others took."""
+"""Time that each stage has at least, however long the others took."""
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
 STEADY_SECONDS = 3.0
-"""A child that lived so long starts with the first pause again."""
+"""A child that lived for at least this time is restarted after the first, short pause."""
 SAME_WISH_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """A child: what to run and how."""
+    """A child process: what to run, and how."""
 
     name: str
     command: Sequence[str]
     order: bytes = b""
-    """Written to its standard input, which then stays open."""
+    """Bytes for the standard input of the child, which then stays open."""
     descriptors: Sequence[int] = ()
-    """File descriptors that it inherits, under the same numbers."""
+    """File descriptors that the child inherits, with the same numbers."""
     environ: Mapping[str, str] = field(default_factory=dict)
-    """Added to our environment."""
+    """Environment variables, in addition to ours."""
     foreign: bool = False
-    """Not our own worker: quiet, and killed by the kernel when we die."""
+    """Not our own worker: its output is dropped, and the kernel kills it when the supervisor dies."""
     ready: Callable[[], Coroutine[None, None, None]] | None = None
-    """Waited for after the first start. Raises SwitchboardError if the program does not come up."""
+    """Called and awaited after the first start. Raises SwitchboardError if the program does not come up."""
     ended: Callable[[int], None] | None = None
     """Called with the process id after each death."""
 
 
 class _Child:
-    """A program, and the process that runs it at the moment, if one does."""
+    """A program, and its current process, if there is one."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
         self.process: asyncio.subprocess.Process | None = None
         self.gone = asyncio.Event()
-        """Set when it has ended and will not be started again."""
+        """Set when the process has ended and will not be started again."""
 
     @property
     def pid(self) -> int | None:
-        """Id of its process, if that is alive."""
+        """Id of the process, if it is alive."""
         return self.process.pid if self.process is not None and self.process.returncode is None else None
 
     def signal(self, number: signal.Signals) -> None:
@@ -86,9 +86,9 @@ class Supervisor:
     ``await stop.wait()``. Leaving the block stops the stages in reverse order.
 
     Args:
-        stop: ends everything; set by a signal handler, and here when a child cannot be configured.
-        stop_seconds: after this the children that are left are killed.
-        steady_seconds: a child that lived so long has the first pause again.
+        stop: ends everything. A signal handler sets it, and so does the supervisor when a child ends with EXIT_CONFIG.
+        stop_seconds: time after which children that still run are killed.
+        steady_seconds: a child that lived for at least this time is restarted after the first, short pause.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Supervisor:
     ) -> None:
         self.stop = stop
         self.failure: ConfigError | None = None
-        """Why everything stops, if a child said that it cannot be configured."""
+        """Why everything stops, if a child has ended with EXIT_CONFIG."""
         self._stop_seconds = stop_seconds
         self._steady_seconds = steady_seconds
         self._stages: list[list[_Child]] = []
@@ -117,11 +117,11 @@ class Supervisor:
             await self._stop_stage(stage, deadline)
         if isinstance(error, asyncio.CancelledError):
             await self._keepers.__aexit__(kind, error, trace)
-        else:  # a group would wrap an error of the block
+        else:  # a task group would wrap an error of the block
             await self._keepers.__aexit__(None, None, None)
 
     def force(self) -> None:
-        """Kill what still runs, and do not wait for anything."""
+        """Kill all children that still run, without waiting."""
         if not self._forced:
             self._forced = True
             self._log.warning("told twice to stop: killing", children=sorted(self.pids()))
@@ -130,12 +130,12 @@ class Supervisor:
                 child.signal(signal.SIGKILL)
 
     def pids(self) -> dict[str, int]:
-        """The process ids of the children that run now, by name."""
+        """Process ids of the running children, by name."""
         children = [child for stage in self._stages for child in stage]
         return {child.program.name: child.pid for child in children if child.pid is not None}
 
     async def start(self, programs: Iterable[Program]) -> None:
-        """Start a stage, in the given order, and wait until all of it is ready or ``stop`` is set.
+        """Start the programs of a stage in order, and wait until all are ready or ``stop`` is set.
 
         Raises SwitchboardError if a program cannot be started or is not ready in time.
         """
@@ -167,15 +167,15 @@ class Supervisor:
             preexec_fn=die_with_parent() if program.foreign else None,
         )
         if child.process.stdin is not None:
-            # If it has died already, its keeper sees that.
+            # If the child has died already, ``_keep`` notices.
             with contextlib.suppress(ConnectionError):
                 child.process.stdin.write(program.order)
                 await child.process.stdin.drain()
-        if self.stop.is_set():  # while it was started again
+        if self.stop.is_set():  # stopped while the child was started again
             child.signal(signal.SIGTERM)
 
     async def _keep(self, child: _Child) -> None:
-        """Start the child again whenever it dies, until everything stops."""
+        """Restart the child whenever it dies, until everything stops."""
         pause = FIRST_PAUSE_SECONDS
         deaths = 0
         try:
@@ -230,7 +230,7 @@ class Supervisor:
                 return True
 
     async def _unless_stopped(self, wait: Coroutine[None, None, None]) -> None:
-        # No TaskGroup: it would wrap the one error that the caller is to see.
+        # Without a TaskGroup, which would wrap the one error that the caller is to see.
         waiting = asyncio.create_task(wait)
         stopped = asyncio.create_task(self.stop.wait())
         try:
@@ -258,9 +258,10 @@ class Supervisor:
 
 
 def handle_signals(stop: asyncio.Event, force: Callable[[], None]) -> None:
-    """Let SIGINT, SIGTERM and SIGHUP set ``stop``; one that comes later calls ``force``.
+    """Let the first SIGINT, SIGTERM or SIGHUP set ``stop``, and a later one call ``force``.
 
-    Within SAME_WISH_SECONDS of the first they are one wish: make and timeout pass on what we got from the terminal.
+    Signals within SAME_WISH_SECONDS of the first count as one: make and timeout pass on a signal that the terminal has
+    sent to us already.
     """
     loop = asyncio.get_running_loop()
     first = 0.0

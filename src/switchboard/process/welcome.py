@@ -1,4 +1,4 @@
-"""What ``switchboard up`` prints once it answers: where everything is, and what to try."""
+"""The welcome of ``switchboard up``: once the API answers, it prints all addresses and some commands to try."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where everything is."""
+    """The addresses to print."""
 
     api: str
     generator: str | None
@@ -33,7 +33,7 @@ class Addresses:
 
 
 async def welcome(addresses: Addresses) -> None:
-    """Wait until the API can answer, then print the addresses; say what is missing if that takes long."""
+    """Wait until the API is ready, then print the addresses; log what is missing if that takes long."""
     began = time.monotonic()
     patient = True
     _log.info("waiting for the first snapshot", url=f"{addresses.api}/ready")
@@ -47,7 +47,7 @@ async def welcome(addresses: Addresses) -> None:
             _log.warning("not ready yet, waiting on", after_seconds=PATIENCE_SECONDS, ready=missing)
         await asyncio.sleep(_POLL_SECONDS)
     query = await asyncio.to_thread(_example_query, addresses.api)
-    with contextlib.suppress(OSError):  # nobody reads it
+    with contextlib.suppress(OSError):  # standard output is closed
         print(_text(addresses, query), flush=True)
 
 
@@ -74,7 +74,7 @@ def _text(addresses: Addresses, query: str) -> str:
 
 
 def _example_query(api: str) -> str:
-    """The query of a GetMetric that has an answer; empty if none can be found."""
+    """The query of a GetMetric that has an answer; empty if there is none."""
     with contextlib.suppress(ValueError, LookupError, TypeError, StopIteration):
         switch = _first_switch(json.loads(_get(f"{api}/telemetry/ListSwitches")[1]))
         listed = json.loads(_get(f"{api}/telemetry/ListMetrics?{urlencode({'switch_id': switch})}")[1])
@@ -87,7 +87,7 @@ def _example_query(api: str) -> str:
 
 
 def _first_switch(value: Any) -> str:
-    """The first ``switch_id`` in a JSON value, however deep. Raises LookupError."""
+    """The first ``switch_id`` in a JSON value, at any depth. Raises LookupError."""
     if isinstance(value, dict) and "switch_id" in value:
         return str(value["switch_id"])
     for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
@@ -97,7 +97,7 @@ def _first_switch(value: Any) -> str:
 
 
 def _get(url: str) -> tuple[int, bytes]:
-    """Status and body; (0, b"") if there is no answer."""
+    """Status and body of a GET; (0, b"") without an answer."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_TIMEOUT_SECONDS)
     try:

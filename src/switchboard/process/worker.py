@@ -1,7 +1,8 @@
-"""One process of Switchboard: the supervisor starts ``python -m switchboard.process.worker``, with its order on stdin.
+"""Workers: a worker is one process of Switchboard, started by the supervisor with an order on its standard input.
 
-It ends when it gets SIGTERM, and when the pipe on its standard input ends: then the supervisor is gone. Exit codes: 0
-stopped, EXIT_CONFIG for settings that can never work, 1 for all else.
+The command is ``python -m switchboard.process.worker``. A worker ends at SIGTERM, and when the pipe on its standard
+input closes, because then the supervisor is gone. Exit codes: 0 stopped, EXIT_CONFIG for settings that can never work,
+1 for everything else.
 """
 
 from __future__ import annotations
@@ -23,24 +24,24 @@ from switchboard.log import configure_logging
 EXIT_CONFIG = 2
 """Exit code of a process that cannot use its settings."""
 ORPHAN_SECONDS = 10
-"""An orphan that has not stopped by then is ended by the kernel."""
+"""Time after which the kernel ends a worker that has lost its supervisor and has not stopped."""
 
 Role = Literal["generator", "etl", "api"]
 
 
 class WorkerOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker is to do: one line of JSON."""
+    """The task of a worker, sent as one line of JSON."""
 
     role: Role
     settings: Settings
-    """``redis_url`` is filled in."""
+    """``redis_url`` is not empty here."""
     descriptor: int | None = None
-    """File descriptor of the socket to listen on, bound and inherited."""
+    """File descriptor of a bound socket to listen on, which the worker inherits."""
     owner: str = ""
-    """Of leases: the same for every ETL process of one supervisor, so that one started again has its leases at once."""
+    """Owner of leases. All ETL processes of one supervisor share it, so a restarted one gets its leases at once."""
 
     def line(self) -> bytes:
-        """The order as it is written to the worker's standard input."""
+        """The bytes for the worker's standard input."""
         return msgspec.json.encode(self) + b"\n"
 
 
@@ -48,7 +49,7 @@ def main() -> int:
     """Read the order, carry it out, return the exit code."""
     line = sys.stdin.buffer.readline()
     if not line:
-        return 0  # the supervisor went before it could say anything
+        return 0  # the supervisor ended before it wrote the order
     order = msgspec.json.decode(line, type=WorkerOrder)
     settings = order.settings
     configure_logging("-".join(sys.argv[1:]) or order.role, level=settings.log_level, form=settings.log_format)
@@ -57,7 +58,7 @@ def main() -> int:
 
 
 def run_guarded(work: Callable[[], Coroutine[None, None, None]]) -> int:
-    """Run ``work`` in an event loop of its own; log the error that it ends with and return the exit code for it."""
+    """Run ``work`` in a new event loop; log the error with which it ends, and return the exit code."""
     code = 0
     log = structlog.get_logger()
     try:
@@ -74,7 +75,7 @@ def run_guarded(work: Callable[[], Coroutine[None, None, None]]) -> int:
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
-    """The faster event loop, where there is one."""
+    """A new event loop: uvloop's, except on Windows, which it does not support."""
     if sys.platform == "win32":
         return asyncio.new_event_loop()
     import uvloop
@@ -117,7 +118,7 @@ async def _carry_out(order: WorkerOrder) -> None:
 
 
 class _Lifeline(asyncio.Protocol):
-    """The supervisor's end of the pipe: when that closes, it is gone."""
+    """Sets ``stop`` when the pipe from the supervisor closes."""
 
     def __init__(self, stop: asyncio.Event) -> None:
         self._stop = stop
@@ -125,7 +126,7 @@ class _Lifeline(asyncio.Protocol):
     def eof_received(self) -> None:
         if not self._stop.is_set():
             structlog.get_logger().warning("supervisor gone, stopping")
-        signal.alarm(ORPHAN_SECONDS)  # nobody is left who could kill us
+        signal.alarm(ORPHAN_SECONDS)  # no supervisor is left that could kill us
         self._stop.set()
 
 

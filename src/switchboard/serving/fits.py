@@ -1,4 +1,4 @@
-"""Whether the uvicorn that is installed has inside what the guard, and what is built on it, lean on."""
+"""A check of the installed uvicorn: whether it has the private names that the guard uses."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FLOW = ("pause_reading", "read_paused", "resume_reading", "write_paused")
 
 
 def uvicorn_fits() -> str:
-    """What is missing, by name; empty if all is there. To be called in a running event loop."""
+    """The missing names, separated by commas; empty if none is missing. Needs a running event loop."""
     missing = [
         *_unknown_parameters(httptools_impl.HttpToolsProtocol, PROTOCOL_PARAMETERS),
         *_unknown_parameters(httptools_impl.RequestResponseCycle, CYCLE_PARAMETERS),

@@ -1,11 +1,11 @@
-"""What uvicorn's HTTP protocol lacks: deadlines, limits, strict framing, and errors that say whose fault they are.
+"""The guard: adds deadlines, limits, strict framing and precise errors to uvicorn's HTTP protocol.
 
 llhttp, the parser beneath, refuses most of what is dangerous by itself: two lengths, a length beside chunks, folded
 headers, space before a colon, bare LF, bad chunks. The gaps are closed here: other codings than chunked, chunks in
 HTTP/1.0, no Host or two, trailers that pose as headers, versions it lets pass, what follows an upgrade.
 
-A refusal waits for the answers to earlier requests on its connection, and ends the connection. Nothing here takes a
-timer for a request: a connection says by ``deadline`` when it wants to be looked at again, and the sweep looks.
+A refusal waits for the answers to earlier requests on its connection, and ends the connection. There is no timer per
+request: a connection sets ``deadline``, and the sweep calls it when the deadline has passed.
 
 Memory that a connection can hold while its head is incomplete: one read (up to 256 KiB) and the limits.
 """
@@ -41,11 +41,11 @@ HEAD: Final = 1
 BODY: Final = 2
 
 MOST_UNREAD_BYTES = 64 << 10
-"""Of a body that nobody reads; a client that sends more is answered, and has to connect anew."""
+"""Most bytes of a body that nobody reads; a client that sends more is answered, and has to connect again."""
 MOST_FRAMING_BYTES = 16 << 10
-"""Of chunk heads and trailers, beside eight for each byte of the body: chunks of one byte are allowed."""
+"""Most bytes of chunk heads and trailers, plus eight per byte of the body: chunks of one byte are allowed."""
 _REQUEST_LINE_BYTES = 64
-"""Method, version and separators, at most."""
+"""Most bytes of method, version and separators."""
 
 log = structlog.get_logger()
 
@@ -261,7 +261,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
 
     def resume_writing(self) -> None:
-        """The client reads: that is life."""
+        """Note that the client reads, which counts as activity."""
         self.active_at = self.loop.time()
         super().resume_writing()
 
@@ -366,7 +366,7 @@ class GuardedProtocol(HttpToolsProtocol):
         elif self.phase == BODY and not self.flow.read_paused:
             self._expire(self._began_at + self.deadlines.request, refusals.SLOW_BODY, now)
         elif self.phase != IDLE:
-            self._began_at = now  # it is us who do not read
+            self._began_at = now  # the server itself does not read
             self.deadline = now + self.deadlines.head
         elif answering:
             self.active_at = now

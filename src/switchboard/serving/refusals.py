@@ -1,4 +1,4 @@
-"""What a client gets whose request never reaches the app."""
+"""Refusals: answers to requests that never reach the app."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def plain_refusal(status: int, sentence: str, accept: bytes) -> tuple[Headers, b
 
 
 def count_nothing(reason: str) -> None:
-    """Where nobody counts refusals."""
+    """Ignore a refusal: the default for ``refused``."""
 
 
 MOST_TARGET_BYTES = 8 << 10

@@ -1,4 +1,4 @@
-"""Run an ASGI app on a socket that is bound already, until an event says stop."""
+"""The server: runs an ASGI app on a bound socket until an event is set."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from switchboard.serving.guard import GuardedProtocol
 from switchboard.serving.sweep import Deadlines, GuardedState, sweep
 
 UNSENT_BYTES = 256 << 10
-"""What the kernel holds of answers for which a client has no room yet."""
+"""Most bytes of unsent answers in the kernel, per connection."""
 
 log = structlog.get_logger()
 
@@ -32,8 +32,8 @@ async def serve(
 ) -> None:
     """Serve HTTP/1.1 until ``stop`` is set, then stop accepting, drain for ``drain_seconds`` and return.
 
-    ``protocol`` is the class of a connection, None: GuardedProtocol. Where the uvicorn that is installed is not the
-    one that they were written for, its own takes their place, with a warning.
+    ``protocol`` is the class of a connection; None: GuardedProtocol. If the installed uvicorn lacks names that they
+    use, uvicorn's own protocol takes their place, with a warning.
 
     Signals are not touched: the caller decides what sets ``stop``. A lifespan that fails at start ends in SystemExit.
     """

@@ -1,4 +1,4 @@
-"""Deadlines of connections without a timer for each: one look at all of them, twice a second."""
+"""The sweep: looks at the deadlines of all connections twice a second, instead of one timer per connection."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SLICE = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deadlines:
-    """Seconds that a client has. They are noticed at the sweep after, so up to ``sweep`` later."""
+    """Seconds that a client has. The sweep notices a missed deadline up to ``sweep`` seconds later."""
 
     head: float = 5.0
     """For the headers, from their first byte."""
@@ -70,5 +70,5 @@ async def sweep(state: GuardedState) -> None:
 
 
 def overdue_connections(connections: set[Watched], now: float) -> list[Watched]:
-    """Those to be told; this looks at every connection that there is."""
+    """The connections whose deadline has passed."""
     return [connection for connection in connections if connection.deadline <= now]
