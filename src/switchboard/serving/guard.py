@@ -12,7 +12,6 @@ Memory that a connection can hold while its head is incomplete: one read (up to 
 
 from __future__ import annotations
 
-import re
 from asyncio import Transport
 from collections.abc import Sized
 from typing import Any, ClassVar, Final, cast
@@ -35,6 +34,7 @@ from switchboard.serving.refusals import (
     plain_refusal,
 )
 from switchboard.serving.sweep import Deadlines
+from switchboard.serving.verdict import verdict_on
 
 IDLE: Final = 0
 HEAD: Final = 1
@@ -112,7 +112,7 @@ class GuardedProtocol(HttpToolsProtocol):
             if self.phase != IDLE:
                 self._check_unfinished()
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
-            self.refuse(_verdict(error, data))
+            self.refuse(verdict_on(error, data))
 
     def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn never keeps the connection
         """The client asks no more, but may still read: what it has asked is answered before the connection ends."""
@@ -432,24 +432,3 @@ class _LastAnswer:
             self._protocol.linger()
         else:
             self._protocol.transport.close()
-
-
-def _verdict(error: BaseException | None, data: bytes) -> Refusal:
-    """What to say to a client whose ``data`` ended in an exception."""
-    if isinstance(error, httptools.HttpParserCallbackError):
-        error = error.__context__
-    if isinstance(error, Refused):
-        return error.refusal
-    if isinstance(error, httptools.HttpParserInvalidMethodError) or "Invalid method" in str(error):
-        return refusals.METHOD if _METHOD.search(data) else refusals.MALFORMED
-    if isinstance(error, httptools.HttpParserError):
-        return refusals.MALFORMED
-    log.error("request failed before the app", exc_info=error)
-    return refusals.FAILURE
-
-
-_METHOD = re.compile(
-    rb"(?:^|\n)(?!(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH) )"
-    rb"[0-9A-Za-z!#$%&'*+.^_`|~-]{1,64}(?:$|[ ][!-\xff]+(?:$| HTTP/))"
-)
-"""A line that begins a request with another method. Where in a read the parser stopped is not known: any will do."""
