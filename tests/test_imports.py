@@ -22,6 +22,7 @@ ARROWS: dict[str, set[str]] = {
     "model": set(),
     "errors": set(),
     "moments": set(),
+    "negotiation": set(),
     "reasons": {"model"},
     "tasks": set(),
     "clocks": set(),
@@ -36,8 +37,8 @@ ARROWS: dict[str, set[str]] = {
     "etl": LEAVES | {"inputs", "snapshot", "store"},
     "view": VOCABULARY | {"clocks", "log", "snapshot"},
     "query": VOCABULARY | {"outputs", "selection", "snapshot", "view"},
-    "api": LEAVES | {"__init__", "query", "view", "outputs", "snapshot", "store"},
-    "generator": LEAVES,
+    "api": LEAVES | {"__init__", "negotiation", "query", "view", "outputs", "snapshot", "store"},
+    "generator": LEAVES | {"negotiation"},
     "process": LEAVES | {"generator", "etl", "api", "store"},
     "cli": LEAVES | {"__init__", "api", "generator", "process"},
     "__main__": {"cli"},
@@ -46,7 +47,7 @@ MOST_MODULES, MOST_LINES = 20, 450
 """Of a folder, and of a file."""
 
 # Only values in, values out: these touch no socket, clock, log, metric or environment.
-PURE = VOCABULARY | {"config", "snapshot", "inputs", "selection", "outputs", "query"}
+PURE = VOCABULARY | {"config", "negotiation", "snapshot", "inputs", "selection", "outputs", "query"}
 # The client, and a command line that answers at once, stand on these: they and all that they import are light.
 LIGHT = ("switchboard.errors", "switchboard.query.requests", "switchboard.query.reports")
 HEAVY_MODULES = {"pyarrow", "numpy", "redis"}

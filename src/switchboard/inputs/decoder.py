@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from switchboard.config.sources import ColumnSettings, Limits
+from switchboard.config.limits import Limits
+from switchboard.config.sources import ColumnSettings
 from switchboard.inputs.csv.parser import CsvParser
 from switchboard.inputs.rejects import Rejects
 from switchboard.snapshot.block import RowBatch
