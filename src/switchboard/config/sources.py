@@ -25,7 +25,7 @@ class ColumnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     units: Annotated[
         dict[str, str],
         setting(
-            'units of metrics: `{ Module_Temperature = "C" }`; the unit may follow the numbers in the cells, as in `37C`'
+            'units of metrics: `{ Module_Temperature = "C" }`; a cell may have the unit behind its number, as in `37C`'
         ),
     ] = {}
     counters: Annotated[

@@ -18,8 +18,8 @@ from switchboard.snapshot.builder import BlockBuilder, EncodedBlock
 class Transform:
     """Parses one body and packs it into blocks. Does no I/O, so a thread may run it beside the event loop.
 
-    Use it as a context, which frees decoder and builder at its end. Otherwise the traceback of a refused body would keep
-    them until the next garbage collection, in addition to the memory of the next body.
+    Use it as a context, which frees decoder and builder at its end. Otherwise the traceback of a refused body would
+    keep them until the next garbage collection, in addition to the memory of the next body.
     """
 
     def __init__(self, columns: ColumnSettings, limits: Limits, now_us: int, media_type: str = "") -> None:
@@ -41,7 +41,7 @@ class Transform:
 
     @property
     def decoder(self) -> Decoder:
-        """The decoder of this body, chosen by media type and first bytes; the first bytes are empty for an empty body."""
+        """The decoder of this body, chosen by its media type and its first bytes, if it has any."""
         return self._decoder or self._choose(b"")
 
     @property
