@@ -16,11 +16,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from switchboard.outputs.arrow import render_arrow
-from switchboard.outputs.json import encode_json, list_end, render_list
-from switchboard.outputs.tables import FIXED, Source, render_csv, render_ndjson, safe
-from switchboard.selection.choose import Choice, Selector
+from switchboard.outputs.json import encode_json, render_list
+from switchboard.outputs.tables import FIXED, render_csv, render_ndjson, safe
+from switchboard.selection.choose import Choice, Listed, Selector
 from switchboard.selection.conditions import parse_condition
 from switchboard.selection.globs import Names
+from switchboard.selection.merge import merged_page_end
 from switchboard.selection.pages import WHOLE, Page, Position, page_end
 from switchboard.snapshot.snapshot import Snapshot
 from tests.lab.fabric import DATA_SECONDS, Row, Value, row, snapshot
@@ -33,8 +34,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Line = dict[str, Any]
 
 
-def sources(snapshots: Sequence[Snapshot], choice: Choice) -> list[Source]:
-    return [Source(f"source{number}", Selector(each, choice)) for number, each in enumerate(snapshots)]
+def sources(snapshots: Sequence[Snapshot], choice: Choice) -> list[Listed]:
+    return [Listed(f"source{number}", Selector(each, choice)) for number, each in enumerate(snapshots)]
 
 
 def ndjson_lines(snapshots: Sequence[Snapshot], choice: Choice, page: Page = WHOLE) -> list[Line]:
@@ -123,7 +124,7 @@ def make_up_the_list(held: list[Snapshot], choice: Choice, limit: int, short: bo
     rows: list[tuple[str, str | None, Line]] = []
     start: Position | None = Position()
     while start is not None:
-        end = list_end(selectors, choice, start, limit)
+        end = merged_page_end(selectors, start, limit)
         page = flat(b"".join(render_list(selectors, choice, Page(start, end))))
         assert len(page) == limit or end is None or (short and len(page) < limit)
         rows += page
@@ -297,13 +298,13 @@ def test_a_page_looks_at_fewer_rows_where_each_costs_more(choice: Choice, both: 
     """The event loop waits for the end of a page, however long the patterns, the conditions or the list."""
     body = [row(f"sw{number}", "1", n=number) for number in range(12_000)]
     held = [snapshot(body)] * (1 + both)
-    start, end, pages = Position(), list_end([Selector(each, choice) for each in held], choice, Position(), 10), 0
+    start, end, pages = Position(), merged_page_end([Selector(each, choice) for each in held], Position(), 10), 0
     while end is not None:
         assert 0 < (end.row - start.row if end.source == start.source else end.row) <= 8192
-        start, end, pages = end, list_end([Selector(each, choice) for each in held], choice, end, 10), pages + 1
+        start, end, pages = end, merged_page_end([Selector(each, choice) for each in held], end, 10), pages + 1
     assert pages > 0
     costs_nothing = Choice(switches=Names(frozenset({"sw11999"})))
-    assert list_end([Selector(each, costs_nothing) for each in held], costs_nothing, Position(), 10) is None
+    assert merged_page_end([Selector(each, costs_nothing) for each in held], Position(), 10) is None
 
 
 @pytest.mark.parametrize("choice", RARE)
@@ -320,7 +321,7 @@ def test_rows_that_are_far_apart_cost_more(both: bool) -> None:
     """A body may name all switches once for each port: then pages and pieces have fewer rows."""
     held = [snapshot([row(f"sw{at % 2000}", str(at // 2000), a=at, b=at, c=at) for at in range(16_000)])] * (1 + both)
     choice = Choice(where=(parse_condition("a<0"),))
-    end = list_end([Selector(each, choice) for each in held], choice, Position(), 10)
+    end = merged_page_end([Selector(each, choice) for each in held], Position(), 10)
     assert end is not None
     assert end.row <= 6144
     pieces = list(render_arrow(sources(held, ALL)))

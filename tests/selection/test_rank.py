@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchboard.selection.rank import Found, Ranked, Selection
-from switchboard.snapshot import block
+from switchboard.snapshot import builder
 from switchboard.snapshot.block import RowBatch
 from switchboard.snapshot.builder import BlockBuilder
 from switchboard.snapshot.snapshot import Snapshot
@@ -97,8 +97,8 @@ def test_a_ranking_is_a_sorted_list(
     """Exact across types, equal values in the order of a list, however many rows are made at once."""
     switches, ports = chosen
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(block, "SMALL_ROWS", small_rows)
-        patch.setattr(block, "BLOCK_ROWS", 4)
+        patch.setattr(builder, "SMALL_ROWS", small_rows)
+        patch.setattr(builder, "BLOCK_ROWS", 4)
         held = loaded(body)
     lines = [line for _, each in body for line in each]
     order = list(dict.fromkeys(line.switch for line in lines))
