@@ -1,11 +1,11 @@
-"""Lists as an Arrow IPC stream: the tables of ``tables``, a schema, batches of about a block each, and the end.
+"""The format ``arrow``: the table of ``tables.py`` as an Arrow IPC stream: a schema, batches, the end-of-stream mark.
 
-A column has one type in the whole answer, the narrowest that holds what the blocks have:
+A column has one type in the whole answer, the narrowest that holds the values of all blocks:
 
-    text anywhere                    string; numbers are written as in JSON
-    a double anywhere                double; "rounded" is in the field's metadata if there is an integer beyond 2**53
-    uint64 next to int64 or int32    uint64; decimal128(20, 0) if a value is negative
-    int64 next to int32              int64
+    text in any block                string; numbers are written as in JSON
+    a double in any block            double; "rounded" is in the field's metadata if there is an integer beyond 2**53
+    uint64 beside int64 or int32     uint64; decimal128(20, 0) if a value is negative
+    int64 beside int32               int64
 
 ``source``, ``switch_id`` and ``port`` are strings, ``timestamp`` is timestamp[us, tz=UTC]. A missing cell is null.
 """
@@ -13,27 +13,24 @@ A column has one type in the whole answer, the narrowest that holds what the blo
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from switchboard.outputs.tables import FIXED, Rows, joined, table_columns, table_rows
+from switchboard.outputs.tables import FIXED, Rows, table_columns, table_pieces
+from switchboard.selection import cost
 from switchboard.selection.choose import Listed
+from switchboard.selection.cost import Piece, join_pieces
 from switchboard.selection.pages import WHOLE, Page
-from switchboard.selection.windows import CELLS
+from switchboard.selection.windows import FIRST_CELL
 from switchboard.snapshot.block import PORT, TIME, Block
 from switchboard.snapshot.snapshot import Snapshot
 
-BATCH_WORK = 1 << 17
-"""Cells of a batch: 1 MiB, which takes 0.4 ms."""
-_PIECE_WORK = BATCH_WORK // 2
-"""Small batches are put together up to this, larger ones are a piece each: they are not copied once more."""
-_CELLS_A_CELL = 32
-"""Cells that are copied in the time that one takes elsewhere, as text."""
-_BLOCKS_A_STEP = 64
 _EXACT = 2**53
+"""Integers up to this, and down to its negative, are exact as doubles."""
 _TIMESTAMP = pa.timestamp("us", "UTC")
 _DECIMAL = pa.decimal128(20, 0)
 _END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
@@ -42,39 +39,47 @@ _encode = msgspec.json.Encoder().encode
 
 
 def render_arrow(sources: Sequence[Listed], page: Page = WHOLE) -> Iterator[bytes]:
-    """The stream, a batch a piece. A piece may be empty."""
+    """The rows of a page as a stream, one or more batches per piece; a piece may be empty."""
     shown = table_columns(sources)
     fields = [pa.field(name, pa.string()) for name in FIXED[:-1]] + [pa.field(FIXED[-1], _TIMESTAMP)]
     for name, other in shown.items():
-        types = {
-            block.rows.schema.field(position).type
-            for source in sources
-            for block in source.selector.snapshot.schemas
-            if (position := _position(source, block, name)) is not None
-        }
-        extremes = [0]
+        types = _types(sources, name)
+        low = high = 0
         if len(types) > 1 and pa.string() not in types:
-            for source in sources:
-                for _ in _look(source.selector.snapshot, name):
+            for snapshot in (source.selector.snapshot for source in sources):
+                for _ in _find_extremes(snapshot, name):
                     yield b""
-                extremes += source.selector.snapshot.memo["extremes", name]
-        fields.append(_field(other, types, min(extremes), max(extremes)))
-    yield from joined(_stream(sources, page, list(shown), pa.schema(fields)), _PIECE_WORK)
+                low, high = min(low, snapshot.extremes[name][0]), max(high, snapshot.extremes[name][1])
+        fields.append(_field(other, types, low, high))
+    yield from join_pieces(_stream(sources, page, list(shown), pa.schema(fields)), cost.ARROW_PIECE_COPIES)
 
 
-def _stream(sources: Sequence[Listed], page: Page, names: list[str], schema: pa.Schema) -> Iterator[tuple[bytes, int]]:
-    yield schema.serialize().to_pybytes(), 0
-    for rows in table_rows(sources, page, BATCH_WORK):
-        if isinstance(rows, int):
-            yield b"", rows * _CELLS_A_CELL
-        else:
-            work = rows.window.work + rows.window.gathering * _CELLS_A_CELL
-            yield _batch(rows, names, schema).serialize().to_pybytes(), work
-    yield _END, 0
+def _stream(sources: Sequence[Listed], page: Page, names: list[str], schema: pa.Schema) -> Iterator[Piece]:
+    yield Piece(schema.serialize().to_pybytes(), 0)
+    yield from table_pieces(
+        sources, page, cost.BATCH_COPIES, partial(_write, names, schema), units_per_cell=cost.COPIES_PER_CELL
+    )
+    yield Piece(_END, 0)
+
+
+def _write(names: list[str], schema: pa.Schema, rows: Rows) -> Piece:
+    # The cells of a row are copied. What depends on the number of blocks costs here what it costs elsewhere.
+    work = rows.window.work + rows.window.column_work * cost.COPIES_PER_CELL
+    return Piece(_batch(rows, names, schema).serialize().to_pybytes(), work)
+
+
+def _types(sources: Sequence[Listed], name: str) -> set[pa.DataType]:
+    """The types that a column has in the blocks in which it is listed."""
+    return {
+        block.rows.schema.field(position).type
+        for source in sources
+        for block in source.selector.snapshot.schemas
+        if (position := _position(source, block, name)) is not None
+    }
 
 
 def _position(source: Listed, block: Block, name: str) -> int | None:
-    """Where a block has a column, if it is listed."""
+    """The position of a column in a block; None if the block does not have it or it is not listed."""
     columns = source.selector.columns(block)
     return columns.positions[columns.names.index(name)] if name in columns.names else None
 
@@ -92,20 +97,20 @@ def _field(name: str, types: set[pa.DataType], low: int, high: int) -> pa.Field:
     return pa.field(name, pa.int64())
 
 
-def _look(snapshot: Snapshot, name: str) -> Iterator[None]:
-    """Put the lowest and the highest integer of a column into the memo of a snapshot, in steps."""
-    if ("extremes", name) in snapshot.memo:
+def _find_extremes(snapshot: Snapshot, name: str) -> Iterator[None]:
+    """Put the lowest and the highest integer of a metric into ``snapshot.extremes``; yields after every STEP_BLOCKS."""
+    if name in snapshot.extremes:
         return
     found = [0]
-    for number, block in enumerate(snapshot.blocks, 1):
+    for blocks, block in enumerate(snapshot.blocks, 1):
         position = block.metrics.get(name)
         if position is not None and pa.types.is_integer(block.rows.schema.field(position).type):
             extremes = pc.min_max(block.rows.column(position)).as_py()
             found += [value for value in extremes.values() if value is not None]
-        if number % _BLOCKS_A_STEP == 0:
+        if blocks % cost.STEP_BLOCKS == 0:
             found = [min(found), max(found)]
             yield
-    snapshot.memo["extremes", name] = min(found), max(found)
+    snapshot.extremes[name] = min(found), max(found)
 
 
 def _batch(rows: Rows, names: list[str], schema: pa.Schema) -> pa.RecordBatch:
@@ -123,11 +128,12 @@ def _batch(rows: Rows, names: list[str], schema: pa.Schema) -> pa.RecordBatch:
         if place is None:
             arrays.append(pa.nulls(count, field.type))
         else:
-            arrays.append(_as(field.type, window.rows.column(CELLS + place)))
+            arrays.append(_as(field.type, window.rows.column(FIRST_CELL + place)))
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def _as(wanted: pa.DataType, column: pa.Array) -> pa.Array:
+    """A column as values of another type; a label without text becomes null."""
     if pa.types.is_string(column.type):
         empty = pc.equal(column, "")
         return pc.if_else(empty, pa.scalar(None, pa.string()), column) if pc.any(empty).as_py() else column

@@ -1,33 +1,36 @@
-"""Lists as tables: a line per row of each snapshot, as NDJSON or CSV, in pieces short enough for an event loop.
+"""The formats ``ndjson`` and ``csv``: lists as tables, a line per row of each snapshot; ``arrow`` uses them too.
 
-The columns are ``source, switch_id, port, timestamp``, then the labels that are named, then the metrics. They are those
-of all blocks, whatever rows are taken, so that all pages of a list have the same. A column of the body that is called
-like one of the first four gets a ``_`` after its name.
+The columns are ``source, switch_id, port, timestamp``, then the labels that the query names, then the metrics. They are
+those of all blocks, whichever rows are taken, so all pages of a list have the same columns. A column of the body with
+the name of one of the first four gets a ``_`` after its name.
 
-NDJSON leaves missing cells out, and the port where a source has none; CSV (RFC 4180) has nothing between their commas.
-A spreadsheet takes text for a formula that begins with one of ``= + - @``, in full width too and behind blanks, or with
-a tab or the end of a line: in CSV, such a text has a ``'`` before it. Numbers are as they are.
+NDJSON leaves missing cells out, and the port where a source has no ports. CSV (RFC 4180) leaves the place between two
+commas empty. A spreadsheet runs a text as a formula if it begins with one of ``= + - @``, in full width too and behind
+blanks, or with a tab or a line end: in CSV such a text has a ``'`` before it. Numbers stay as they are.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain, repeat
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 
-from switchboard.outputs.json import PIECE_WORK
+from switchboard.selection import cost
 from switchboard.selection.choose import Listed
+from switchboard.selection.cost import Piece, join_pieces
 from switchboard.selection.pages import WHOLE, Page, page_steps
-from switchboard.selection.windows import CELLS, Window, read_cells, read_windows
+from switchboard.selection.windows import FIRST_CELL, Window, read_cells, read_windows
 from switchboard.snapshot.block import TIME
 from switchboard.snapshot.cell import Cells
 
 FIXED = ("source", "switch_id", "port", "timestamp")
+"""The first columns of every table."""
 
 _FORMULA = ("=", "+", "-", "@", "\N{FULLWIDTH EQUALS SIGN}", "\N{FULLWIDTH PLUS SIGN}",
             "\N{FULLWIDTH HYPHEN-MINUS}", "\N{FULLWIDTH COMMERCIAL AT}")  # fmt: skip
@@ -36,7 +39,7 @@ _encode_lines = msgspec.json.Encoder().encode_lines
 
 
 class Rows(NamedTuple):
-    """Some rows of one source: the window, and the switch of every row."""
+    """Some rows of one source: a window, and the name of the switch of every row."""
 
     source: Listed
     window: Window
@@ -44,7 +47,7 @@ class Rows(NamedTuple):
 
 
 def table_columns(sources: Sequence[Listed]) -> dict[str, str]:
-    """The columns after the fixed ones, labels first: as the body names them, and as the table does."""
+    """The columns after the fixed ones, labels first: the name in the body, mapped to the name in the table."""
     labels: dict[str, None] = {}
     metrics: dict[str, None] = {}
     for source in sources:
@@ -60,57 +63,48 @@ def table_columns(sources: Sequence[Listed]) -> dict[str, str]:
     return shown
 
 
-def table_rows(sources: Sequence[Listed], page: Page, most_work: int) -> Iterator[Rows | int]:
-    """The rows of a page, source by source; after those of each step what it cost to find them, in cells."""
-    for number, source in enumerate(sources):
-        order = source.selector.order
-        for ordinals in page_steps(source.selector, page, number):
-            switches = [order.names[switch] for switch in order.switches[ordinals].tolist()]
-            for window in read_windows(source.selector, ordinals, most_work):
-                yield Rows(source, window, switches[window.at : window.at + window.rows.num_rows])
-            yield source.selector.step_work
+def table_pieces(
+    sources: Sequence[Listed], page: Page, budget: int, write: Callable[[Rows], Piece], units_per_cell: int = 1
+) -> Iterator[Piece]:
+    """The rows of a page, source by source, as ``write`` writes them: it is called with rows of about ``budget`` work.
+
+    After the rows of each step there is an empty piece with the work that finding them was. The unit of the work is
+    that of ``write``: ``units_per_cell`` of it are one cell of ``cost.py``.
+    """
+    for index, source in enumerate(sources):
+        selector = source.selector
+        names = selector.order.names
+        for ordinals in page_steps(selector, page, index):
+            switches = [names[switch] for switch in selector.order.switches[ordinals].tolist()]
+            for window in read_windows(selector, ordinals, budget):
+                yield write(Rows(source, window, switches[window.start : window.start + window.rows.num_rows]))
+            yield Piece(b"", selector.step_work * units_per_cell)
 
 
 def render_ndjson(sources: Sequence[Listed], page: Page = WHOLE) -> Iterator[bytes]:
-    """A JSON object a line."""
+    """The rows of a page, a JSON object per line."""
     shown = table_columns(sources)
     renamed = {name: other for name, other in shown.items() if name != other}
-    return joined((_ndjson(rows, renamed) for rows in table_rows(sources, page, PIECE_WORK)), PIECE_WORK)
+    budget = cost.PIECE_CELLS
+    return join_pieces(table_pieces(sources, page, budget, partial(_ndjson, renamed)), budget)
 
 
 def render_csv(sources: Sequence[Listed], page: Page = WHOLE) -> Iterator[bytes]:
-    """A header, and a line a row."""
+    """A header, and then the rows of a page, a line per row."""
     shown = table_columns(sources)
     header = _lines([[safe(name) for name in (*FIXED, *shown.values())]])
-    # Floats take three times as long as in JSON.
-    rows = (_csv(rows, shown) for rows in table_rows(sources, page, PIECE_WORK // 2))
-    return joined(chain([(header, 0)], rows), PIECE_WORK)
-
-
-def joined(parts: Iterable[tuple[bytes, int]], most_work: int) -> Iterator[bytes]:
-    """Parts of an answer, with the work that each was, as pieces of about ``most_work``; a piece may be empty."""
-    out: list[bytes] = []
-    done = 0
-    for text, work in parts:
-        out.append(text)
-        done += work
-        if done >= most_work:
-            yield b"".join(out)
-            out.clear()
-            done = 0
-    yield b"".join(out)
+    rows = table_pieces(sources, page, cost.PIECE_CELLS // cost.CSV_FACTOR, partial(_csv, shown))
+    return join_pieces(chain([Piece(header, 0)], rows), cost.PIECE_CELLS)
 
 
 def safe(text: str | None) -> str | None:
-    """A text that no spreadsheet takes for a formula."""
+    """The text, changed if necessary so that no spreadsheet runs it as a formula."""
     if text is None:
         return None
     return f"'{text}" if text.startswith(_CONTROLS) or text.lstrip().startswith(_FORMULA) else text
 
 
-def _ndjson(rows: Rows | int, renamed: dict[str, str]) -> tuple[bytes, int]:
-    if isinstance(rows, int):
-        return b"", rows
+def _ndjson(renamed: dict[str, str], rows: Rows) -> Piece:
     name = rows.source.name
     lines = []
     for switch, port, time, cells in zip(
@@ -121,15 +115,13 @@ def _ndjson(rows: Rows | int, renamed: dict[str, str]) -> tuple[bytes, int]:
             line["port"] = port
         line["timestamp"] = time
         lines.append(line | ({renamed.get(each, each): cell for each, cell in cells.items()} if renamed else cells))
-    return _encode_lines(lines), rows.window.work
+    return Piece(_encode_lines(lines), rows.window.work)
 
 
-def _csv(rows: Rows | int, shown: dict[str, str]) -> tuple[bytes, int]:
-    if isinstance(rows, int):
-        return b"", rows
+def _csv(shown: dict[str, str], rows: Rows) -> Piece:
     window = rows.window
     cells: dict[str, Iterable[Any]] = {}
-    for place, (name, column) in enumerate(zip(window.columns.names, window.rows.columns[CELLS:], strict=True)):
+    for place, (name, column) in enumerate(zip(window.columns.names, window.rows.columns[FIRST_CELL:], strict=True)):
         values = column.to_pylist()
         cells[name] = map(safe, values) if place < window.columns.labels else values
     columns: list[Iterable[Any]] = [
@@ -139,11 +131,11 @@ def _csv(rows: Rows | int, shown: dict[str, str]) -> tuple[bytes, int]:
         _times(window),
         *(cells.get(name, repeat(None)) for name in shown),
     ]
-    return _lines(zip(*columns, strict=False)), 2 * window.work
+    return Piece(_lines(zip(*columns, strict=False)), cost.CSV_FACTOR * window.work)
 
 
 def _times(window: Window) -> list[str]:
-    """Time of every row, by RFC 3339 with microseconds."""
+    """The time of every row, by RFC 3339 with microseconds."""
     times = window.rows.column(TIME).to_numpy().astype("datetime64[us]")
     texts: list[str] = np.datetime_as_string(times, unit="us", timezone="UTC").tolist()
     return texts

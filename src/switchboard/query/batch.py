@@ -13,16 +13,12 @@ from switchboard.query.cells import find
 from switchboard.query.reports import STATUS_OF, BatchEntry
 from switchboard.query.requests import BatchCell, GetMetrics
 from switchboard.query.result import Result
+from switchboard.selection import cost
 from switchboard.view.outage import no_live_snapshot
 from switchboard.view.view import Standing, View
 
 MOST_VALUES = 200_000
 """Values in one answer: a cell without a port stands for all ports of a switch."""
-_PIECE_WORK = 256
-"""Work after which others have their turn, in values of 2 to 4 µs."""
-_CELL_WORK = 2
-_VALUES_A_WORK = 16
-"""Values of one cell that are read together cost far less than single ones."""
 
 
 def get_metrics(view: View, now: float, query: GetMetrics) -> Result:
@@ -64,8 +60,8 @@ def _pieces(view: View, now: float, query: GetMetrics, everything: Standing) -> 
             entry, count = BatchEntry(error=str(error), status=STATUS_OF[error.kind]), 0
         entries.append(entry)
         values += count
-        work += _CELL_WORK + count // _VALUES_A_WORK
-        if work >= _PIECE_WORK:
+        work += cost.LOOKUP_CELLS + count * cost.LOOKUP_CELLS // cost.VALUES_PER_LOOKUP
+        if work >= cost.PIECE_CELLS:
             yield begin + encode_json(entries)[1:-1]
             begin = b","
             entries.clear()

@@ -18,6 +18,7 @@ from switchboard.query.tags import content_tag
 from switchboard.query.values import malformed
 from switchboard.selection.choose import Choice, Listed, Selector
 from switchboard.selection.conditions import MOST_CONDITIONS, Condition, parse_condition, spelled
+from switchboard.selection.cost import PIECE_SWITCHES
 from switchboard.selection.globs import MOST_GLOB_CHARACTERS, MOST_GLOBS, Names, is_glob
 from switchboard.selection.merge import merged_page_end
 from switchboard.selection.pages import WHOLE, Page, Position, page_end
@@ -27,8 +28,6 @@ from switchboard.snapshot.snapshot import Snapshot
 from switchboard.view.pins import parse_pins
 from switchboard.view.sources import Live
 from switchboard.view.view import Standing, View
-
-_SWITCHES_A_PIECE = 1000
 
 
 def list_metrics(view: View, now: float, query: ListMetrics) -> Result:
@@ -155,7 +154,7 @@ def _switch_pieces(lives: Sequence[Live]) -> Iterator[bytes]:
         comma = b""
         for switch in snapshot.switches:
             entries.append(SwitchEntry(switch, sum(part.rows for part in snapshot.parts(switch))))
-            if len(entries) == _SWITCHES_A_PIECE:
+            if len(entries) == PIECE_SWITCHES:
                 yield comma + encode_json(entries)[1:-1]
                 entries.clear()
                 comma = b","

@@ -1,61 +1,95 @@
-"""Rows of several snapshots put together: a switch and port stands once, with the first cell that any has of a column.
+"""Rows of several snapshots merged into one list: a switch and port is there once.
 
-Which rows that makes is found with a few vectorised steps for the switches of one step; no cell is read for it.
+A merged row has the cells of all sources that know its switch and port. Where two have the same cell, that of the first
+source counts; sources are in order of precedence. For example:
+
+    source 0             source 1                  the list
+    sw1  1  rx=1         sw2  1  rx=5              sw1  1  rx=1
+    sw1  2  rx=2         sw1  2  rx=9  tx=4        sw1  2  rx=2  tx=4
+                                                   sw2  1  rx=5
+
+The list has the switches of source 0 first, in its order, then the switches of source 1 that source 0 lacks, and so on
+(``merged_steps``). A step makes all rows of some switches, and handles only row numbers: no cell is read here. It has
+three parts, shown for switch sw1:
+
+    gather   From each source take the rows of the step's switches that its ``Selector.rows_of`` leaves.
+
+             source          0    0    1
+             ordinal         0    1    1       the row in its own source; sw1 2 is row 1 in both
+             place           0    0    0       index of the switch in the step
+             port            "1"  "2"  "2"
+
+    group    Rows with one place and one port are a group: a row of the list.
+
+             group           0    1    1
+
+    keep     Write a table with a line per source and a column per group, and the verdicts on the conditions, the first
+             source that has the cell deciding. Keep the groups that meet all conditions and have a chosen cell in any
+             source. Order them by switch, then as the first source has them that lists the row.
+
+             source 0        0    1            ordinals
+             source 1       -1    1            -1: source 1 does not have the row
+
+``outputs/json.py`` then reads the cells line by line, and puts those of later sources under those of earlier ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
+from switchboard.selection import cost
 from switchboard.selection.choose import Choice, Selector
-from switchboard.selection.pages import MOST_IDLE_WORK, WHOLE, Page, Position, page_end
-from switchboard.selection.where import MET, MISSING
+from switchboard.selection.pages import WHOLE, Page, Position, page_end
+from switchboard.selection.where import MET, MISSING, Verdicts
 from switchboard.snapshot.arrays import IntArray, slice_or_take
 from switchboard.snapshot.block import PORT
 
-MERGE_WORK = 30
-"""What it costs to put a row together with those of other snapshots, in cells of 0.1 µs."""
+_ABSENT = -1
+"""The ordinal of a row that a source does not have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """Rows of the list, in its order. ``ordinals`` has a line per selector and a column per row; -1: it has none.
-
-    ``source`` is the number of the selector whose order this is; ``switches`` are its numbers, one entry a row.
-    ``looked`` and ``after`` are those of the step that found them.
-    """
+    """Rows of the list, in its order, that one step found: maybe none."""
 
     source: int
+    """Index of the selector whose switches these are."""
     switches: IntArray
+    """Number of the switch of every row, as that selector's snapshot numbers them."""
     ports: list[str | None]
     ordinals: IntArray
+    """A line per selector, a column per row: the ordinal of the row in its snapshot; -1 if it does not have the row."""
     looked: int = 0
+    """Number of rows of ``source`` that the step looked at."""
     after: int = 0
+    """Number of the switch with which the next step begins."""
 
     def part(self, start: int, end: int, looked: int = 0, after: int = 0) -> Merged:
-        """The rows from ``start`` to ``end``."""
+        """The rows from ``start`` to before ``end``."""
         rows = slice(start, end)
         return Merged(self.source, self.switches[rows], self.ports[rows], self.ordinals[:, rows], looked, after)
 
 
 def merged_steps(selectors: Sequence[Selector], choice: Choice, page: Page = WHOLE) -> Iterator[Merged]:
-    """The rows of ``page``, all rows of some switches in a step."""
-    for number, selector in enumerate(selectors):
-        start, end = page.of(number)
+    """The rows of ``page``, a step at a time."""
+    for source, selector in enumerate(selectors):
+        start, end = page.of(source)
         if selector.hopeless or start is None:
             continue
         first = selector.switch_at(start.row)
         last = None if end is None else selector.switch_at(end.row)
-        earlier = [other for other in selectors[:number] if not other.hopeless]
+        earlier = [other for other in selectors[:source] if not other.hopeless]
         for switches, looked, after in selector.switch_steps(first):
             own = switches if last is None else switches[switches <= last]
             if earlier:
-                own = _unknown(selector, own, earlier)
-            merged = _merge(selectors, number, own, choice)
+                own = _without_known(selector, own, earlier)
+            merged = _merge(selectors, source, own, choice)
             low, high = 0, len(merged.switches)
             if start.skip:
                 low = min(start.skip, int(np.searchsorted(merged.switches, first, side="right")))
@@ -68,30 +102,34 @@ def merged_steps(selectors: Sequence[Selector], choice: Choice, page: Page = WHO
 
 
 def merged_page_end(selectors: Sequence[Selector], start: Position, limit: int) -> Position | None:
-    """Where a page ends of rows that are put together: as ``page_end`` says. ``selectors``: at least one."""
+    """The end of a page of merged rows, by the rules of ``page_end``. At least one selector; all have one choice."""
     if sum(not selector.hopeless for selector in selectors) == 1:
         return page_end(selectors, start, limit)
-    choice = selectors[0].choice
     left, idle = limit, 0
-    row_work = MERGE_WORK + sum(selector.row_work for selector in selectors)
-    for merged in merged_steps(selectors, choice, Page(start, None)):
-        selector = selectors[merged.source]
-        starts = selector.order.switch_starts
+    row_work = cost.MERGE_CELLS + sum(selector.row_work for selector in selectors)
+    for merged in merged_steps(selectors, selectors[0].choice, Page(start, None)):
         if len(merged.switches) > left:
-            switch = int(merged.switches[left])
-            skip = left - int(np.searchsorted(merged.switches, switch))
-            if merged.source == start.source and selector.switch_at(start.row) == switch:
-                skip += start.skip
-            return Position(merged.source, int(starts[switch]), skip)
+            return _position_of(selectors, merged, left, start)
         left -= len(merged.switches)
         idle += max(0, merged.looked - len(merged.switches)) * row_work
-        if idle >= MOST_IDLE_WORK:
+        if idle >= cost.MOST_IDLE_CELLS:
+            starts = selectors[merged.source].order.switch_starts
             return Position(merged.source, int(starts[merged.after]))
     return None
 
 
-def _unknown(selector: Selector, switches: IntArray, others: Sequence[Selector]) -> IntArray:
-    """Those switches that none of the others has."""
+def _position_of(selectors: Sequence[Selector], merged: Merged, row: int, start: Position) -> Position:
+    """The position of a merged row, counted from 0 in ``merged``; ``start`` is where the page begins."""
+    selector = selectors[merged.source]
+    switch = int(merged.switches[row])
+    skip = row - int(np.searchsorted(merged.switches, switch))
+    if merged.source == start.source and selector.switch_at(start.row) == switch:
+        skip += start.skip
+    return Position(merged.source, int(selector.order.switch_starts[switch]), skip)
+
+
+def _without_known(selector: Selector, switches: IntArray, others: Sequence[Selector]) -> IntArray:
+    """The switches that none of the others has."""
     names = selector.order.names
     unknown = [
         switch for switch in switches.tolist() if not any(names[switch] in other.snapshot.switches for other in others)
@@ -100,57 +138,118 @@ def _unknown(selector: Selector, switches: IntArray, others: Sequence[Selector])
 
 
 def _merge(selectors: Sequence[Selector], source: int, switches: IntArray, choice: Choice) -> Merged:
-    """All rows of these switches, which are numbered as ``source`` does."""
-    names = [selectors[source].order.names[switch] for switch in switches.tolist()]
-    owners, ordinals, places = [], [], []
-    for number, selector in enumerate(selectors[source:], source):
-        if selector.hopeless:
-            continue
-        known = selector.snapshot.switches
-        own = [(place, known[name]) for place, name in enumerate(names) if name in known]
-        if own:
-            place_of, numbers = np.asarray(own, np.int32).T
-            rows = selector.rows_of(numbers)
-            if len(rows):
-                back = np.empty(len(selector.order.names), np.int32)
-                back[numbers] = place_of
-                owners.append(number)
-                ordinals.append(rows)
-                places.append(back[selector.order.switches[rows]])
-    if not owners:
+    """All merged rows of these switches of ``source``, which no earlier source has."""
+    parts = _gather(selectors, source, switches)
+    if not parts:
         return Merged(source, np.empty(0, np.int32), [], np.empty((len(selectors), 0), np.int32))
-    ports = pa.concat_arrays(
-        [_ports(selectors[number], rows) for number, rows in zip(owners, ordinals, strict=True)]
-    ).dictionary_encode(null_encoding="encode")
-    place = np.concatenate(places)
-    keys = (place.astype(np.int64) << 32) | ports.indices.to_numpy()
-    _, one_of, group = np.unique(keys, return_index=True, return_inverse=True)
-    table = np.full((len(selectors), len(one_of)), -1, np.int32)
-    verdicts = np.full((len(choice.where), len(one_of)), MISSING, np.uint8)
-    never = len(keys)
-    first = np.full(len(one_of), never)
-    at = len(keys)
-    for number, rows in zip(reversed(owners), reversed(ordinals), strict=True):  # the first one writes last
-        at -= len(rows)
-        groups = group[at : at + len(rows)]
-        table[number, groups] = rows
-        listed = np.arange(at, at + len(rows))
+    groups = _group(selectors, parts)
+    table = _tabulate(selectors, parts, groups, choice)
+    kept = _keep(table, groups)
+    texts = groups.port_texts.to_pylist()
+    ports = [texts[code] for code in groups.port_codes[kept].tolist()]
+    return Merged(source, switches[groups.places[kept]], ports, table.ordinals[:, kept])
+
+
+class _Part(NamedTuple):
+    """The gathered rows of one source, at least one."""
+
+    source: int
+    ordinals: IntArray
+    places: IntArray
+    """For each row the index of its switch among those of the step."""
+
+
+def _gather(selectors: Sequence[Selector], source: int, switches: IntArray) -> list[_Part]:
+    """The rows that each source from ``source`` on has of these switches; sources without any are left out."""
+    names = selectors[source].order.names
+    wanted = [names[switch] for switch in switches.tolist()]
+    parts = [
+        _gather_from(selector, index, wanted)
+        for index, selector in enumerate(selectors[source:], source)
+        if not selector.hopeless
+    ]
+    return [part for part in parts if part is not None]
+
+
+def _gather_from(selector: Selector, source: int, names: Sequence[str]) -> _Part | None:
+    known = selector.snapshot.switches
+    own = [(place, known[name]) for place, name in enumerate(names) if name in known]
+    if not own:
+        return None
+    places, switches = np.asarray(own, np.int32).T
+    ordinals = selector.rows_of(switches)
+    if not len(ordinals):
+        return None
+    place_of = np.empty(len(selector.order.names), np.int32)
+    place_of[switches] = places
+    return _Part(source, ordinals, place_of[selector.order.switches[ordinals]])
+
+
+class _Groups(NamedTuple):
+    """Gathered rows, those of all sources one after the other, by switch and port."""
+
+    of_row: npt.NDArray[np.intp]
+    """For each gathered row its group."""
+    places: IntArray
+    """For each group the index of its switch among those of the step."""
+    port_codes: IntArray
+    """For each group its port, as an index into ``port_texts``."""
+    port_texts: pa.Array
+
+
+def _group(selectors: Sequence[Selector], parts: Sequence[_Part]) -> _Groups:
+    ports = pa.concat_arrays([_ports(selectors[part.source], part.ordinals) for part in parts])
+    ports = ports.dictionary_encode(null_encoding="encode")
+    places = np.concatenate([part.places for part in parts])
+    codes = ports.indices.to_numpy()
+    keys = (places.astype(np.int64) << 32) | codes
+    _, one_row, of_row = np.unique(keys, return_index=True, return_inverse=True)
+    return _Groups(of_row, places[one_row], codes[one_row], ports.dictionary)
+
+
+class _Table(NamedTuple):
+    """What all sources have of each group."""
+
+    ordinals: IntArray
+    """A line per selector, a column per group; -1: the source does not have the row."""
+    verdicts: Verdicts
+    """A line per condition, a column per group."""
+    first: npt.NDArray[np.intp]
+    """For each group the index, among all gathered rows, of the first one that has a chosen cell."""
+
+
+def _tabulate(selectors: Sequence[Selector], parts: Sequence[_Part], groups: _Groups, choice: Choice) -> _Table:
+    count, end = len(groups.places), len(groups.of_row)
+    table = _Table(
+        np.full((len(selectors), count), _ABSENT, np.int32),
+        np.full((len(choice.where), count), MISSING, np.uint8),
+        np.full(count, end),  # no row, unless one is written below
+    )
+    for part in reversed(parts):  # what the first source says is written last
+        selector, begin = selectors[part.source], end - len(part.ordinals)
+        own = groups.of_row[begin:end]
+        table.ordinals[part.source, own] = part.ordinals
+        listed = np.arange(begin, end)
         if choice.metrics is not None:
-            listed = listed[selectors[number].has(rows)]
-        first[group[listed]] = listed
+            listed = listed[selector.has(part.ordinals)]
+        table.first[groups.of_row[listed]] = listed
         if choice.where:
-            own_verdicts = selectors[number].verdicts(rows)
-            verdicts[:, groups] = np.where(own_verdicts == MISSING, verdicts[:, groups], own_verdicts)
-    kept = np.flatnonzero((first < never) & (verdicts == MET).all(axis=0))
-    kept = kept[np.lexsort((first[kept], place[one_of[kept]]))]
-    texts = ports.dictionary.to_pylist()
-    codes = ports.indices.to_numpy()[one_of[kept]]
-    return Merged(source, switches[place[one_of[kept]]], [texts[code] for code in codes.tolist()], table[:, kept])
+            verdicts = selector.verdicts(part.ordinals)
+            table.verdicts[:, own] = np.where(verdicts == MISSING, table.verdicts[:, own], verdicts)
+        end = begin
+    return table
+
+
+def _keep(table: _Table, groups: _Groups) -> npt.NDArray[np.intp]:
+    """The groups that are rows of the list, in its order."""
+    kept = np.flatnonzero((table.first < len(groups.of_row)) & (table.verdicts == MET).all(axis=0))
+    return kept[np.lexsort((table.first[kept], groups.places[kept]))]
 
 
 def _ports(selector: Selector, ordinals: IntArray) -> pa.Array:
+    """The port of every row; null where a block has no ports."""
     parts = []
-    for block, rows, _ in selector.order.segments(ordinals):
-        ports = slice_or_take(block.rows.column(PORT), rows)
+    for block, offsets, _ in selector.order.segments(ordinals):
+        ports = slice_or_take(block.rows.column(PORT), offsets)
         parts.append(ports if block.has_ports else ports.cast(pa.string()))
     return pa.concat_arrays(parts)

@@ -1,4 +1,4 @@
-"""Parts of a list: where a page begins and ends, at a cost that is the same wherever in the list it is."""
+"""Parts of a list: where a page begins and ends. A page costs the same wherever in the list it is."""
 
 from __future__ import annotations
 
@@ -7,32 +7,33 @@ from typing import NamedTuple
 
 import numpy as np
 
+from switchboard.selection import cost
 from switchboard.selection.choose import Selector
 from switchboard.snapshot.arrays import IntArray
 
-MOST_IDLE_WORK = 100_000
-"""Spent on rows that are not taken while the end of a page is looked for, in cells of 0.1 µs: up to 10 ms."""
-
 
 class Position(NamedTuple):
-    """A place in a list: the row with this ordinal of the snapshot with this number.
-
-    Where snapshots are merged, it is the first row of its switch, and ``skip`` rows of the merged switch are before it.
-    """
+    """A place in a list: before a row of one of its snapshots."""
 
     source: int = 0
+    """Index of the snapshot among those of the list."""
     row: int = 0
+    """Ordinal of the row. Where snapshots are merged, the row is the first one of its switch."""
     skip: int = 0
+    """Where snapshots are merged: number of merged rows of that switch which are before this place; else 0."""
 
 
 class Page(NamedTuple):
-    """What lies between two positions; ``end`` None: all the rest."""
+    """The part of a list between two positions. ``end`` None: to the end of the list."""
 
     start: Position
     end: Position | None
 
     def of(self, source: int) -> tuple[Position | None, Position | None]:
-        """The part of one snapshot. No start: the page has none of it; no end: it goes on to its last row."""
+        """Where the page begins and ends in one snapshot.
+
+        Start None: no row of the snapshot is in the page. End None: the page goes on to the snapshot's last row.
+        """
         if source < self.start.source or (self.end is not None and source > self.end.source):
             return None, None
         start = self.start if source == self.start.source else Position(source)
@@ -40,24 +41,25 @@ class Page(NamedTuple):
 
 
 WHOLE = Page(Position(), None)
+"""The whole list."""
 
 
 def page_end(selectors: Sequence[Selector], start: Position, limit: int) -> Position | None:
-    """Where the page ends that begins at ``start`` and has ``limit`` rows; None: it is the last one.
+    """The end of the page that begins at ``start`` and has ``limit`` rows; None: it is the last page.
 
-    It ends earlier, and may even be empty, when rows that are not taken have cost about MOST_IDLE_WORK: the event loop
-    waits meanwhile. How much that is depends on the query alone, never on a clock, so a page is always the same.
+    The page ends earlier, and may even be empty, when rows that are not taken have cost about MOST_IDLE_CELLS: the
+    event loop waits meanwhile. Their cost is reckoned from the query, so the same query always has the same pages.
     """
     left, idle = limit, 0
-    for number, selector in enumerate(selectors[start.source :], start.source):
-        first = start.row if number == start.source else 0
+    for source, selector in enumerate(selectors[start.source :], start.source):
+        first = start.row if source == start.source else 0
         for step in selector.steps(first, remember=True):
             if len(step.taken) > left:
-                return Position(number, int(step.taken[left]))
+                return Position(source, int(step.taken[left]))
             left -= len(step.taken)
             idle += (step.looked - len(step.taken)) * selector.row_work
-            if idle >= MOST_IDLE_WORK:
-                return Position(number, step.after)
+            if idle >= cost.MOST_IDLE_CELLS:
+                return Position(source, step.after)
     return None
 
 

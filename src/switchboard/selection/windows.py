@@ -1,4 +1,8 @@
-"""Rows of a snapshot as Arrow batches of a size that is wanted: parts of blocks, or small blocks put together."""
+"""Rows of a snapshot as Arrow batches of a wanted size: parts of a block, or the rows of several small blocks together.
+
+Cutting neighbouring rows out of a block costs almost nothing, and so does reading a column of many rows. A call per row
+or per tiny block would cost more than the cells; so rows of blocks with one schema are put together into a *window*.
+"""
 
 from __future__ import annotations
 
@@ -7,31 +11,31 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from switchboard.selection.choose import Columns, Selector
+from switchboard.selection import cost
+from switchboard.selection.choose import Selector
+from switchboard.selection.masks import Columns
 from switchboard.snapshot.arrays import IntArray, slice_or_take
 from switchboard.snapshot.block import PORT, TIME, Block
 from switchboard.snapshot.cell import Cells
 
-ROW_WORK = 10
-"""What a row costs beside its cells, in cells of 0.1 µs."""
-_PART_WORK, _GATHER_WORK = 1, 15
-"""What each column costs of a block that is part of a window, and of one whose rows there are not neighbours."""
-_MOST_PART_WORK = 4_000
+FIRST_CELL = 2
+"""Position of the first chosen column in a window, after time and port."""
 
 
 class Window(NamedTuple):
-    """Rows with time, port and then the chosen columns; all are of blocks with one schema.
-
-    ``at`` is the place of the first row among the ordinals that were asked for, ``work`` what it costs to read them, in
-    cells; ``gathering`` is the share of it that depends on how far apart they are, not on how many.
-    """
+    """Rows of blocks with one schema, in the order asked for, as a batch: time, port, and then the chosen columns."""
 
     block: Block
+    """One of the blocks."""
     rows: pa.RecordBatch
     columns: Columns
-    at: int
+    """The chosen columns. Their positions are those in the block, not in ``rows``."""
+    start: int
+    """Index of the first row of the window among the ordinals that were asked for."""
     work: int
-    gathering: int
+    """What it costs to read the rows and write them as JSON, in cells of ``cost.py``."""
+    column_work: int
+    """The share of ``work`` that grows with the number of blocks the rows come from, not with the number of rows."""
 
     @property
     def ports(self) -> list[str] | None:
@@ -39,78 +43,77 @@ class Window(NamedTuple):
         return self.rows.column(PORT).to_pylist() if self.block.has_ports else None
 
 
-def read_windows(selector: Selector, ordinals: IntArray, most_work: int) -> Iterator[Window]:
-    """The rows in the order of ``ordinals``, in windows that cost about ``most_work`` and have at least a row."""
+def read_windows(selector: Selector, ordinals: IntArray, budget: int) -> Iterator[Window]:
+    """The rows in the order of ``ordinals``, in windows of about ``budget`` cells of work and at least one row."""
     gathered = _Gathered(selector)
-    at = 0
-    for block, places, _ in selector.order.segments(ordinals):
-        row_work = len(selector.columns(block).names) + ROW_WORK
-        most = max(1, most_work // row_work)
-        if not gathered.fits(block, len(places), most):
-            yield gathered.take(at)
-            at += gathered.rows
+    start = 0
+    for block, offsets, _ in selector.order.segments(ordinals):
+        most_rows = max(1, budget // (len(selector.columns(block).names) + cost.ROW_CELLS))
+        if not gathered.fits(block, len(offsets), most_rows):
+            yield gathered.take(start)
+            start += gathered.rows
         done = 0
-        while len(places) - done > most:
-            gathered.add(block, places[done : done + most])
-            yield gathered.take(at)
-            done, at = done + most, at + most
-        gathered.add(block, places[done:])
+        while len(offsets) - done > most_rows:
+            gathered.add(block, offsets[done : done + most_rows])
+            yield gathered.take(start)
+            done, start = done + most_rows, start + most_rows
+        gathered.add(block, offsets[done:])
     if gathered.parts:
-        yield gathered.take(at)
+        yield gathered.take(start)
 
 
 class _Gathered:
-    """Rows of blocks with one schema, until they are a window."""
+    """Rows of blocks with one schema, collected until they are a window."""
 
     def __init__(self, selector: Selector) -> None:
         self.parts: list[pa.RecordBatch] = []
         self.rows = 0
-        """Rows of the parts, or of the window that was taken last."""
+        """Number of rows in ``parts``; after ``take``, in the window that was taken."""
         self._selector = selector
-        self._work = 0
+        self._column_work = 0
         self._block: Block | None = None
         self._projected: pa.RecordBatch | None = None
+        """The chosen columns of ``_block``."""
 
-    def fits(self, block: Block, rows: int, most: int) -> bool:
+    def fits(self, block: Block, rows: int, most_rows: int) -> bool:
         """Whether more rows can go into this window."""
         if not self.parts or self._block is None:
             return True
-        return block.metrics is self._block.metrics and self.rows + rows <= most and self._work < _MOST_PART_WORK
+        if block.metrics is not self._block.metrics or self._column_work >= cost.MOST_WINDOW_CELLS:
+            return False
+        return self.rows + rows <= most_rows
 
-    def add(self, block: Block, places: IntArray) -> None:
-        """Add rows of a block."""
+    def add(self, block: Block, offsets: IntArray) -> None:
+        """Add rows of a block, at least one."""
         columns = self._selector.columns(block)
         if block is not self._block or self._projected is None:
             self._block, self._projected = block, block.rows.select([TIME, PORT, *columns.positions])
-        part = slice_or_take(self._projected, places)
+        part = slice_or_take(self._projected, offsets)
         if not self.parts:
-            self.rows = self._work = 0
+            self.rows = self._column_work = 0
         self.parts.append(part)
-        self.rows += len(places)
-        neighbours = int(places[-1]) - int(places[0]) == len(places) - 1
-        self._work += (2 + len(columns.names)) * (_PART_WORK if neighbours else _GATHER_WORK)
+        self.rows += len(offsets)
+        neighbours = int(offsets[-1]) - int(offsets[0]) == len(offsets) - 1
+        per_column = cost.COLUMN_CELLS if neighbours else cost.GATHER_CELLS
+        self._column_work += (FIRST_CELL + len(columns.names)) * per_column
 
-    def take(self, at: int) -> Window:
-        """The window of what was added."""
+    def take(self, start: int) -> Window:
+        """The window of the rows that were added. The next ``add`` begins another one."""
         assert self._block is not None
         rows = self.parts[0] if len(self.parts) == 1 else pa.concat_batches(self.parts)
         self.parts = []
         columns = self._selector.columns(self._block)
-        work = self._work + self.rows * (len(columns.names) + ROW_WORK)
-        return Window(self._block, rows, columns, at, work, self._work)
-
-
-CELLS = 2
-"""Position of the first cell in a window."""
+        work = self._column_work + self.rows * (len(columns.names) + cost.ROW_CELLS)
+        return Window(self._block, rows, columns, start, work, self._column_work)
 
 
 def read_cells(window: Window) -> Iterator[Cells]:
-    """The cells of every row of a window; those that are missing are left out."""
+    """The cells of every row of a window by name of their column; missing cells are left out."""
     names, positions, labels = window.columns
     if not positions:
         return iter([{}] * window.rows.num_rows)
     columns, complete = [], True
-    for place, column in enumerate(window.rows.columns[CELLS:]):
+    for place, column in enumerate(window.rows.columns[FIRST_CELL:]):
         values = column.to_pylist()
         if place < labels:
             values = [text or None for text in values]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,11 +12,12 @@ from switchboard.model import Manifest
 from switchboard.snapshot.arrays import IntArray
 from switchboard.snapshot.block import Block
 from switchboard.snapshot.metrics import Column, MetricInfo, Role
+from switchboard.snapshot.order import Order
 from switchboard.snapshot.units import unit_of
 
 
 class Part(NamedTuple):
-    """A run of rows of one switch: ``rows`` rows of ``block`` from ``first`` on."""
+    """Neighbouring rows of one switch: ``rows`` rows of ``block`` from row ``first`` on."""
 
     block: Block
     first: int
@@ -23,7 +25,10 @@ class Part(NamedTuple):
 
 
 class Snapshot:
-    """A whole snapshot in memory, immutable: any number of readers, no lock."""
+    """A whole snapshot in memory. It is immutable: any number of readers may use it without a lock.
+
+    ``order`` and ``extremes`` are worked out when they are first needed, and then shared by all readers.
+    """
 
     def __init__(
         self,
@@ -38,22 +43,31 @@ class Snapshot:
         self.manifest = manifest
         self.blocks = blocks
         self.part_table = np.ascontiguousarray(parts)
-        """Switch, block, first row and rows of every part, switch by switch."""
+        """A line per part: number of the switch, index of the block, first row in it, number of rows; by switch."""
         self.schemas = list({id(block.metrics): block for block in blocks}.values())
         """One block of every schema, in the order of the body."""
         self.columns = columns
         """The columns of the body in its order; none if the version that stored the snapshot did not keep them."""
         self._infos = {column.name: column.info for column in columns if column.role is Role.METRIC}
-        self.memo: dict[Hashable, Any] = {}
-        """What readers have worked out of it and share with each other."""
+        self.extremes: dict[str, tuple[int, int]] = {}
+        """By metric: the lowest and the highest of 0 and its integers. ``outputs/arrow.py`` adds them, in steps."""
         self._numbers = numbers
-        # Plain ints from a memoryview: indexing a numpy array costs five times as much a cell.
+        # Plain ints from a memoryview: indexing a numpy array costs five times as much per cell.
         self._parts = self.part_table.reshape(-1).data
         self._offsets = offsets.data
 
+    @cached_property
+    def order(self) -> Order:
+        """The order of its rows in lists: made in 2 ms for 200,000 rows.
+
+        An Order does not refer to its snapshot: the two would stay in memory until a garbage collection, though a
+        snapshot that was replaced should be freed at once.
+        """
+        return Order(list(self._numbers), self.blocks, self.part_table)
+
     @property
     def switches(self) -> dict[str, int]:
-        """The switches in the order of the body, each with its number. Not to be changed."""
+        """The switches in the order of the body, each with its number. Nobody may change it."""
         return self._numbers
 
     def info(self, metric: str) -> MetricInfo:
@@ -62,10 +76,10 @@ class Snapshot:
         return MetricInfo(unit=unit_of(metric)) if info is None else info
 
     def parts(self, switch: str) -> Iterator[Part]:
-        """All rows of a switch, in the order of the body; none if there is no such switch."""
+        """All rows of a switch, in the order of the body; nothing if there is no such switch."""
         number = self._numbers.get(switch)
         if number is None:
             return
         parts = self._parts
-        for at in range(self._offsets[number] * 4, self._offsets[number + 1] * 4, 4):
-            yield Part(self.blocks[parts[at + 1]], parts[at + 2], parts[at + 3])
+        for cell in range(self._offsets[number] * 4, self._offsets[number + 1] * 4, 4):
+            yield Part(self.blocks[parts[cell + 1]], parts[cell + 2], parts[cell + 3])

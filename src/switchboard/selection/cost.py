@@ -1,0 +1,109 @@
+"""Cooperative scheduling: what the work on a list costs, and how much of it is done before others have their turn.
+
+Lists and rankings are made in the event loop. So they are generators that stop after a bounded amount of work; the
+caller hands the bytes on and lets other requests run before it asks for more. Work is reckoned from the query and the
+snapshot, never measured with a clock, so that the same query always has the same pieces and the same pages.
+
+The unit is a *cell*: writing one cell as JSON text, 0.1 µs on an idle machine. A constant that ends in ``_CELLS``
+counts these. A constant in another unit names that unit (``STEP_ROWS``), and its docstring says what the unit costs.
+
+    step      rows that are looked at together, to find those that are taken
+    piece     bytes of an answer; others have their turn after each
+    budget    work after which a piece ends. The last thing added may exceed it, so a piece costs up to twice as much
+
+All figures were measured on one core of a virtual machine. They need not be exact: a piece may take 0.3 or 2 ms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+# Budgets.
+
+PIECE_CELLS = 5_000
+"""Budget of a piece: 0.5 ms on an idle machine, several times that on a busy one."""
+MOST_IDLE_CELLS = 100_000
+"""Spent on rows that are not taken while the end of a page is looked for: up to 10 ms. The page is short after that."""
+
+# Steps: what is looked at in one go.
+
+STEP_ROWS = 2_048
+"""Rows of a list: about 0.2 ms, or some milliseconds where each row is a run of its own (``snapshot/order.py``)."""
+STEP_NAMES = 2_048
+"""Names of switches that are matched with patterns together."""
+STEP_RUNS = 128
+"""Runs of rows whose values are collected for a ranking: well below 1 ms."""
+STEP_BLOCKS = 64
+"""Blocks of which the lowest and the highest integer of a column is looked for."""
+
+# Finding rows: what a step and each of its rows costs, whether the row is taken or not.
+
+STEP_CELLS = 1_000
+"""A step by itself. Its first cell per row is in it."""
+LOOK_CELLS = 1
+"""A row that is looked at."""
+CONDITION_CELLS = 2
+"""A row, for each condition."""
+PATTERN_CELLS = 8
+"""A row, for having a name matched at all ..."""
+CHARACTERS_PER_CELL = 10
+"""... and one cell more for each so many characters of the patterns."""
+RUN_CELLS = 20
+"""A row that is a run of its own: going to another place of the body."""
+MERGE_CELLS = 30
+"""A row that is put together with those of other snapshots."""
+
+# Reading rows that were found.
+
+ROW_CELLS = 10
+"""A row, beside its cells."""
+COLUMN_CELLS = 1
+"""A column of a block of which a window has rows that are neighbours ..."""
+GATHER_CELLS = 15
+"""... and of one whose rows in the window are not neighbours."""
+MOST_WINDOW_CELLS = 4_000
+"""Work on columns after which no further block is put into a window."""
+
+# Writing them.
+
+CSV_FACTOR = 2
+"""CSV costs so many times what JSON does: floats alone take three times as long."""
+COPIES_PER_CELL = 32
+"""Copying 32 Arrow cells costs as much as writing one cell as text."""
+BATCH_COPIES = 1 << 17
+"""Cells copied into one Arrow batch: 1 MiB, which takes 0.4 ms."""
+ARROW_PIECE_COPIES = BATCH_COPIES // 2
+"""Budget of a piece of Arrow. Smaller batches are put together; larger ones are a piece each, not copied again."""
+
+# Queries that look cells up one by one.
+
+LOOKUP_CELLS = 40
+"""One cell found by switch, port and name: 4 to 8 µs, with all that is said beside it."""
+VALUES_PER_LOOKUP = 32
+"""Further values of one cell, by port: they are read together, and so many of them cost as much as one lookup."""
+PIECE_RANKED_ROWS = 64
+"""Rows of a ranking after which a piece ends. Each is looked up in all sources, which takes some 5 µs."""
+PIECE_SWITCHES = 1_000
+"""Switches in a piece of the list of switches."""
+
+
+class Piece(NamedTuple):
+    """Some bytes of an answer, maybe none, and the work that was done for them, in the unit of the budget."""
+
+    data: bytes
+    work: int
+
+
+def join_pieces(pieces: Iterable[Piece], budget: int) -> Iterator[bytes]:
+    """Join pieces until their work reaches ``budget``. The result may be empty: the work found nothing."""
+    joined: list[bytes] = []
+    done = 0
+    for data, work in pieces:
+        joined.append(data)
+        done += work
+        if done >= budget:
+            yield b"".join(joined)
+            joined.clear()
+            done = 0
+    yield b"".join(joined)
