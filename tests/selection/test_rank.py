@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchboard.selection.rank import Found, Ranked, Selection
+from switchboard.selection.rank import Presence, Ranked, Ranking
 from switchboard.snapshot import builder
 from switchboard.snapshot.block import RowBatch
 from switchboard.snapshot.builder import BlockBuilder
@@ -69,10 +69,10 @@ def loaded(body: list[tuple[pa.DataType, list[Line]]]) -> Snapshot:
     return Written(manifest, builder.index, blocks).load()
 
 
-def ranked(selection: Selection, *, page: int, descending: bool) -> list[Ranked]:
+def ranked(ranking: Ranking, *, page: int, descending: bool) -> list[Ranked]:
     """All rows in order, one after the other."""
     sign = -1 if descending else 1
-    (iterators,) = (step for step in selection.rank("metric", page, descending=descending) if step is not None)
+    (iterators,) = (step for step in ranking.rank("metric", page, descending=descending) if step is not None)
     return list(merge(*iterators, key=lambda each: (each.value, sign * each.place), reverse=descending))
 
 
@@ -110,10 +110,10 @@ def test_a_ranking_is_a_sorted_list(
     there = [line for line in wanted if line.value is not None]
     sign = -1 if descending else 1
     expected = sorted(there, key=lambda line: sign * Fraction(line.value or 0))
-    selection = Selection(held, None if switches is None else switches & set(order), ports)
-    found = ranked(selection, page=page, descending=descending)
+    ranking = Ranking(held, None if switches is None else switches & set(order), ports)
+    found = ranked(ranking, page=page, descending=descending)
     assert [exact(each.switch, each.port, each.value) for each in found] == [exact(*line) for line in expected]
-    assert selection.look("metric") == Found(port=bool(wanted), value=bool(there), label=False)
+    assert ranking.look("metric") == Presence(port=bool(wanted), value=bool(there), label=False)
 
 
 def exact(switch: str, port: str | None, value: float | None) -> tuple[Any, ...]:
@@ -123,16 +123,16 @@ def exact(switch: str, port: str | None, value: float | None) -> tuple[Any, ...]
 def test_what_there_is_of_a_label() -> None:
     """A text column is told from one that is not there; rows without ports are no ports."""
     held = snapshot([row("sw1", state="Active", errors=None)])
-    assert Selection(held).look("state") == Found(port=True, value=False, label=True)
-    assert Selection(held).look("errors") == Found(port=True, value=False, label=False)
-    assert Selection(held, ports={"1"}).look("state") == Found(port=False, value=False, label=True)
-    assert Selection(snapshot([])).look("state") == Found(port=False, value=False, label=False)
+    assert Ranking(held).look("state") == Presence(port=True, value=False, label=True)
+    assert Ranking(held).look("errors") == Presence(port=True, value=False, label=False)
+    assert Ranking(held, ports={"1"}).look("state") == Presence(port=False, value=False, label=True)
+    assert Ranking(snapshot([])).look("state") == Presence(port=False, value=False, label=False)
 
 
 def test_rows_of_many_blocks_are_gathered_in_steps() -> None:
     """No step looks at all blocks of a large snapshot."""
     held = snapshot([row(f"sw{number}", metric=number % 7) for number in range(1000)])
-    steps = list(Selection(held).rank("metric", 3, descending=True))
+    steps = list(Ranking(held).rank("metric", 3, descending=True))
     assert len(steps) > 5
     assert steps[:-1] == [None] * (len(steps) - 1)
-    assert [each.switch for each in ranked(Selection(held), page=3, descending=True)[:3]] == ["sw6", "sw13", "sw20"]
+    assert [each.switch for each in ranked(Ranking(held), page=3, descending=True)[:3]] == ["sw6", "sw13", "sw20"]

@@ -16,14 +16,13 @@ from switchboard.query.standing import standing_for
 from switchboard.query.tags import content_tag
 from switchboard.query.values import malformed
 from switchboard.selection.cells import Row, find_row
-from switchboard.selection.rank import Ranked, Selection
+from switchboard.selection.cost import PIECE_RANKED_ROWS
+from switchboard.selection.rank import Ranked, Ranking
 from switchboard.snapshot.guid import known_spelling
 from switchboard.view.outage import uncertain_miss
 from switchboard.view.sources import Live
 from switchboard.view.view import Standing, View
 
-_PIECE_ROWS = 64
-"""Rows after which a piece ends: each is looked up in all sources, which takes some 5 µs."""
 _ENTRY_CELLS = 5
 
 
@@ -33,14 +32,14 @@ def top_metrics(view: View, now: float, query: TopMetrics) -> Result:
     Raises QueryError: NOT_FOUND, GONE, UNAVAILABLE, and MALFORMED for a label.
     """
     standing = standing_for(view, now, query)
-    selections = _selections(standing.live, query)
-    miss = _miss(list(selections.values()), query)
+    rankings = _rankings(standing.live, query)
+    miss = _miss(list(rankings.values()), query)
     if miss is not None:
         if standing.missing and miss.kind is ErrorKind.NOT_FOUND:
             raise uncertain_miss(view, now, str(miss), standing.missing)
         raise miss
     return Result(
-        pieces=_pieces(standing, selections, query),
+        pieces=_pieces(standing, rankings, query),
         provenance=standing.provenance(),
         tag=content_tag(standing, query),
         shared=True,
@@ -48,30 +47,30 @@ def top_metrics(view: View, now: float, query: TopMetrics) -> Result:
     )
 
 
-def _selections(lives: Sequence[Live], query: TopMetrics) -> dict[int, Selection]:
+def _rankings(lives: Sequence[Live], query: TopMetrics) -> dict[int, Ranking]:
     """By place in ``lives``, what is to be ranked; sources that have none of the switches are left out."""
-    selections: dict[int, Selection] = {}
+    rankings: dict[int, Ranking] = {}
     known = [live.loaded.snapshot.switches for live in lives]
     wanted = {known_spelling(switch, *known) for switch in query.switch_id}
     for at, live in enumerate(lives):
         snapshot = live.loaded.snapshot
         switches: Collection[str] | None = wanted & snapshot.switches.keys() if wanted else None
         if switches is None or switches:
-            selections[at] = Selection(snapshot, switches, query.port or None)
-    return selections
+            rankings[at] = Ranking(snapshot, switches, query.port or None)
+    return rankings
 
 
-def _miss(selections: Sequence[Selection], query: TopMetrics) -> QueryError | None:
+def _miss(rankings: Sequence[Ranking], query: TopMetrics) -> QueryError | None:
     """Why there is nothing to rank, if that is so."""
-    if not selections:
+    if not rankings:
         return QueryError(ErrorKind.NOT_FOUND, "switch_id does not exist")
     ports = label = False
-    for selection in selections:
-        found = selection.look(query.metric)
-        if found.value:
+    for ranking in rankings:
+        presence = ranking.look(query.metric)
+        if presence.value:
             return None
-        ports |= found.port
-        label |= found.label
+        ports |= presence.port
+        label |= presence.label
     if query.port and not ports:
         return QueryError(ErrorKind.NOT_FOUND, "port does not exist")
     if label:
@@ -79,12 +78,12 @@ def _miss(selections: Sequence[Selection], query: TopMetrics) -> QueryError | No
     return QueryError(ErrorKind.NOT_FOUND, "metric does not exist")
 
 
-def _pieces(standing: Standing, selections: dict[int, Selection], query: TopMetrics) -> Iterator[bytes]:
+def _pieces(standing: Standing, rankings: dict[int, Ranking], query: TopMetrics) -> Iterator[bytes]:
     descending = query.order == "desc"
     sign = -1 if descending else 1
     candidates: list[Iterator[tuple[Ranked, int]]] = []
-    for at, selection in selections.items():
-        for iterators in selection.rank(query.metric, query.n, descending=descending):
+    for at, ranking in rankings.items():
+        for iterators in ranking.rank(query.metric, query.n, descending=descending):
             yield b""
             candidates += (zip(iterator, repeat(at)) for iterator in iterators or ())
     ordered = merge(
@@ -93,13 +92,13 @@ def _pieces(standing: Standing, selections: dict[int, Selection], query: TopMetr
     entries: list[TopEntry] = []
     for number, (row, at) in enumerate(ordered):
         if _counts(standing.live[:at], standing.live[at], row, query.metric):
-            own = Row(row.block, row.at)
+            own = Row(row.block, row.offset)
             entries.append(
                 TopEntry(row.switch, row.port, row.value, rfc3339(own.time_us), standing.live[at].source.name)
             )
             if len(entries) == query.n:
                 break
-        if number % _PIECE_ROWS == _PIECE_ROWS - 1:
+        if number % PIECE_RANKED_ROWS == PIECE_RANKED_ROWS - 1:
             yield b""
     yield encode_json(entries) + b"\n"
 
@@ -107,7 +106,7 @@ def _pieces(standing: Standing, selections: dict[int, Selection], query: TopMetr
 def _counts(earlier: Sequence[Live], live: Live, row: Ranked, metric: str) -> bool:
     """Whether a cell is the one that GetMetric gives: of the first such row, and in no source that goes first."""
     port = row.port
-    if find_row(live.loaded.snapshot, row.switch, port) != Row(row.block, row.at):
+    if find_row(live.loaded.snapshot, row.switch, port) != Row(row.block, row.offset):
         return False
     for other in earlier:
         known = find_row(other.loaded.snapshot, row.switch, port)

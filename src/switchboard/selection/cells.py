@@ -1,7 +1,7 @@
 """Single cells and rows of a snapshot, found by switch, port and name.
 
-Of two rows with one switch and port the first counts, also where it has no such cell. A column may be a label in one
-block and a metric in another: each row says what it has.
+Of two rows with one switch and port the first counts, even if it does not have the wanted cell and the second does. A
+column may be a label in one block and a metric in another: each row has what its block has.
 """
 
 from __future__ import annotations
@@ -17,29 +17,30 @@ class Row(NamedTuple):
     """A row of a block."""
 
     block: Block
-    at: int
+    offset: int
+    """Its index in the block."""
 
     @property
     def time_us(self) -> int:
         """Its own time, in microseconds since the epoch."""
-        time_us: int = self.block.cell(TIME, self.at)
+        time_us: int = self.block.cell(TIME, self.offset)
         return time_us
 
     def cell(self, name: str) -> Cell | None:
-        """Its cell of a metric or label; None if it has none: the column or the value is missing, or a text empty."""
+        """Its cell of a metric or label; None if the column or the value is missing, or the text empty."""
         column = self.block.column_of(name)
-        return None if column is None else _value(self.block.cell(column, self.at))
+        return None if column is None else _value(self.block.cell(column, self.offset))
 
     def labels(self) -> dict[str, str]:
         """All its labels that have a text."""
-        texts = {name: self.block.cell(column, self.at) for name, column in self.block.labels.items()}
+        texts = {name: self.block.cell(column, self.offset) for name, column in self.block.labels.items()}
         return {name: text for name, text in texts.items() if text}
 
 
 def find_cells(snapshot: Snapshot, switch: str, name: str, port: str | None) -> tuple[dict[str | None, Cell], bool]:
-    """The cells of one metric or label of a switch by port (None: of the switch itself), and whether any row matched.
+    """The cells of one metric or label of a switch, and whether the switch has such a row at all.
 
-    ``port`` None asks for all rows of the switch.
+    ``port`` None asks for all rows of the switch. The cells are by port; None stands for the switch itself.
     """
     cells: dict[str | None, Cell] = {}
     seen: set[str | None] = set()
@@ -60,25 +61,25 @@ def find_cells(snapshot: Snapshot, switch: str, name: str, port: str | None) -> 
                     seen.add(each)
             else:
                 seen.update(ports)
-        elif (at := row_of(block, port, first, rows)) is not None:
-            if column is not None and (value := _value(block.cell(column, at))) is not None:
+        elif (offset := offset_of(block, port, first, rows)) is not None:
+            if column is not None and (value := _value(block.cell(column, offset))) is not None:
                 cells[port] = value
             return cells, True
     return cells, bool(seen)
 
 
 def find_rows(snapshot: Snapshot, switch: str, port: str | None) -> dict[str | None, Row]:
-    """The rows of a switch by port (None: of the switch itself); ``port`` None asks for all."""
+    """The rows of a switch by port, None standing for the switch itself. ``port`` None asks for all of its rows."""
     found: dict[str | None, Row] = {}
     for block, first, rows in snapshot.parts(switch):
         if not block.has_ports:
             if port is None:
                 found.setdefault(None, Row(block, first))
         elif port is None:
-            for at in range(first, first + rows):
-                found.setdefault(block.ports[at], Row(block, at))
-        elif (row := row_of(block, port, first, rows)) is not None:
-            return {port: Row(block, row)}
+            for offset in range(first, first + rows):
+                found.setdefault(block.ports[offset], Row(block, offset))
+        elif (own := offset_of(block, port, first, rows)) is not None:
+            return {port: Row(block, own)}
     return found
 
 
@@ -88,13 +89,13 @@ def find_row(snapshot: Snapshot, switch: str, port: str | None) -> Row | None:
         if not block.has_ports:
             if port is None:
                 return Row(block, first)
-        elif port is not None and (at := row_of(block, port, first, rows)) is not None:
-            return Row(block, at)
+        elif port is not None and (offset := offset_of(block, port, first, rows)) is not None:
+            return Row(block, offset)
     return None
 
 
-def row_of(block: Block, port: str, first: int, rows: int) -> int | None:
-    """The first of ``rows`` rows from ``first`` on that is this port; the block has ports."""
+def offset_of(block: Block, port: str, first: int, rows: int) -> int | None:
+    """Index of the first row of a port among ``rows`` rows of a block with ports, from ``first`` on; None: no row."""
     try:
         return block.ports.index(port, first, first + rows)
     except ValueError:
@@ -102,5 +103,5 @@ def row_of(block: Block, port: str, first: int, rows: int) -> int | None:
 
 
 def _value(value: Cell | None) -> Cell | None:
-    """None where there is no value: null, or a label without text."""
+    """The value; None if it is null or a label without text."""
     return None if value == "" else value

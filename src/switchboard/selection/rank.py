@@ -1,8 +1,11 @@
-"""The rows of a snapshot from the highest or lowest value of a metric on, exact and in a defined order.
+"""Rankings: the rows of a snapshot from the highest or lowest value of a metric on, exact and in a defined order.
 
-numpy ranks a column a type at a time, which keeps integers of 64 bits apart from doubles; only the best few of each
-type become Python values, and these compare exactly with each other. Rows with equal values keep the order in which a
-list has them: switches in the order of the body, and the rows of each in theirs.
+A metric may have another type in each block. numpy ranks the values of one type at a time, so 64-bit integers are never
+rounded to doubles. Only the best few of each type become Python values, and Python compares these exactly. Rows with
+equal values keep the order of lists: switches in the order of the body, and the rows of each switch likewise.
+
+In this module a row has a *position* in the sequence of runs, which is how values are read, and a *place* in the order
+of lists. The two are the same unless rows of a switch are far apart in the body.
 """
 
 from __future__ import annotations
@@ -15,63 +18,69 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from switchboard.selection import cost
 from switchboard.snapshot.block import PORT, Block
 from switchboard.snapshot.snapshot import Snapshot
 
 _Places = npt.NDArray[np.signedinteger[Any]]
 _Values = npt.NDArray[Any]
-_STEP_RUNS = 128
-"""Runs of rows after which a step ends: well below 1 ms."""
 _LEAST_PAGE, _MOST_PAGE = 256, 8192
-"""Rows that are made at once after the first ones. Every time, all values that are left are looked at."""
+"""Rows per page after the first one; a page is twice the one before. Each looks at all values that are left."""
 
 
 class Ranked(NamedTuple):
-    """A row with its value. ``place`` is its place among all selected rows, in the order of a list."""
+    """A row with its value."""
 
     value: int | float
     place: int
+    """Its index among all rows of the ranking's switches, in the order of lists."""
     switch: str
     block: Block
-    at: int
+    offset: int
+    """Its index in the block."""
 
     @property
     def port(self) -> str | None:
-        """Its port; None if it is a whole switch."""
-        return self.block.ports[self.at] if self.block.has_ports else None
+        """Its port; None if the row is a whole switch."""
+        return self.block.ports[self.offset] if self.block.has_ports else None
 
 
-class Found(NamedTuple):
-    """What a selection has of a metric."""
+class Presence(NamedTuple):
+    """What the rows of a ranking have of a metric."""
 
     port: bool
-    """A row of a port that is wanted; or any row, if all are."""
+    """There is a row of a wanted port; of any port, or of a switch itself, if the ranking names no ports."""
     value: bool
-    """A number in such a row."""
+    """There is a number in such a row."""
     label: bool
-    """A text column of that name."""
+    """There is a label of that name."""
 
 
 class _Run(NamedTuple):
-    """Rows of a block that follow each other."""
+    """Neighbouring rows of a block: ``rows`` of them from row ``first`` on."""
 
     block: Block
     first: int
     rows: int
 
-    def column(self, at: int) -> pa.Array:
-        column = self.block.rows.column(at)
+    def column(self, position: int) -> pa.Array:
+        column = self.block.rows.column(position)
         return column if self.rows == self.block.rows.num_rows else column.slice(self.first, self.rows)
 
 
-class Selection:
-    """The rows of some switches and ports of a snapshot; None means all of them."""
+class Ranking:
+    """Rankings of the rows of some switches and ports of a snapshot; None: of all switches, or of all ports."""
 
     def __init__(
         self, snapshot: Snapshot, switches: Collection[str] | None = None, ports: Collection[str] | None = None
     ) -> None:
         self._snapshot = snapshot
         self._ports = None if ports is None else pa.array(sorted(ports), pa.string())
+        self._runs: list[_Run]
+        self._starts: _Places
+        """Position of the first row of every run."""
+        self._places: _Places | None
+        """Place of the row at every position; None: the same number."""
         table = snapshot.part_table.astype(np.intp)
         if switches is None:
             starts = np.cumsum([0, *(block.rows.num_rows for block in snapshot.blocks)], dtype=np.intp)
@@ -83,11 +92,13 @@ class Selection:
             self._runs = [_Run(snapshot.blocks[block], first, rows) for _, block, first, rows in table.tolist()]
             self._starts = np.cumsum(table[:, 3]) - table[:, 3]
             self._places = None
-        self._owners = table[:, 0]
-        self._owner_starts = np.cumsum(table[:, 3]) - table[:, 3]
+        self._part_switches = table[:, 0]
+        """Number of the switch of every part, in the order of lists."""
+        self._part_places = np.cumsum(table[:, 3]) - table[:, 3]
+        """Place of the first row of every part."""
 
-    def look(self, metric: str) -> Found:
-        """What there is of a metric; stops at the first number."""
+    def look(self, metric: str) -> Presence:
+        """What the rows have of a metric; stops at the first number."""
         port = label = False
         for run in self._runs:
             label |= metric in run.block.labels
@@ -99,47 +110,48 @@ class Selection:
             if column is not None:
                 values = run.column(column) if wanted is None else run.column(column).filter(wanted)
                 if values.null_count < len(values):
-                    return Found(port=True, value=True, label=label)
-        return Found(port=port, value=False, label=label)
+                    return Presence(port=True, value=True, label=label)
+        return Presence(port=port, value=False, label=label)
 
     def rank(self, metric: str, page: int, *, descending: bool) -> Iterator[list[Iterator[Ranked]] | None]:
-        """Yields None after each step of work, and then iterators which together have every row that has a value.
+        """Yields None after each step of work, and then one list: iterators over all rows that have a value.
 
-        Each of them is in order already, and makes ``page`` rows at first, more when asked for more.
+        There is an iterator per type of values; each is in order. It finds ``page`` rows at first, and more when more
+        are asked for.
         """
         groups: dict[pa.DataType, tuple[list[pa.Array], list[int]]] = {}
-        for number, run in enumerate(self._runs):
+        for index, run in enumerate(self._runs):
             column = run.block.metrics.get(metric)
             if column is not None and (self._ports is None or run.block.has_ports):
                 values = run.column(column)
-                arrays, numbers = groups.setdefault(values.type, ([], []))
+                arrays, runs = groups.setdefault(values.type, ([], []))
                 arrays.append(values)
-                numbers.append(number)
-            if number % _STEP_RUNS == _STEP_RUNS - 1:
+                runs.append(index)
+            if index % cost.STEP_RUNS == cost.STEP_RUNS - 1:
                 yield None
         names = list(self._snapshot.switches)
         iterators: list[Iterator[Ranked]] = []
-        for arrays, numbers in groups.values():
-            values, positions = self._numbers(arrays, np.array(numbers))
+        for arrays, runs in groups.values():
+            values, positions = self._present(arrays, np.array(runs))
             iterators.append(self._in_order(values, positions, page, names, descending=descending))
             yield None
         yield iterators
 
     def _wanted(self, run: _Run) -> pa.BooleanArray | None:
-        """Which rows of a run have a port that is wanted; None where nobody asks, or where rows have no ports."""
+        """Which rows of a run have a wanted port; None: the ranking names no ports, or the rows have none."""
         if self._ports is None or not run.block.has_ports:
             return None
         return pc.is_in(run.column(PORT), self._ports)
 
-    def _numbers(self, arrays: list[pa.Array], numbers: _Places) -> tuple[_Values, _Places]:
-        """The values of runs that are there and wanted, and the position of each in the sequence of all runs."""
+    def _present(self, arrays: list[pa.Array], runs: _Places) -> tuple[_Values, _Places]:
+        """The values in wanted rows of some runs, and the position of each; ``arrays`` has a column per run."""
         column = pa.concat_arrays(arrays)
         lengths = np.array([len(array) for array in arrays])
-        positions = np.arange(len(column), dtype=np.int32)  # no wider than it must be: making it is most of the work
-        positions += np.repeat((self._starts[numbers] - np.cumsum(lengths) + lengths).astype(np.int32), lengths)
+        positions = np.arange(len(column), dtype=np.int32)  # int32, not int64: making it is most of the work
+        positions += np.repeat((self._starts[runs] - np.cumsum(lengths) + lengths).astype(np.int32), lengths)
         masks = []
         if self._ports is not None:
-            ports = pa.chunked_array([self._runs[number].column(PORT) for number in numbers])
+            ports = pa.chunked_array([self._runs[run].column(PORT) for run in runs])
             masks.append(pc.is_in(ports, self._ports).to_numpy())
         if column.null_count:
             masks.append(column.is_valid().to_numpy(zero_copy_only=False))
@@ -153,17 +165,18 @@ class Selection:
     def _in_order(
         self, values: _Values, positions: _Places, page: int, names: list[str], *, descending: bool
     ) -> Iterator[Ranked]:
+        """The rows at ``positions`` in the order of their ``values``; ``names``: the switches by number."""
         places = positions if self._places is None else self._places[positions]
         while len(values):
             best = _best(values, page, None if self._places is None else places, descending=descending)
-            owners = self._owners[np.searchsorted(self._owner_starts, places[best], side="right") - 1]
-            numbers = np.searchsorted(self._starts, positions[best], side="right") - 1
-            offsets = positions[best] - self._starts[numbers]
-            for value, place, owner, number, offset in zip(
-                *(array.tolist() for array in (values[best], places[best], owners, numbers, offsets)), strict=True
+            switches = self._part_switches[np.searchsorted(self._part_places, places[best], side="right") - 1]
+            runs = np.searchsorted(self._starts, positions[best], side="right") - 1
+            rows = positions[best] - self._starts[runs]
+            for value, place, switch, index, row in zip(
+                *(array.tolist() for array in (values[best], places[best], switches, runs, rows)), strict=True
             ):
-                run = self._runs[number]
-                yield Ranked(value, place, names[owner], run.block, run.first + offset)
+                run = self._runs[index]
+                yield Ranked(value, place, names[switch], run.block, run.first + row)
             left = np.ones(len(values), np.bool_)
             left[best] = False
             values, positions, places = values[left], positions[left], places[left]
@@ -171,9 +184,9 @@ class Selection:
 
 
 def _best(values: _Values, count: int, places: _Places | None, *, descending: bool) -> _Places:
-    """Where the first ``count`` values are, in order; of equal ones, those with the lower places.
+    """Indices of the ``count`` highest or lowest values, or of all, in order; equal values by place.
 
-    ``places`` None: they rise with the values' positions.
+    ``places`` None: the places rise with the indices.
     """
     chosen: _Places = np.arange(len(values))
     if len(values) > count:
@@ -188,12 +201,15 @@ def _best(values: _Values, count: int, places: _Places | None, *, descending: bo
     by_place = chosen[np.argsort(chosen if places is None else places[chosen])]
     if not descending:
         return by_place[np.argsort(values[by_place], kind="stable")]
-    # Turned round twice, so that a stable sort leaves equal values in their order.
+    # Reversed twice, so that the stable sort leaves equal values in their order.
     return by_place[::-1][np.argsort(values[by_place][::-1], kind="stable")][::-1]
 
 
 def _places(stored: _Places, rows: _Places) -> _Places | None:
-    """The place in a list of every row as it is stored; None: the same. Of each part the first row and the rows."""
+    """The place of the row at every position; None: the same number.
+
+    For each part, in the order of lists: ``stored`` has the position of its first row, ``rows`` its number of rows.
+    """
     if np.all(np.diff(stored) > 0):
         return None
     starts = np.cumsum(rows) - rows
