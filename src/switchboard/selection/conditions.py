@@ -1,10 +1,10 @@
-"""The text of a condition that rows have to meet: ``METRIC OP VALUE``, as in ``packet_errors>100``.
+"""Conditions that rows have to meet, as text: ``METRIC OP VALUE``, for example ``packet_errors>100``.
 
     METRIC   name of a metric or label, without < > = ! in it
     OP       one of > >= < <= = !=
-    VALUE    a decimal number for all of them; for = and != it may be any text, which labels are compared with
+    VALUE    a decimal number; with = and != any text, to compare labels with
 
-Blanks around the operator do not count. ``where.py`` says which cells meet a condition.
+Blanks around the operator are ignored. ``where.py`` says which cells meet a condition.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from decimal import Decimal
 from functools import lru_cache
 
 MOST_CONDITIONS = 16
-"""Conditions in one query."""
-# Few digits of exponent: an integer is made of it.
+"""Largest number of conditions in one query."""
+# At most three digits of exponent: the number may be converted to an integer with all its digits.
 _DECIMAL = r"[-+]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][-+]?[0-9]{1,3})?"
 PATTERN = rf"^[^<>=!]*[^<>=! ][^<>=!]*((>=?|<=?) *{_DECIMAL} *|!?= *[^= ][\s\S]*)$"
-"""What the text of a condition looks like, as a regular expression for clients."""
+"""The texts that are conditions, as a regular expression for clients."""
 
 _CONDITION = re.compile(r"([^<>=!]+)(>=|<=|!=|>|<|=)(.*)", re.DOTALL)
 _NUMBER = re.compile(_DECIMAL)
@@ -31,22 +31,23 @@ class BadCondition(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One condition. ``number`` is its value as a number, if it is one."""
+    """One condition."""
 
     metric: str
     op: str
     value: str
     number: Decimal | None
+    """The value as a number; None if it is not one."""
 
     @property
     def orders(self) -> bool:
-        """Whether it needs numbers."""
+        """Whether the operator needs an order, which only numbers have: it is neither = nor !=."""
         return self.op not in {"=", "!="}
 
 
 @lru_cache(256)
 def parse_condition(text: str) -> Condition:
-    """Read a condition. Raises BadCondition."""
+    """The condition that a text says. Raises BadCondition."""
     match = _CONDITION.fullmatch(text)
     if match is None:
         raise BadCondition("is not METRIC OP VALUE, where OP is one of > >= < <= = !=")

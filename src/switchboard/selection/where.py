@@ -1,8 +1,8 @@
-"""Which cells of a column meet a condition.
+"""Conditions applied to columns: which cells meet a condition.
 
-A missing cell meets no condition, not even ``!=``. Integers are compared as integers, however large; doubles are
-compared with the double that is nearest to the condition's value, because the parser rounded them in the same way. A
-label is compared as text, and meets neither ``>`` nor ``<``. A number never equals a text.
+A missing cell meets no condition, not even ``!=``. Integers are compared as integers, however large. Doubles are
+compared with the double that is nearest to the condition's value, because the parser rounded them in the same way.
+Labels are compared as text, and meet no ``>`` or ``<``. A number never equals a text.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ import pyarrow.compute as pc
 from switchboard.selection.conditions import Condition
 
 MISSING, UNMET, MET = 0, 1, 2
-"""What a cell says about a condition."""
+"""Verdicts of a cell on a condition: the cell is missing, does not meet it, or meets it."""
 
 Verdicts = npt.NDArray[np.uint8]
+"""Verdicts, a column per row; with several conditions, a line per condition."""
 _OPERATORS = {
     ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le, "=": operator.eq, "!=": operator.ne,
 }  # fmt: skip
@@ -36,7 +37,7 @@ _RANGES = {
 
 
 def verdicts(condition: Condition, column: pa.Array) -> Verdicts:
-    """MISSING, UNMET or MET for every cell of a column of a block."""
+    """The verdict of every cell of a column of a block: MISSING, UNMET or MET."""
     if pa.types.is_string(column.type):
         present = pc.and_kleene(column.is_valid(), pc.not_equal(column, ""))
         met = None if condition.orders else _KERNELS[condition.op](column, condition.value)
@@ -57,7 +58,7 @@ def _integer(condition: Condition, column: pa.Array) -> pa.Array | None:
     if condition.number is None:
         return _always(column, condition.op == "!=")
     op, whole = condition.op, int(condition.number.to_integral_value(ROUND_FLOOR))
-    if whole != condition.number:  # between two integers
+    if whole != condition.number:  # the value lies between two integers
         if op in {"=", "!="}:
             return _always(column, op == "!=")
         op = {">=": ">", "<": "<="}.get(op, op)
@@ -68,9 +69,10 @@ def _integer(condition: Condition, column: pa.Array) -> pa.Array | None:
 
 
 def _truths(values: pa.Array) -> Any:
-    """Truth values, a null being false."""
+    """Truth values as a numpy array; null counts as false."""
     return (values.fill_null(False) if values.null_count else values).to_numpy(zero_copy_only=False)
 
 
 def _always(column: pa.Array, met: bool) -> pa.Array | None:
+    """The same answer for every cell that is there; None: no cell meets the condition."""
     return column.is_valid() if met else None
