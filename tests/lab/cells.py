@@ -1,4 +1,4 @@
-"""Cells that somebody has read wrongly before, for property tests."""
+"""Cells for property tests: numbers, names and times that parsers are known to read wrongly."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DIGIT_SOUP = st.text("0123456789.-+eExXnaifNA_/ ", max_size=24)
 NUMERIC_LOOKING = st.one_of(
     st.sampled_from(ODD_WORDS).filter(lambda word: "," not in word), LARGE_INTEGERS, DIGIT_SOUP, ODD_BYTES
 )
-"""A cell that looks like a number, or nearly; without commas, quotes and line ends."""
+"""Cells that look like a number, or nearly so; without commas, quotes and line ends."""
 
 NAMES = st.one_of(
     st.sampled_from(

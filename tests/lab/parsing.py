@@ -1,4 +1,4 @@
-"""Run the parser over a whole body, and look at what came out as plain values."""
+"""The parser run over a whole body, and its output as plain values."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class Parsed:
 
     @property
     def rejects(self) -> list[tuple[int, str, str, str]]:
-        """Line, column, reason and value of each; as many as are kept."""
+        """Line, column, reason and value of every reject that the parser keeps."""
         return [(each.line, each.column, each.reason, each.value) for each in self.parser.rejects.examples]
 
     @property
     def outcome(self) -> tuple[Any, ...]:
-        """All that must not depend on how the bytes arrived, types included."""
+        """Everything that must be the same however the body is cut into pieces; types too."""
         return (
             [(str(batch.rows.schema), batch.labels) for batch in self.batches],
             self.rows,
@@ -53,7 +53,7 @@ def parse(
     chunk_bytes: int = CHUNK_BYTES,
     now_us: int = NOW_US,
 ) -> Parsed:
-    """Feed a body cut at ``cuts``; a BodyError is kept, with all that came before it."""
+    """Parse a body that is cut at ``cuts``. A BodyError is kept in ``error``, beside all that came before it."""
     parsed = Parsed(CsvParser(columns or ColumnSettings(), now_us, chunk_bytes=chunk_bytes))
     try:
         for piece in pieces(body, cuts):
@@ -65,7 +65,7 @@ def parse(
 
 
 def pieces(body: bytes, cuts: Iterable[int]) -> Iterator[bytes]:
-    """A body in pieces; some may be empty."""
+    """The pieces of a body that is cut at ``cuts``; some may be empty."""
     edges = [0, *sorted(min(cut, len(body)) for cut in cuts), len(body)]
     return (body[first:end] for first, end in pairwise(edges))
 
@@ -75,15 +75,15 @@ def rows_of(batch: RowBatch) -> Iterator[Row]:
     names: Sequence[str] = batch.rows.schema.names
     split = LABELS + batch.labels
     columns = [column.to_pylist() for column in batch.rows.columns]
-    for at, switch in enumerate(batch.switches.to_pylist()):
+    for row, switch in enumerate(batch.switches.to_pylist()):
         yield (
             switch,
-            columns[TIME][at],
-            columns[PORT][at],
-            {names[position]: columns[position][at] for position in range(LABELS, split)},
+            columns[TIME][row],
+            columns[PORT][row],
+            {names[position]: columns[position][row] for position in range(LABELS, split)},
             {
-                names[position]: columns[position][at]
+                names[position]: columns[position][row]
                 for position in range(split, len(names))
-                if columns[position][at] is not None
+                if columns[position][row] is not None
             },
         )

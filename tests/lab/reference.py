@@ -1,4 +1,4 @@
-"""What the codec accepts, said once more in plain Python, character by character: slow, and easy to check."""
+"""The grammar of a CSV body once more, in plain Python, character by character: slow, and easy to check."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ YEAR_2000_US = 946_684_800_000_000
 
 @dataclass(frozen=True)
 class Spec:
-    """The columns of a body; positions are those in ``names``."""
+    """The columns of a body: their names, and which of them, by index, are switch, port, timestamp and labels."""
 
     names: tuple[str, ...]
     switch: int
@@ -28,7 +28,7 @@ class Spec:
 
 @dataclass
 class Expected:
-    """Rows as (switch, time, port, labels, metrics), rejects as (line, column, reason, value)."""
+    """What a body means: rows (switch, time, port, labels, metrics) and rejects (line, column, reason, value)."""
 
     rows: list[tuple[str, int, str | None, dict[str, str], dict[str, float]]] = field(default_factory=list)
     rejects: list[tuple[int, str, str, str]] = field(default_factory=list)
@@ -36,7 +36,7 @@ class Expected:
 
 
 def read(body: bytes, spec: Spec) -> Expected:
-    """Read the rows of a body whose first line is the header ``spec`` describes; times are microseconds."""
+    """Read a body whose first line is the header that ``spec`` describes. Times are in microseconds."""
     expected = Expected()
     for line, raw in _rows(body, expected):
         if line > 1 and raw:
@@ -45,7 +45,7 @@ def read(body: bytes, spec: Spec) -> Expected:
 
 
 def number(text: str) -> float | str:
-    """The number that a cell holds, or the reason why it holds none; ``missing`` where it says so itself."""
+    """The number in a cell, or the reason why there is none: ``missing`` if the cell says that it is missing."""
     if text in MISSING:
         return "missing"
     if text.lower().lstrip("+-") in ("nan", "inf", "infinity"):
@@ -85,12 +85,12 @@ def _rows(body: bytes, expected: Expected) -> Iterator[tuple[int, bytes]]:
     """Rows without their line end, each with the number of its first line."""
     line, start, begins = 1, 0, 1
     quoted, cell_begins = False, True
-    at = 0
-    while at < len(body):
-        byte = body[at : at + 1]
+    offset = 0
+    while offset < len(body):
+        byte = body[offset : offset + 1]
         if quoted:
-            if body[at : at + 2] == b'""':
-                at += 1
+            if body[offset : offset + 2] == b'""':
+                offset += 1
             elif byte == b'"':
                 quoted = False
         elif byte == b'"' and cell_begins:
@@ -98,9 +98,9 @@ def _rows(body: bytes, expected: Expected) -> Iterator[tuple[int, bytes]]:
         line += byte == b"\n"
         cell_begins = byte in (b",", b"\n")
         if byte == b"\n" and not quoted:
-            yield begins, body[start:at].removesuffix(b"\r")
-            start, begins = at + 1, line
-        at += 1
+            yield begins, body[start:offset].removesuffix(b"\r")
+            start, begins = offset + 1, line
+        offset += 1
     if quoted:
         expected.errors.add("unterminated_quote")
     elif start < len(body):
@@ -173,7 +173,7 @@ def _wrong_key(cells: list[str], spec: Spec) -> tuple[str, int] | None:
 
 
 def _cells(text: str) -> list[str] | None:
-    """Cells of a row; None if a quote stands where none may."""
+    """The cells of a row; None if there is a quote where none is allowed."""
     cells: list[str] = []
     rest: str | None = text
     while rest is not None:

@@ -1,17 +1,18 @@
-"""A snapshot as bytes: rows gathered into blocks, the index that finds them, and the way back.
+"""Blocks: the pieces of a snapshot, some hundred rows each.
 
-A block is an Arrow record batch, serialised without its schema. Its columns, by position:
+A block is stored as an Arrow record batch without its schema, which the index has. Its columns, by position:
 
     0                 time of the row, int64, microseconds since the epoch
     1                 port, string; of type null where the source has no ports
     2 … 1 + labels    labels, string
     then              metrics: int32, int64, uint64 or double; null where the cell was empty or rejected
 
-The switch is no column: the index says which rows of which block belong to which switch, as parts (switch, block,
+The switch is not a column: the index says which rows of which block belong to which switch, as parts (switch, block,
 first row, rows). Rows of one switch may be far apart in the body; then it has several parts, in the body's order.
 
-A snapshot of up to SMALL_ROWS rows gets one block a switch. A larger one closes a block at the first switch boundary
-after BLOCK_ROWS rows: on 100,000 one-row switches that is 50 bytes a row instead of 456, and a hundredth of the time.
+A snapshot of up to SMALL_ROWS rows gets one block per switch (``builder.py``). A larger one closes a block at the first
+switch boundary after BLOCK_ROWS rows: with 100,000 switches of one row each, that is 50 bytes per row instead of 456,
+and a hundredth of the time.
 """
 
 from __future__ import annotations
@@ -29,17 +30,23 @@ TIME, PORT, LABELS = 0, 1, 2
 
 @dataclass(frozen=True, slots=True)
 class RowBatch:
-    """Rows as they were parsed: ``rows`` has the columns of a block, ``switches`` and ``lines`` one entry a row."""
+    """Rows as they were parsed, in the order of the body."""
 
     switches: pa.Array
+    """Name of the switch of every row."""
     rows: pa.RecordBatch
+    """The columns of a block."""
     labels: int
+    """Number of columns that are labels."""
     lines: IntArray
-    """Line of the body on which each row begins."""
+    """Line of the body on which every row begins, counted from 1."""
 
 
 class Block:
-    """A block in memory. ``metrics`` and ``labels`` map a name to the position of its column."""
+    """A block in memory. ``metrics`` and ``labels`` map a name to the position of its column in ``rows``.
+
+    Blocks of one schema share these two dictionaries. Two blocks are equal only if they are one object.
+    """
 
     __slots__ = ("_columns", "_ports", "has_ports", "labels", "metrics", "rows")
 
@@ -48,17 +55,17 @@ class Block:
         self.labels = labels
         self.metrics = metrics
         self.has_ports = not pa.types.is_null(rows.schema.field(PORT).type)
-        """Whether rows are ports of a switch, or whole switches."""
+        """Whether a row is a port of a switch; if not, it is a whole switch."""
         self._ports: list[str] | None = None
         self._columns: dict[int, _Cells] = {}
 
     def column_of(self, name: str) -> int | None:
-        """Position of the column of a metric or, where there is no such metric, of a label."""
+        """Position of the column of a metric or, if there is no such metric, of a label; None: there is neither."""
         column = self.metrics.get(name)
         return self.labels.get(name) if column is None else column
 
     def cell(self, column: int, row: int) -> Any:
-        """One cell as a Python value, None where it is missing: 0.1 µs, a fifth of what Arrow's own way takes."""
+        """One cell as a Python value; None if it is missing. Takes 0.1 µs, a fifth of what Arrow's own way takes."""
         cells = self._columns.get(column)
         if cells is None:
             cells = self._columns[column] = _cells(self.rows.column(column))
@@ -66,7 +73,7 @@ class Block:
 
     @property
     def ports(self) -> list[str]:
-        """Port of every row; made once. Ask ``has_ports`` first."""
+        """Port of every row, made once. Only for a block that ``has_ports``."""
         if self._ports is None:
             self._ports = self.rows.column(PORT).to_pylist()
         return self._ports
@@ -95,7 +102,7 @@ _MEMORY_FORMATS = {pa.int32(): "i", pa.int64(): "q", pa.uint64(): "Q", pa.float6
 
 
 def _cells(array: pa.Array) -> _Cells:
-    """Numbers of which none is missing are read where they lie."""
+    """The cells of a column. Numbers are read where they lie in memory if none of them is missing."""
     form = _MEMORY_FORMATS.get(array.type)
     if form is None or array.null_count or not len(array):
         return _Scalars(array)

@@ -1,4 +1,4 @@
-"""Rows of a body gathered into blocks."""
+"""The rows of a body gathered into the blocks of a snapshot."""
 
 from __future__ import annotations
 
@@ -16,21 +16,25 @@ from switchboard.snapshot.index import BlockEntry, Index, SchemaEntry
 from switchboard.snapshot.metrics import Column
 
 SMALL_ROWS = 1000
+"""Up to so many rows a snapshot has one block per switch."""
 BLOCK_ROWS = 512
+"""Rows after which a block of a larger snapshot ends, at the next switch boundary."""
 MOST_BLOCK_ROWS = 2 * BLOCK_ROWS
-"""A switch with more rows than fit is cut here, in the middle of the switch."""
+"""Rows after which a block ends without a switch boundary: a switch with many rows is cut."""
 
 
 class EncodedBlock(NamedTuple):
-    """A block ready to be stored under the name of its first switch; ``number`` tells blocks of one name apart."""
+    """A block ready to be stored."""
 
     switch: str
+    """Its first switch, which is part of its key in the store."""
     number: int
+    """Tells blocks with one first switch apart: 1, 2 and so on."""
     payload: pa.Buffer
 
 
 class BlockBuilder:
-    """Gathers row batches into blocks. Feed with ``add``, close with ``finish``, then take ``index``."""
+    """Gathers row batches into blocks. Call ``add`` for each batch, ``finish`` at the end, and then take ``index``."""
 
     def __init__(self) -> None:
         self.rows = 0
@@ -51,16 +55,16 @@ class BlockBuilder:
 
     @property
     def switches(self) -> int:
-        """How many switches there are so far."""
+        """Number of switches so far."""
         return len(self._switch_names)
 
     @property
     def blocks(self) -> int:
-        """How many blocks were returned so far."""
+        """Number of blocks returned so far."""
         return len(self._blocks)
 
     def add(self, batch: RowBatch) -> list[EncodedBlock]:
-        """Take the next rows of the body; return the blocks that are complete."""
+        """Take the next rows of the body, and return the blocks that are complete now."""
         self.rows += batch.rows.num_rows
         switches = self._number(batch.switches)
         self._duplicates.add(switches, batch.rows.column(PORT), batch.lines)
@@ -74,10 +78,10 @@ class BlockBuilder:
         return [block for early in buffered for block in self._stream(*early)]
 
     def finish(self) -> list[EncodedBlock]:
-        """Return the blocks that are left."""
+        """The blocks of the rows that are left."""
         if self._streaming:
             return list(self._flush())
-        return [block for run in _same_schema_runs(self._buffered) for block in self._one_block_a_switch(run)]
+        return [block for run in _same_schema_runs(self._buffered) for block in self._block_per_switch(run)]
 
     @property
     def index(self) -> Index:
@@ -92,7 +96,7 @@ class BlockBuilder:
         )
 
     def duplicate_lines(self) -> list[int]:
-        """Lines of the rows whose switch and port had a row before. The first one is what readers find."""
+        """Lines of the rows that repeat the switch and port of an earlier row. Readers find the first row only."""
         return self._duplicates.lines()
 
     def _stream(self, batch: RowBatch, numbers: IntArray) -> Iterator[EncodedBlock]:
@@ -125,7 +129,7 @@ class BlockBuilder:
         rows, switches = zip(*self._pending, strict=True)
         return pa.concat_batches(list(rows)), np.concatenate(switches)
 
-    def _one_block_a_switch(self, batches: list[tuple[RowBatch, IntArray]]) -> Iterator[EncodedBlock]:
+    def _block_per_switch(self, batches: list[tuple[RowBatch, IntArray]]) -> Iterator[EncodedBlock]:
         labels = batches[0][0].labels
         rows = pa.concat_batches([batch.rows for batch, _ in batches])
         switches = np.concatenate([numbers for _, numbers in batches])
@@ -136,7 +140,7 @@ class BlockBuilder:
             yield self._encode(rows.slice(first, end - first), switches[first:end], labels)
 
     def _number(self, switches: pa.Array) -> IntArray:
-        """Number the switches of a batch in the order in which the snapshot shows them."""
+        """The number of the switch of every row. Switches are numbered in the order in which the body names them."""
         encoded = switches.dictionary_encode()
         known = []
         for name in encoded.dictionary.to_pylist():
@@ -167,7 +171,7 @@ class BlockBuilder:
 
 
 def _runs(switches: IntArray) -> IntArray:
-    """First row and end of every run of one switch, one run a line."""
+    """A line per run of rows of one switch: the first row, and the row after the last."""
     cuts = np.flatnonzero(np.diff(switches)) + 1
     return np.stack([np.concatenate([[0], cuts]), np.concatenate([cuts, [len(switches)]])], axis=1).astype(np.int32)
 

@@ -1,4 +1,4 @@
-"""A snapshot put together from its index and its blocks."""
+"""Reading a snapshot: index and blocks, as the store has them, become a Snapshot."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from switchboard.snapshot.snapshot import Snapshot
 
 
 class SnapshotReader:
-    """Puts a snapshot together from its index and its blocks, in steps that are short enough for an event loop.
+    """Makes a Snapshot from its index and its blocks, in steps that are short enough for an event loop.
 
-    Every check raises SnapshotGone. Payloads are kept alive by the blocks: they are read without a copy.
+    Call ``add`` for each block, run ``steps`` to its end, then call ``finish``. The constructor, ``add`` and ``finish``
+    raise SnapshotGone if index, blocks and manifest do not fit each other. Blocks refer to their payloads, and copy
+    nothing.
     """
 
     def __init__(self, manifest: Manifest, index: Index) -> None:
@@ -36,13 +38,13 @@ class SnapshotReader:
             self._schemas.append(
                 (
                     schema,
-                    {schema.field(at).name: at for at in range(LABELS, split)},
-                    {schema.field(at).name: at for at in range(split, len(schema))},
+                    {schema.field(position).name: position for position in range(LABELS, split)},
+                    {schema.field(position).name: position for position in range(split, len(schema))},
                 )
             )
 
     def add(self, payload: bytes | None) -> None:
-        """Take the next block, in the order of the index; None where the store had none."""
+        """Take the next block, in the order of the index; None: the store does not have it. Raises SnapshotGone."""
         entry = self.index.blocks[len(self._blocks)]
         if payload is None:
             raise SnapshotGone(f"block {len(self._blocks)} of {self._manifest.snapshot} is missing")
@@ -55,7 +57,7 @@ class SnapshotReader:
         self._blocks.append(Block(rows, labels, metrics))
 
     def steps(self, size: int = 20_000) -> Iterator[None]:
-        """Number the switches, ``size`` at a time; run to the end before ``finish``."""
+        """Number the switches, ``size`` of them per step."""
         names = self.index.switches
         self._numbers: dict[str, int] = {}
         for start in range(0, len(names), size):
@@ -63,7 +65,7 @@ class SnapshotReader:
             yield
 
     def finish(self) -> Snapshot:
-        """The snapshot. Raises SnapshotGone if a block is missing or the index contradicts itself."""
+        """The snapshot. Raises SnapshotGone if blocks are missing or the parts have other rows than the manifest."""
         if len(self._blocks) != len(self.index.blocks):
             raise SnapshotGone(f"{self._manifest.snapshot}: not all blocks were read")
         parts = np.frombuffer(self.index.parts, "<i4").reshape(-1, 4)

@@ -1,8 +1,8 @@
-"""The unit of a metric, as far as its name says it for certain.
+"""Units of metrics, as far as the name of a metric says its unit for certain.
 
 Units are codes of UCUM, as OpenTelemetry writes them: ``By`` bytes, ``Mbit/s``, ``Cel`` degrees Celsius, ``%``, ``1`` a
-ratio, and in braces what is counted, ``{packet}``. Powers in decibels are the one exception: ``dBm`` is no UCUM.
-A unit that may be wrong is worse than none, so whatever is not certain has none.
+ratio, and in braces what is counted, ``{packet}``. The one exception is a power in decibels: ``dBm`` is not UCUM.
+A wrong unit is worse than no unit, so a metric whose unit is not certain has none.
 
 Sources. InfiniBand's port counters: InfiniBand Architecture Specification, volume 1, PortCounters and
 PortCountersExtended; data counters there count "data octets, divided by 4", so their unit is ``4.By``. Names with
@@ -19,11 +19,13 @@ from __future__ import annotations
 from functools import lru_cache
 
 _REMEMBERED = 4096
+"""Names whose units are remembered ..."""
 _LONGEST_REMEMBERED = 256
+"""... if they have at most so many characters."""
 
 
 def unit_of(metric: str) -> str | None:
-    """The unit of a metric by its name; None if the name does not say it."""
+    """The unit of a metric, as a code of UCUM; None if the name of the metric does not say it for certain."""
     return _remembered(metric) if len(metric) <= _LONGEST_REMEMBERED else _unit_of(metric)
 
 
@@ -78,7 +80,7 @@ _COUNTERS = {
     "Symbol_BER": "1",
     "Module_Temperature": "Cel",
 }
-"""By name, without ``Extended``."""
+"""Unit by name of a counter, without ``Extended`` at its end."""
 
 _STATED = {
     "Packets": "{packet}",
@@ -88,7 +90,7 @@ _STATED = {
     "Gbps": "Gbit/s",
     "Percent": "%",
 }
-"""By what NVIDIA writes behind ``_u_``."""
+"""Unit by what NVIDIA writes behind ``_u_`` at the end of a name."""
 
 _EXACT_WORDS = {
     "bps": "bit/s",
@@ -109,7 +111,7 @@ _EXACT_WORDS = {
     "us": "us",
     "ns": "ns",
 }
-"""By the last word of a name, where capitals make a difference: a B is a byte, a b is a bit."""
+"""Unit by the last word of a name, where capitals make a difference: a B is a byte, a b is a bit."""
 
 _WORDS = {
     "sec": "s",
@@ -152,4 +154,4 @@ _WORDS = {
     "joules": "J",
     "dbm": "dBm",
 }
-"""By the last word of a name, in any spelling."""
+"""Unit by the last word of a name in lower case, whatever case the name has."""
