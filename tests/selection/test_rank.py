@@ -76,7 +76,7 @@ def ranked(ranking: Ranking, *, page: int, descending: bool) -> list[Ranked]:
     return list(merge(*iterators, key=lambda each: (each.value, sign * each.place), reverse=descending))
 
 
-@pytest.mark.parametrize("small_rows", [0, 1000], ids=["packed blocks", "a block a switch"])
+@pytest.mark.parametrize("small_rows", [0, 1000], ids=["packed blocks", "a block per switch"])
 @given(
     chunks(),
     st.integers(1, 40),
@@ -121,7 +121,7 @@ def exact(switch: str, port: str | None, value: float | None) -> tuple[Any, ...]
 
 
 def test_what_there_is_of_a_label() -> None:
-    """A text column is told from one that is not there; rows without ports are no ports."""
+    """A text column is distinguished from a missing one; a row without a port is not a port."""
     held = snapshot([row("sw1", state="Active", errors=None)])
     assert Ranking(held).look("state") == Presence(port=True, value=False, label=True)
     assert Ranking(held).look("errors") == Presence(port=True, value=False, label=False)

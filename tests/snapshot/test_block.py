@@ -169,7 +169,7 @@ def test_an_unknown_switch_has_no_parts() -> None:
 @fuzz()
 @given(st.binary(max_size=80))
 def test_garbage_is_no_index(data: bytes) -> None:
-    """Bytes that are no index raise SnapshotGone, whatever they are."""
+    """Bytes that are not an index raise SnapshotGone, whatever they are."""
     with pytest.raises(SnapshotGone):
         decode_index(data)
 
@@ -187,7 +187,7 @@ def test_a_changed_byte_of_an_index_is_found(data: st.DataObject) -> None:
 
 
 def test_an_index_of_another_shape_is_refused() -> None:
-    """MessagePack with the right checksum that is no index (another version's, say) raises SnapshotGone."""
+    """MessagePack with the right checksum that is not an index (another version's, say) raises SnapshotGone."""
     for other in (b"\x80", b"\xa1x", b"\xc1"):
         with pytest.raises(SnapshotGone):
             decode_index(crc32(other).to_bytes(4, "little") + other)
@@ -213,7 +213,7 @@ def test_an_index_must_fit_its_manifest(index: Index) -> None:
 
 
 def test_blocks_are_checked() -> None:
-    """A block that is missing, shorter, or changed in one byte is no block of the snapshot."""
+    """A block that is missing, shorter, or changed in one byte is not a block of the snapshot."""
     first = PACKED.payloads[0]
     changed = bytes([*first[:-1], first[-1] ^ 1])
     for payload in (None, b"", first[:-1], first + b"\0", changed):

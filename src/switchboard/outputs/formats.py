@@ -1,7 +1,7 @@
-"""The formats of a list: one row says all that is to be said of one.
+"""The formats of a list, as a table: one entry says everything about a format.
 
-Whoever adds a format adds its row here, and a test for what it writes; the parameter ``format=``, the Accept header,
-the content type and the description of the API follow. See docs/howto/add-an-output-format.md.
+To add a format, add its entry here and a test for its bytes. The parameter ``format=``, the Accept header, the content
+type and the description of the API follow from the entry. See docs/howto/add-an-output-format.md.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """One format."""
+    """One format of a list."""
 
     name: str
-    """What ``format=`` says."""
+    """The value of the parameter ``format=``."""
     content_type: str
-    """The Content-Type of an answer."""
+    """The Content-Type of an answer, with its parameters."""
     accepted: tuple[str, ...]
-    """Media types in an Accept header that ask for it, in lower case."""
+    """The media types in an Accept header that ask for this format, in lower case."""
     binary: bool = False
-    """Whether it is bytes rather than text."""
+    """Whether the format is bytes rather than text."""
     merges: bool = False
-    """Whether it puts the rows of several sources together, so that a switch and port stands once."""
+    """Whether rows of several sources are merged, so that a switch and port is there once."""
     function: str
-    """``module:function`` that writes it. It is imported when it is first used: the names of the formats are wanted
-    where pyarrow is not."""
+    """``module:function`` that writes a list. It is imported when it is first used, because some processes need the
+    names of the formats but not pyarrow."""
 
     @property
     def media_type(self) -> str:
@@ -42,7 +42,7 @@ class Format:
         return self.content_type.partition(";")[0]
 
     def write(self, sources: Sequence[Listed], page: Page) -> Iterator[bytes]:
-        """The rows of a page, in pieces that take a millisecond or so to make; a piece may be empty."""
+        """The rows of a page as bytes, in pieces that take about a millisecond each to make; a piece may be empty."""
         module, _, name = self.function.partition(":")
         write: Callable[[Sequence[Any], Any], Iterator[bytes]] = getattr(import_module(module), name)
         return write(sources, page)
@@ -54,7 +54,7 @@ FORMATS: dict[str, Format] = {
         Format(
             name="json",
             content_type="application/json",
-            # The clients of the original were served JSON whatever they asked for; those that say text/plain still are.
+            # The original served JSON whatever a client asked for: clients that ask for text/plain still get it.
             accepted=("application/json", "application/problem+json", "text/json", "text/plain"),
             merges=True,
             function="switchboard.outputs.json:render_json",
@@ -82,6 +82,7 @@ FORMATS: dict[str, Format] = {
 }
 """All formats by name."""
 DEFAULT_FORMAT = "json"
+"""The name of the format of an answer where the client does not choose one."""
 
 if not TYPE_CHECKING:
     FormatName = Literal[tuple(FORMATS)]

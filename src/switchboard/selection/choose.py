@@ -16,8 +16,8 @@ begins. Candidates pass through filters in this order; 3 and 4 are one mask, eac
     5  conditions               one verdict per condition and row of a block
     6  any chosen cell          with ``metrics``, rows that have none of them are left out
 
-The cheap filters that leave out most come first. The masks of 4, 5 and 6 are made for a whole block when its first
-candidate needs them: that is faster than taking single rows out of columns, and the next steps read the same block.
+Filters that need no column come first. The masks of 4, 5 and 6 are made for a whole block when its first candidate
+needs them, and kept (``masks.py``): the next steps, and the search for the end of a page, read the same block.
 
 Where several snapshots are merged, filters 5 and 6 cannot be applied to the rows of one: another snapshot may have
 the missing cell. So ``merge.py`` asks for whole switches (``switch_steps``), has filters 3 and 4 applied (``rows_of``),

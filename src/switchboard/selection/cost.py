@@ -9,9 +9,9 @@ counts these. A constant in another unit names that unit (``STEP_ROWS``), and it
 
     step      rows that are looked at together, to find those that are taken
     piece     bytes of an answer; others have their turn after each
-    budget    work after which a piece ends. The last thing added may exceed it, so a piece costs up to twice as much
+    budget    work after which a piece ends: with the rows, or the step, that reach it. So a piece may cost more
 
-All figures were measured on one core of a virtual machine. They need not be exact: a piece may take 0.3 or 2 ms.
+The weights were measured. They need not be exact, only near enough that no piece holds the event loop for long.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ STEP_BLOCKS = 64
 # Finding rows: what a step and each of its rows costs, whether the row is taken or not.
 
 STEP_CELLS = 1_000
-"""A step by itself. Its first cell per row is in it."""
+"""A step by itself, LOOK_CELLS for its rows included."""
 LOOK_CELLS = 1
-"""A row that is looked at."""
+"""A row that is looked at, whatever the query asks of it."""
 CONDITION_CELLS = 2
 """A row, for each condition."""
 PATTERN_CELLS = 8
@@ -79,7 +79,7 @@ ARROW_PIECE_COPIES = BATCH_COPIES // 2
 # Queries that look cells up one by one.
 
 LOOKUP_CELLS = 40
-"""One cell found by switch, port and name: 4 to 8 µs, with all that is said beside it."""
+"""One cell of a batch, looked up by switch, port and name, and its entry in the answer: 4 to 8 µs."""
 VALUES_PER_LOOKUP = 32
 """Further values of one cell, by port: they are read together, and so many of them cost as much as one lookup."""
 PIECE_RANKED_ROWS = 64

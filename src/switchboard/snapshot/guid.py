@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 
 _DIGITS = 16
 _CANONICAL = "^0x[0-9a-f]{16}$"
-# Without 0x, ten digits may as well be the name of a switch. So at least twelve are needed: as many as are left of a GUID
-# whose vendor prefix begins with two zero bytes.
+# Without 0x, ten digits may as well be the name of a switch. So at least twelve are needed: what is left of a GUID if
+# its vendor prefix begins with two zero bytes.
 _SPELLING = re.compile(r"0[xX]([0-9A-Fa-f]{1,16})|([0-9A-Fa-f]{12,16})|([0-9A-Fa-f]{4}(?::[0-9A-Fa-f]{4}){3})")
 
 

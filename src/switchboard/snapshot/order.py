@@ -19,7 +19,7 @@ from switchboard.snapshot.arrays import IntArray, Mask, is_range, slice_or_take
 from switchboard.snapshot.block import PORT, Block
 
 REPEATED_ROWS = 2048
-"""Rows, and then to the end of a switch, among which repeated ones are looked for together: about 0.2 ms."""
+"""Rows among which repeated ones are looked for together, up to the next switch boundary: a part of a list's step."""
 
 
 class Segment(NamedTuple):
