@@ -45,19 +45,20 @@ class Window(NamedTuple):
 
 def read_windows(selector: Selector, ordinals: IntArray, budget: int) -> Iterator[Window]:
     """The rows in the order of ``ordinals``, in windows of about ``budget`` cells of work and at least one row."""
-    gathered = _Gathered(selector)
+    gathered = _Gathered()
     start = 0
     for block, offsets, _ in selector.order.segments(ordinals):
-        most_rows = max(1, budget // (len(selector.columns(block).names) + cost.ROW_CELLS))
+        columns = selector.columns(block)
+        most_rows = max(1, budget // (len(columns.names) + cost.ROW_CELLS))
         if not gathered.fits(block, len(offsets), most_rows):
             yield gathered.take(start)
             start += gathered.rows
         done = 0
         while len(offsets) - done > most_rows:
-            gathered.add(block, offsets[done : done + most_rows])
+            gathered.add(block, columns, offsets[done : done + most_rows])
             yield gathered.take(start)
             done, start = done + most_rows, start + most_rows
-        gathered.add(block, offsets[done:])
+        gathered.add(block, columns, offsets[done:])
     if gathered.parts:
         yield gathered.take(start)
 
@@ -65,13 +66,14 @@ def read_windows(selector: Selector, ordinals: IntArray, budget: int) -> Iterato
 class _Gathered:
     """Rows of blocks with one schema, collected until they are a window."""
 
-    def __init__(self, selector: Selector) -> None:
+    def __init__(self) -> None:
         self.parts: list[pa.RecordBatch] = []
         self.rows = 0
         """Number of rows in ``parts``; after ``take``, in the window that was taken."""
-        self._selector = selector
         self._column_work = 0
         self._block: Block | None = None
+        """The block of the rows that were added last."""
+        self._columns = Columns((), (), 0)
         self._projected: pa.RecordBatch | None = None
         """The chosen columns of ``_block``."""
 
@@ -83,11 +85,11 @@ class _Gathered:
             return False
         return self.rows + rows <= most_rows
 
-    def add(self, block: Block, offsets: IntArray) -> None:
-        """Add rows of a block, at least one."""
-        columns = self._selector.columns(block)
+    def add(self, block: Block, columns: Columns, offsets: IntArray) -> None:
+        """Add rows of a block, at least one; ``columns`` are those of the block that are chosen."""
         if block is not self._block or self._projected is None:
-            self._block, self._projected = block, block.rows.select([TIME, PORT, *columns.positions])
+            self._block, self._columns = block, columns
+            self._projected = block.rows.select([TIME, PORT, *columns.positions])
         part = slice_or_take(self._projected, offsets)
         if not self.parts:
             self.rows = self._column_work = 0
@@ -102,9 +104,8 @@ class _Gathered:
         assert self._block is not None
         rows = self.parts[0] if len(self.parts) == 1 else pa.concat_batches(self.parts)
         self.parts = []
-        columns = self._selector.columns(self._block)
-        work = self._column_work + self.rows * (len(columns.names) + cost.ROW_CELLS)
-        return Window(self._block, rows, columns, start, work, self._column_work)
+        work = self._column_work + self.rows * (len(self._columns.names) + cost.ROW_CELLS)
+        return Window(self._block, rows, self._columns, start, work, self._column_work)
 
 
 def read_cells(window: Window) -> Iterator[Cells]:
