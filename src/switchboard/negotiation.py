@@ -47,6 +47,11 @@ def matches(if_none_match: bytes, etag: bytes) -> bool:
     return etag in _TAGS.findall(if_none_match)
 
 
+def gzip_tag(etag: str) -> str:
+    """The tag of the compressed form of a content: its bytes differ, and strong tags say so (RFC 9110, 8.8.3)."""
+    return f'{etag[:-1]}-gzip"'
+
+
 def _accepts_gzip(accept_encoding: bytes) -> bool:
     wanted = qualities(accept_encoding)
     gzip = wanted.get("gzip", wanted.get("x-gzip", wanted.get("*", 0.0)))

@@ -12,6 +12,7 @@ from switchboard.api.answer import Answer
 from switchboard.api.bodies import CELL_BYTES, BodyTable, Recipe, SharedBody, gzip_pieces
 from switchboard.api.dress import dressed
 from switchboard.errors import QueryError
+from switchboard.negotiation import gzip_tag
 from switchboard.query.lists import list_metrics
 from switchboard.query.requests import ListMetrics
 from switchboard.view.view import View
@@ -24,8 +25,8 @@ GZIP = (b"content-encoding", b"gzip")
 
 
 def tag_of(etag: bytes, *, gzip: bool) -> bytes:
-    """The tag of a representation: plain and compressed bytes differ, and strong tags say so (RFC 9110, 8.8.3)."""
-    return b'%s-gzip"' % etag[:-1] if gzip else etag
+    """The tag of a body as it is sent, plain or compressed."""
+    return gzip_tag(etag.decode("latin-1")).encode("latin-1") if gzip else etag
 
 
 def shared_body(answer: Answer, table: BodyTable, recipe: Recipe, *, asked: bool) -> SharedBody:

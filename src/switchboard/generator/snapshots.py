@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from switchboard.config.settings import GeneratorSettings
 from switchboard.generator.fabric import build_fabric
 from switchboard.generator.profiles import basic_values, encoded_values
+from switchboard.negotiation import gzip_tag
 
 # Rows that are drawn and written in one go: enough to make numpy's and Arrow's overhead vanish, few enough for the
 # processor's cache and for the 2 GiB of text that an Arrow array can hold.
@@ -97,7 +98,7 @@ class Simulator:
 
 def compress(plain: Representation) -> Representation:
     """The gzip form of a body: other bytes, so another tag."""
-    return Representation(gzip.compress(plain.body, _GZIP_LEVEL, mtime=0), f'{plain.etag[:-1]}-gzip"')
+    return Representation(gzip.compress(plain.body, _GZIP_LEVEL, mtime=0), gzip_tag(plain.etag))
 
 
 class SnapshotKeeper:

@@ -19,6 +19,7 @@ from switchboard.generator.streams import compressed, stream
 from switchboard.generator.ufm.body import UfmSimulator
 from switchboard.generator.ufm.columns import SetName
 from switchboard.generator.ufm.fabric import MOST_SHARDS, Shard
+from switchboard.negotiation import gzip_tag
 
 SETS: dict[str, SetName] = {
     "/counters": "primary",
@@ -86,7 +87,7 @@ class Sets:
         etag = self._simulator.tag(chosen, slot, shard)
         gzip = wants_gzip(request.headers)
         if gzip:  # other bytes, so another tag
-            etag = f'{etag[:-1]}-gzip"'
+            etag = gzip_tag(etag)
         headers = validators(etag, start_seconds)
         if self._is_known(request, (chosen, shard), slot, etag, start_seconds):
             return Response(status_code=304, headers=headers)
