@@ -49,7 +49,7 @@ class BodyError(SourceError):
 
 
 class BodyHeld(BodyError):
-    """The body of a scrape is doubtful: nothing is published until a second one is like it."""
+    """The body of a scrape is doubtful: nothing is published until a second body is like it."""
 
 
 class StoreError(SwitchboardError):
@@ -91,7 +91,7 @@ class ErrorKind(Enum):
 
 
 class QueryError(SwitchboardError):
-    """A query that gets no data. ``kind`` is why; the text is the sentence that the client reads.
+    """A query that gets no data. ``kind`` tells why; the text is the sentence that the client reads.
 
     ``retry_after_seconds``: when it is worth asking again, if that is known.
     """

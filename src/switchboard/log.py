@@ -1,10 +1,10 @@
 """Logs: one line per event on standard error, pretty on a terminal and JSON otherwise.
 
-What structlog and the standard library's loggers (uvicorn, asyncio, aiohttp) say takes one way: the same processors,
-the same renderer, one write per line, so that lines of several processes do not run into each other. Everything is
+Events of structlog and of the standard library's loggers (uvicorn, asyncio, aiohttp) go through the same processors and
+the same renderer, with one write per line, so that lines of several processes do not run into each other. Everything is
 cleaned last, where nothing can go around it: passwords in URLs and secret headers are masked, control characters
-escaped (a switch's name could move the terminal's cursor or forge a line), long values cut. A log that cannot be
-written is lost, and never an error: the telemetry matters more.
+escaped (a switch's name could move the terminal's cursor or forge a line), long values cut. A line that cannot be
+written is lost and never raises an error: the telemetry matters more.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ def configure_logging(
     )
     logging.captureWarnings(True)
     logging.basicConfig(handlers=[_Foreign(processors, target)], level=threshold, force=True)
-    # What uvicorn and asyncio say at info (started, waiting for connections) we say ourselves, and what uvicorn warns
-    # of (invalid requests) is written by whoever can reach the port: no line each.
+    # What uvicorn and asyncio log at info (started, waiting for connections) we log ourselves. What uvicorn warns of
+    # (invalid requests) anybody who reaches the port can cause, so it gets no line for each.
     for name, least in (("uvicorn", logging.ERROR), ("uvicorn.error", logging.ERROR), ("asyncio", logging.WARNING)):
         logging.getLogger(name).setLevel(threshold if threshold <= logging.DEBUG else max(threshold, least))
     logging.getLogger("uvicorn.access").disabled = True
@@ -94,10 +94,10 @@ class _Outage:
 
 
 class ChangeLog:
-    """Say a lasting failure once, then once a minute how often it came again, and at the end that it is over.
+    """Logs a lasting failure once, then each ``every_seconds`` how often it came again, and at the end that it is over.
 
-    One of these serves many subjects (the name of a source, ``store``), each with an outage of its own. Within an
-    outage each reason is said at error when it first appears; what repeats is counted.
+    One ChangeLog serves many subjects (the name of a source, ``store``), each with an outage of its own. Within an
+    outage each reason is logged at error when it first appears; repetitions are counted.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class ChangeLog:
             outage.counted_from = now
 
     def recovered(self, event: str, subject: str, **values: Any) -> None:
-        """Note a success: the first one after failures is said at info, with their number and how long it took."""
+        """Note a success. The first one after failures is logged at info, with their number and duration."""
         outage = self._outages.pop(subject, None)
         if outage is not None:
             seconds = round(self._clock() - outage.began, 1)
@@ -137,7 +137,7 @@ class ChangeLog:
 
 
 class _Lines:
-    """Where rendered lines go: one write each. structlog calls the method named after the level."""
+    """Writes rendered lines to a stream, one write per line. structlog calls the method named after the level."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -151,7 +151,7 @@ class _Lines:
 
 
 class _Foreign(logging.Handler):
-    """Takes what the standard library's loggers say into the same processors."""
+    """Sends the records of the standard library's loggers through the same processors."""
 
     def __init__(self, processors: list[Processor], stream: TextIO) -> None:
         super().__init__()
@@ -177,7 +177,7 @@ def _clean_event(_logger: Any, _method: str, event: EventDict) -> EventDict:
     ordered = {key: event[key] for key in (*_FIRST_KEYS, *event) if key in event}
     cleaned = {_CONTROL.sub(_escape, key): _clean(key, value) for key, value in ordered.items()}
     if traceback is not None:
-        # Its end tells most; its newlines stay.
+        # The end of a traceback tells most, so its beginning is cut; its newlines stay.
         text = _mask(str(traceback))[-MAX_TRACEBACK_CHARACTERS:]
         cleaned["exception"] = _CONTROL_BUT_NEWLINE.sub(_escape, text)
     return cleaned

@@ -12,7 +12,7 @@ from typing import Annotated
 import msgspec
 
 Whole = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
-"""What a number read from the store may be: exact in Lua and JavaScript too, and small enough for a float."""
+"""A number read from the store: whole, exact in Lua and JavaScript too, and small enough for a float."""
 
 
 FRESH_INTERVALS = 1.5
@@ -33,7 +33,7 @@ class Outcome(StrEnum):
 
     PUBLISHED = "published"
     UNCHANGED = "unchanged"  # a 304, or a 200 with the body we have
-    HELD = "held"  # a body that may be right, and waits for a second one that is like it
+    HELD = "held"  # a doubtful body, not published until a second one is like it
     FAILED = "failed"
 
 
@@ -100,11 +100,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What the ETL last saw of a source: how the API knows. Stored as JSON."""
+    """What the ETL last saw of a source; the API reads it. Stored as JSON."""
 
     source: str
     url: str
-    """With secrets masked."""
+    """The URL of the source, with secrets masked."""
     interval_ms: Whole
     epoch: Whole = 0
     """Fencing epoch of the ETL; 0 from a version that does not count its attempts."""
@@ -117,16 +117,16 @@ class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
     confirmed_ms: Whole | None = None
     """When a scrape last confirmed a snapshot (200 or 304)."""
     reason: str = ""
-    """Of a failure, or of a body that is held: one word, as in the metrics."""
+    """Why the scrape failed or its body is held: one word, as in the metrics."""
     error: str = ""
-    """The same as a sentence."""
+    """The reason as a sentence."""
     snapshot: str | None = None
     rows: Whole = 0
     rejects: dict[str, Whole] = {}
-    """Of the last scrape that brought a body, whatever became of that."""
+    """Rejects by reason, of the last scrape that brought a body, whatever became of the body."""
     rejects_ms: Whole | None = None
-    """When that scrape began; None if there was none."""
+    """When that scrape began; None if no scrape has brought a body."""
     examples: list[Reject] = []
-    """The first of those rejects, of every reason some."""
+    """The first of those rejects, some of every reason."""
     labels: dict[str, str] = {}
-    """What the configuration says about the source."""
+    """Labels that the configuration gives the source."""

@@ -12,7 +12,7 @@ class Reason:
     """What a reason means. ``cell``: only the cell is missing, the row stays."""
 
     meaning: str
-    """What is wrong with the value, as in «"x" …»."""
+    """What is wrong with the value: the sentence goes on after the quoted value."""
     advice: str
     """What a person may do about it."""
     cell: bool = False

@@ -1,4 +1,4 @@
-"""The end of tasks."""
+"""Cancelling tasks and waiting for their end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ AGAIN_SECONDS = 0.5
 async def cancel_all(tasks: Collection[asyncio.Task[Any]]) -> None:
     """Cancel tasks and wait until all of them have ended; what they raised stays with them.
 
-    Cancelled again until they do: redis-py 8.1 loses a cancellation that comes while it connects.
+    They are cancelled again until they have: redis-py 8.1 loses a cancellation that comes while it connects.
     """
     pending = set(tasks)
     while pending:

@@ -1,21 +1,23 @@
-"""When a source last confirmed its snapshot, as one reader can know it: by its own clock, and by what the ETL counts.
+"""When a snapshot was last confirmed, told from the reader's own clock and from the numbers that the ETL gives.
 
 The ETL numbers its publications and confirmations; the number (epoch, then seq) stands in the pointer. Only a greater
-number is a confirmation. Redis' TTL alone is none: its clock may be set, and anybody may change a TTL.
+number is a confirmation. A TTL in Redis alone is not: the server's clock may be set, and anybody may change a TTL.
 
-- Greater than all before: confirmed. The moment is what the pointer's remaining TTL tells, but no earlier than the read
-  before this one was sent, and no later than this one. Where the TTL is impossible, it is the former.
-- The first that this process reads: the same without a read before. An impossible TTL tells nothing then, and the next
-  number is waited for.
-- The one that was confirmed last: nothing new, and the snapshot goes on ageing.
-- Less, while the snapshot that was confirmed last lives: nothing new, and that snapshot stays.
-- Less, after its end: the age is not known, and the next number is waited for. That must be greater than all that were
-  read of its own epoch: two servers behind one address may show two old numbers in turn, and neither confirms anything.
+A number that is read is judged like this:
 
-So a clock that is set misleads by one poll at most, and a process that has just started by less than one TTL. Pointers
-of format 1 have no numbers: there the remaining TTL is believed, as far as it is possible.
+- Greater than every number before: the snapshot was confirmed. The moment follows from the pointer's remaining TTL, but
+  lies between the sending of the previous read and of this one. If the TTL is impossible, the previous read counts.
+- The first number that this process reads: the same, without a previous read as a bound. If the TTL is impossible, the
+  age is not known until the next number.
+- Equal to the number that was confirmed last: nothing new. The snapshot goes on ageing.
+- Smaller, while the snapshot that was confirmed last lives: nothing new. That snapshot stays.
+- Smaller, after that snapshot has expired: the age is not known until the next number, which must be greater than all
+  numbers read of its epoch. Otherwise two servers behind one address, showing two old numbers in turn, would confirm.
 
-Pure: the moments are seconds of the reader's clock, and come as arguments.
+So a change of a clock misleads by one poll at most; a process that has just started, by less than one TTL. Pointers of
+format 1 have no numbers: there the remaining TTL is believed, within its possible range.
+
+Pure: all moments are arguments, in seconds of the reader's clock.
 """
 
 from __future__ import annotations
@@ -27,23 +29,23 @@ from typing import NamedTuple
 from switchboard.model import Manifest
 
 MOST_EPOCHS = 16
-"""Epochs of one source that are remembered: one for each server that may show an old pointer of it."""
+"""How many epochs of a source are remembered: one for each server that may show an old pointer."""
 
 
 class Confirmation(NamedTuple):
-    """A confirmation of a snapshot: when it was, and what follows from it."""
+    """When a snapshot was confirmed, and the deadlines that follow from it."""
 
     confirmed_at: float
     expires_at: float
     """When the snapshot's TTL ends, unless it is confirmed again."""
     data_at: float
-    """When its newest row was made; -inf: unknown."""
+    """When the snapshot's newest row was made; -inf: unknown."""
     most_data_age: float
-    """Seconds beyond which its data is old; inf: no limit."""
+    """Age of the newest row, in seconds, above which the data is old; inf: no limit."""
 
 
 class Reading(Enum):
-    """What a pointer says to somebody who has read others before."""
+    """What a pointer means to a reader that has read earlier ones."""
 
     CONFIRMED = "a number greater than before"
     KNOWN = "the number that was confirmed last"
@@ -53,26 +55,26 @@ class Reading(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What a process has heard of one source. It begins with nothing."""
+    """What a process remembers of the pointers of one source; empty at first."""
 
     order: tuple[int, int] | None = None
-    """The number that was confirmed last, or that the next one is waited for after."""
+    """The number that was confirmed last; while the age is not known, the number that was read last."""
     confirmation: Confirmation | None = None
-    """Of that number; None if its age is not known."""
+    """The confirmation with this number; None if its age is not known."""
     asked_at: float | None = None
-    """When the last read that had an answer was sent, also one that found no pointer."""
+    """When the last answered read was sent, even if it found no pointer."""
     greatest: tuple[tuple[int, int], ...] = ()
-    """The greatest number that was read of each epoch: of the MOST_EPOCHS that were read last, the latest at the end.
+    """The greatest number read of each epoch, for the MOST_EPOCHS epochs that were read last, the latest at the end.
 
-    Not of the highest: where Redis was emptied and its clock set back, the living epoch is the lowest.
+    Not for the highest epochs: after Redis was emptied and its clock set back, the current epoch is the lowest.
     """
 
     def nothing(self, asked_at: float) -> Heard:
-        """After a read that found no pointer."""
+        """The memory after a read that found no pointer."""
         return replace(self, asked_at=asked_at)
 
     def pointer(self, manifest: Manifest, ttl_ms: int, asked_at: float) -> tuple[Reading, Heard]:
-        """After a read that found a pointer with ``ttl_ms`` left to live."""
+        """What a pointer with ``ttl_ms`` left to live means, and the memory after it was read."""
         order = manifest.order
         if self.order is not None and order < self.order and self._lives(asked_at):
             return Reading.OLDER, replace(self, asked_at=asked_at)
@@ -89,7 +91,7 @@ class Heard:
         return self._confirmed(manifest, min(max(told, earliest), asked_at), asked_at)
 
     def _is_new(self, order: tuple[int, int]) -> bool:
-        """Whether a number is greater than all that were read of its epoch, or if there is none, of any epoch."""
+        """Whether a number is greater than all numbers read of its epoch; in a new epoch, of any epoch."""
         same_epoch = [known for known in self.greatest if known[0] == order[0]]
         return all(order > known for known in same_epoch or self.greatest)
 

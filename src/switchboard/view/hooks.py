@@ -1,4 +1,4 @@
-"""What a watcher tells the rest of its process."""
+"""Hooks: the calls by which a watcher tells the rest of its process what happens."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from switchboard.view.view import View
 
 
 class Hooks:
-    """What happens to a view, as calls. They do nothing here; whoever wants to know overrides some of them.
+    """One method per thing that can happen to a view. They do nothing here; a subclass overrides those that it needs.
 
     All but ``prepare`` must return at once, and none may raise.
     """
 
     async def prepare(self, view: View) -> None:
-        """A new snapshot is loaded, and ``view`` is what will be shown: the time to render what will be asked for."""
+        """``view``, with a newly loaded snapshot, is about to be shown: time to render what will be asked for."""
 
     def swapped(self, view: View) -> None:
         """The snapshots of the view have changed: one was replaced or has expired."""
 
     def observed(self, view: View, now: float) -> None:
-        """This view is shown now. Called after every poll, also if nothing has changed."""
+        """``view`` is shown now. Called after every poll, even if nothing has changed."""
 
     def loaded(self, source: str, seconds: float) -> None:
-        """A snapshot of a source was loaded, which took so long."""
+        """A snapshot of a source was loaded in ``seconds``."""
 
     def load_failed(self, source: str) -> None:
         """A snapshot of a source could not be loaded."""

@@ -1,4 +1,4 @@
-"""Which replaced snapshots are still kept, for queries that insist on one: those that live, within bounds."""
+"""Which replaced snapshots stay in memory for queries that name one (``snapshot=``): live ones, within bounds."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from switchboard.view.sources import Loaded, SourceView
 
 MOST_KEPT = 8
-"""Snapshots kept of one source; three are alive at a time where the TTL is three intervals."""
+"""Most replaced snapshots kept per source; with a TTL of three intervals, three are alive at a time."""
 
 
 def outlived(sources: Iterable[SourceView], now: float, most_bytes: int) -> dict[str, list[Loaded]]:
-    """By source, the kept snapshots that have to go: expired, too many, or the oldest of too many bytes."""
+    """The kept snapshots to drop, by source: expired ones, those beyond MOST_KEPT, the oldest beyond ``most_bytes``."""
     gone: dict[str, list[Loaded]] = {}
     staying: list[tuple[float, str, Loaded]] = []
     for source in sources:

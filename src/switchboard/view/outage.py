@@ -13,7 +13,7 @@ from switchboard.view.state import STORE_SILENCE_SECONDS
 from switchboard.view.view import View
 
 RETRY_SECONDS = 2
-"""When to ask again where nothing says when the next scrape will be."""
+"""When to ask again if the time of the next scrape is not known."""
 _SOURCES_NAMED = 3
 
 
@@ -36,7 +36,7 @@ def uncertain_miss(view: View, now: float, sentence: str, missing: Sequence[Sour
 
 
 def describe(view: View, now: float, sources: Sequence[SourceView]) -> str:
-    """What is known about why these sources have no live snapshot."""
+    """Why these sources have no live snapshot, as far as it is known: one sentence per source."""
     sentences = [_describe(view, now, source) for source in sources[:_SOURCES_NAMED]]
     if len(sources) > _SOURCES_NAMED:
         sentences.append(f"{len(sources) - _SOURCES_NAMED} more sources have none either")

@@ -1,6 +1,6 @@
-"""Which snapshots a query insists on: ``snapshot=ID``, or ``snapshot=SOURCE=ID,SOURCE=ID`` where there are several.
+"""Pins: the snapshots that a query names, ``snapshot=ID``, or ``snapshot=SOURCE=ID,SOURCE=ID`` for several sources.
 
-That is what ``X-Snapshot-Id`` of an answer says, so several calls can be made consistent with each other.
+``X-Snapshot-Id`` of an answer has the same form, so a client can make several calls consistent with each other.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from switchboard.errors import ErrorKind, QueryError
 
 Pins = tuple[tuple[str | None, str], ...]
-"""Source (None: whichever has it) and snapshot, both percent-encoded as headers have them."""
+"""Pairs of source and snapshot id, percent-encoded as in headers; source None: whichever source has the snapshot."""
 RETRY_SECONDS = 1
-"""A snapshot that another process shows already is here by then."""
+"""For a snapshot that is not known here: if another process shows it already, it is loaded here by then."""
 
 
 class UnknownSnapshot(QueryError):
-    """A snapshot that cannot be answered from: 410 if it is older than one that is known, else 404."""
+    """A query names a snapshot that is not in memory: 410 if a known one is as new or newer, else 404."""
 
     def __init__(self, snapshot: str, known: Iterable[str]) -> None:
         began = _began_ms(snapshot)
@@ -27,7 +27,7 @@ class UnknownSnapshot(QueryError):
 
 
 def parse_pins(text: str) -> Pins:
-    """Read the value of ``snapshot=``. Raises QueryError (MALFORMED) where a source is, or may be, named twice."""
+    """Read the value of ``snapshot=``. Raises QueryError (MALFORMED) if a source is, or may be, named twice."""
     pins = []
     for part in text.split(","):
         source, named, snapshot = part.rpartition("=")
@@ -41,7 +41,7 @@ def parse_pins(text: str) -> Pins:
 
 
 def _began_ms(snapshot: str) -> int | None:
-    """When its scrape began: an id begins with that, in milliseconds."""
+    """When the scrape of a snapshot began, in milliseconds: its id begins with it. None: there is no such number."""
     digits = snapshot.partition("-")[0]
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS else None
 

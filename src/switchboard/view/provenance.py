@@ -16,19 +16,19 @@ class Provenance:
     """What a client is told about the snapshots behind an answer. Holds texts only, and so keeps no snapshot alive."""
 
     snapshots: str
-    """Their ids, as a value of ``snapshot=``: one id, or SOURCE=ID,SOURCE=ID in configured order."""
+    """Ids of the snapshots, as a value of ``snapshot=``: one id, or SOURCE=ID,SOURCE=ID in configured order."""
     newest_seconds: int
-    """Newest time of a row among them, in Unix seconds, but never later than the clock when it was loaded."""
+    """Time of the newest row in the snapshots, in Unix seconds, but at most the time at which it was loaded."""
     newest: str
-    """The same time, to the millisecond and unchanged, by RFC 3339."""
+    """Time of the newest row by RFC 3339, to the millisecond and without that bound."""
     state: State
-    """The worst of their states; PARTIAL if a source that was asked has no live snapshot."""
+    """The worst state of the snapshots; PARTIAL if a source that was asked has no live snapshot."""
     missing: tuple[str, ...] = ()
-    """Those sources, percent-encoded."""
+    """The sources that were asked and have no live snapshot, percent-encoded."""
 
 
 def provenance(lives: Sequence[Live], missing: Sequence[SourceView] = ()) -> Provenance:
-    """What is to be said about these live sources, at least one, and about those that are missing."""
+    """The provenance of an answer from the sources ``lives``, at least one, while ``missing`` ones cannot answer."""
     newest = lives[0].loaded
     ids, state = newest.id, lives[0].state
     if len(lives) > 1:

@@ -17,17 +17,18 @@ from switchboard.snapshot.snapshot import Snapshot
 from switchboard.view.state import ATTEMPT_INTERVALS, STORE_SILENCE_SECONDS, judge
 
 SERIALS = count(1)
-"""Numbers that are given out once in a process."""
+"""Ids that are unique in this process."""
 _ROUNDING_SECONDS = 1e-6
-"""A sum and a difference of two moments may round differently; by this much a change may be seen late."""
+"""Added to each moment of a change: a sum and a difference of two moments may round differently."""
 
 
 class Loaded:
-    """A snapshot in memory, with what is said about it in every answer.
+    """A snapshot in memory, with the values that every answer repeats.
 
-    ``id`` is the snapshot's, percent-encoded. ``newest`` is the newest time of a row by RFC 3339. ``newest_seconds`` is
-    the same in Unix seconds, but never in our future: HTTP forbids such a date, and a switch's clock may run ahead.
-    ``serial`` is unique in this process. Caches store it, not the snapshot, so they do not keep snapshots alive.
+    ``id`` is the snapshot's id, percent-encoded. ``newest`` is the time of the newest row by RFC 3339.
+    ``newest_seconds`` is the same in Unix seconds, but never in our future: HTTP forbids such a date, and a switch's
+    clock may run ahead. ``serial`` is unique in this process: caches store it instead of the snapshot, so that they do
+    not keep snapshots alive.
     """
 
     __slots__ = ("id", "newest", "newest_seconds", "serial", "snapshot")
@@ -43,7 +44,7 @@ class Loaded:
 
 
 class Kept(NamedTuple):
-    """A snapshot that a newer one has replaced, but that still lives: for queries that ask for exactly this one."""
+    """A snapshot that a newer one has replaced but that still lives, for queries that name it."""
 
     loaded: Loaded
     confirmed_at: float
@@ -54,20 +55,20 @@ class Kept(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceView:
-    """One source. ``loaded`` is None until its first snapshot is here, and again once that has expired."""
+    """One source. ``loaded`` is None until the first snapshot is loaded, and again when a snapshot has expired."""
 
     name: str
     loaded: Loaded | None = None
     confirmed_at: float = float("-inf")
     expires_at: float = float("-inf")
     data_at: float = float("-inf")
-    """When the newest row of its snapshot was made; -inf if its rows have no times."""
+    """When the newest row of the snapshot was made; -inf if the rows have no times."""
     most_data_age: float = float("inf")
-    """Seconds beyond which the source's data is old, as its ETL has it."""
+    """Age of the newest row, in seconds, above which the source's data is old; a setting of its ETL."""
     answered_at: float = float("-inf")
     status: SourceStatus | None = None
     status_seen_at: float = float("-inf")
-    """When the last attempt was first seen here."""
+    """When this process first saw the last attempt."""
     trouble: str = ""
     """Why the snapshot that the pointer names is not the one in ``loaded``: a sentence, or empty."""
     kept: tuple[Kept, ...] = ()
@@ -80,7 +81,7 @@ class SourceView:
 
     @property
     def interval_seconds(self) -> float | None:
-        """Time between two scrapes, if anything is known about it."""
+        """Time between two scrapes; None if it is not known."""
         if self.loaded is not None:
             return self.loaded.snapshot.manifest.interval_ms / 1000
         return None if self.status is None else self.status.interval_ms / 1000
@@ -91,12 +92,12 @@ class SourceView:
         return status is None or status.outcome is Outcome.FAILED or self.attempt_is_silent(now)
 
     def attempt_is_silent(self, now: float) -> bool:
-        """Whether no new attempt was seen for so long that nobody seems to scrape."""
+        """Whether no new attempt was seen for ATTEMPT_INTERVALS: then nobody seems to scrape."""
         status = self.status
         return status is None or now - self.status_seen_at > ATTEMPT_INTERVALS * status.interval_ms / 1000
 
     def data_age(self, now: float) -> float | None:
-        """Age of the newest row of its snapshot, in seconds to the millisecond; None if it is not known."""
+        """Age of the snapshot's newest row, in seconds to the millisecond; None if it is not known."""
         return None if self.data_at == float("-inf") else round(now - self.data_at, 3)
 
     def data_is_old(self, now: float) -> bool:
@@ -104,7 +105,7 @@ class SourceView:
         return now - self.data_at > self.most_data_age
 
     def state(self, now: float) -> State | None:
-        """How current its snapshot is; None if there is none that may be used."""
+        """How current the snapshot is; None if there is no live one."""
         if self.loaded is None:
             return None
         return judge(
@@ -118,7 +119,7 @@ class SourceView:
         )
 
     def steady_until(self, now: float) -> float:
-        """The next moment at which its state may change although nothing new is heard of it."""
+        """The next moment at which the state may change by time alone, without any news of the source."""
         changes = [self.expires_at, self.answered_at + STORE_SILENCE_SECONDS]
         if self.most_data_age != float("inf"):
             changes.append(self.data_at + self.most_data_age)
@@ -130,7 +131,7 @@ class SourceView:
         return min((change for change in later if change > now), default=float("inf"))
 
     def generations(self) -> Iterator[Kept]:
-        """Its snapshot and those that it replaced, the newest first."""
+        """The current snapshot and those that it replaced, the newest first."""
         if self.loaded is not None:
             yield Kept(self.loaded, self.confirmed_at, self.expires_at, self.data_at, self.most_data_age)
         yield from self.kept

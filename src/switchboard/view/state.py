@@ -5,9 +5,9 @@ from __future__ import annotations
 from switchboard.model import FRESH_INTERVALS, State
 
 STORE_SILENCE_SECONDS = 2.0
-"""Without a pointer read for this long, answers are stale: the store is polled four times as often."""
+"""Answers are stale if no pointer was read for this long, in which the store is polled four times."""
 ATTEMPT_INTERVALS = 2.0
-"""An older attempt says that nobody scrapes: attempts end at most 1.8 intervals apart (0.8 is the timeout)."""
+"""If the last attempt is older, nobody scrapes: attempts end at most 1.8 intervals apart (0.8 is the timeout)."""
 
 
 def judge(
@@ -23,8 +23,8 @@ def judge(
     """The state of a snapshot at ``now``; None if it has expired.
 
     ``confirmed_at`` is when a scrape last confirmed it, ``expires_at`` the end of its TTL, ``answered_at`` the last
-    time the store answered a pointer read, all as seen from here. ``attempt_failed``: the last scrape failed, or
-    nobody seems to scrape. ``data_is_old``: the source answers, but its newest row is older than it may be.
+    time the store answered a pointer read; all on this process's clock. ``attempt_failed``: the last scrape failed, or
+    nobody seems to scrape. ``data_is_old``: the source answers, but its newest row is older than ``max_data_age``.
     """
     if now >= expires_at:
         return None

@@ -1,4 +1,4 @@
-"""What one API process knows: the current snapshots of all sources, and how the store does.
+"""What one API process knows: the current snapshots of all sources, and whether the store answers.
 
 A View is immutable. The watcher replaces it as a whole by changing one reference, so a request reads one View from
 beginning to end and needs no lock.
@@ -20,18 +20,18 @@ from switchboard.view.sources import SERIALS, Live, SourceView
 
 @dataclass(slots=True)
 class Standing:
-    """The sources a query may use, those that are fresh first, and those it would need but that cannot answer."""
+    """The sources that can answer a query, fresh ones first, and those that it asks for but that cannot answer."""
 
     live: list[Live]
     missing: list[SourceView]
     until: float
-    """It is like this until then, as long as the view is the same: no state changes by time alone before."""
+    """Valid until this moment while the view stays the same: before it, no state changes by time alone."""
     tag_prefixes: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
-    """By type of query, what the tags of all answers that are drawn from it have in common."""
+    """By name of the query's type: the first part of the text from which the entity tags of answers are hashed."""
     _provenances: dict[int | tuple[int, ...], Provenance] = field(default_factory=dict, repr=False, compare=False)
 
     def provenance(self, used: Sequence[Live] | None = None) -> Provenance:
-        """Where an answer comes from that was drawn from these of its sources; None: from all of them."""
+        """The provenance of an answer that was drawn from ``used``, some of the live sources; None: all of them."""
         if used is None:
             key: int | tuple[int, ...] = _ALL
         else:
@@ -45,13 +45,13 @@ class Standing:
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """All sources in configured order, and how the store does."""
+    """All sources in configured order, and whether the store answers."""
 
     sources: tuple[SourceView, ...] = ()
     store_answered_at: float | None = None
     """When a whole poll of the store last succeeded; None: never."""
     store_trouble: str = ""
-    """Why the last poll failed; empty if it did not."""
+    """Why the last poll failed; empty if it succeeded."""
     stopping: bool = False
     serial: int = field(init=False, compare=False, default_factory=lambda: next(SERIALS))
     """A unique id of this view. Caches store the id, not the view, so they do not keep snapshots alive."""
@@ -61,7 +61,7 @@ class View:
 
     @cached_property
     def places(self) -> dict[str, int]:
-        """Place of every source in configured order, by name."""
+        """Position of each source in configured order, by name."""
         return {source.name: place for place, source in enumerate(self.sources)}
 
     def chosen(self, name: str | None) -> tuple[SourceView, ...]:
@@ -75,8 +75,8 @@ class View:
     def standing(self, now: float, name: str | None = None, pin: str | None = None) -> Standing:
         """The sources that can answer at ``now``.
 
-        ``name`` chooses one, ``pin`` chooses snapshots (``X-Snapshot-Id`` of an earlier answer): then exactly these are
-        in it. Raises QueryError: NOT_FOUND for an unknown source or a snapshot that is not seen yet, GONE.
+        ``name`` chooses one source. ``pin``, the ``X-Snapshot-Id`` of an earlier answer, chooses exactly its snapshots.
+        Raises QueryError: NOT_FOUND for an unknown source or a snapshot that is not seen yet, GONE, MALFORMED (pin).
         """
         known = self._standings.get((name, pin))
         if known is not None and now < known.until:
@@ -89,11 +89,11 @@ class View:
 
 
 class ViewHolder(Protocol):
-    """Who has the current view."""
+    """An object that holds the current view, such as the watcher."""
 
     @property
     def view(self) -> View:
-        """The view, replaced as a whole when anything changes."""
+        """The current view; it is replaced as a whole when anything changes."""
 
     def clock(self) -> float:
         """The monotonic clock that the view's moments belong to."""
@@ -120,7 +120,7 @@ def _stand(now: float, sources: Iterable[SourceView], places: dict[str, int]) ->
 
 
 def _pinned(now: float, sources: tuple[SourceView, ...], pins: Pins) -> list[SourceView]:
-    """These sources as they were with the snapshots that are asked for. Raises QueryError (NOT_FOUND, GONE)."""
+    """The sources with the pinned snapshots as their current ones. Raises QueryError (NOT_FOUND, GONE)."""
     found: list[SourceView] = []
     for name, snapshot in pins:
         at_hand = (

@@ -4,8 +4,8 @@ Three tasks. *listen* hears hints (a pointer moved) and wakes the poll; a hint m
 the truth every POLL_SECONDS: the list of sources, and of each source its pointer and its status. *load* brings in the
 snapshots that pointers name, one at a time, while the poll goes on. Whatever the store does, the view stays, and ages.
 
-Sources are asked side by side, and none waits for another: where Redis is a cluster, the trouble of one node is that of
-its own sources. What a pointer says about the age of a snapshot is judged in ``confirmations``.
+Sources are asked side by side, and none waits for another: in a cluster, a node that fails is the trouble of its own
+sources only. ``confirmations`` judges what a pointer says about the age of a snapshot.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from switchboard.view.watched import UNSAID, Pointer, Watched, sentence
 
 POLL_SECONDS = 0.5
 PATIENCE_SECONDS = 0.5
-"""A poll waits so long for answers of the store. What comes later counts when it comes."""
+"""How long a poll waits for answers of the store. Later answers count when they arrive."""
 ASK_SECONDS = 2.0
 """Longest time for the questions about one source."""
 MOST_ASKED_AT_ONCE = 32
 RECONNECT_SECONDS = 10.0
-"""New connections are made at most this often because nothing new is heard."""
+"""Least time between two reconnections that are made because a source has fallen silent."""
 LISTEN_AGAIN_SECONDS = 1.0
 MOST_RETRY_SECONDS = 10.0
-"""A snapshot that could not be loaded is tried again after two polls, then twice as long each time, up to this."""
+"""Longest wait before a failed load is tried again; the first wait is two polls, each next one twice as long."""
 MOST_LOAD_SECONDS = 300.0
 KEEP_BYTES = 400 << 20
-"""One snapshot of 200,000 ports × 195 counters, and many of what is smaller."""
+"""Room for replaced snapshots: one of 200,000 ports × 195 counters, or many smaller ones."""
 
 log = structlog.get_logger()
 
@@ -63,9 +63,9 @@ class WatchedSnapshots(BlockStore, Protocol):
     """What the watcher needs of ``Store.snapshots``."""
 
     async def pointer(self, source: str) -> tuple[Manifest | None, int]:
-        """The current manifest and what is left of its TTL in milliseconds.
+        """The current manifest, None without a pointer, and what is left of its TTL in milliseconds.
 
-        Raises SnapshotGone if the pointer is no manifest, FormatTooNew if only a newer version can read it.
+        Raises SnapshotGone if the pointer is not a manifest, FormatTooNew if only a newer version can read it.
         """
 
     def hints(self) -> AsyncIterator[str]:
@@ -90,9 +90,9 @@ class WatchedStore(Protocol):
 class Watcher:
     """Keeps ``view`` current while ``run`` runs.
 
-    ``clock`` counts seconds, and also while the machine sleeps. ``keep_bytes`` bounds the replaced snapshots that are
-    kept while they live, and with them the one that is being loaded: keeping them costs no more memory than a swap
-    does. ``hooks`` are told what happens.
+    ``clock`` counts seconds and goes on while the machine sleeps. ``keep_bytes`` bounds the replaced snapshots that are
+    kept together with the one that is being loaded, so keeping them costs no more memory than a swap does. ``hooks``
+    are told what happens.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class Watcher:
             group.create_task(self._load())
 
     def announce_stop(self) -> None:
-        """Tell those who ask whether we are ready that we soon will not be."""
+        """Make /ready say that this process is about to stop."""
         self.view = replace(self.view, stopping=True)
 
     async def _listen(self) -> None:
@@ -152,7 +152,7 @@ class Watcher:
             self._hinted.clear()
 
     async def _ask_store(self, asks: asyncio.TaskGroup) -> None:
-        """Ask for the list of sources, and about every source, unless the last such question is still under way."""
+        """Ask for the list of sources, and about each source, unless the previous such question is still under way."""
         asked_at = self.clock()
         if self._listing is None or self._listing.done():
             self._listing = asks.create_task(self._ask_list())
@@ -167,7 +167,7 @@ class Watcher:
         await self._reconnect_if_silent()
 
     def _conclude(self, asked_at: float) -> None:
-        """Show what a poll has brought."""
+        """Log the success or failure of a poll, and publish a view with its results."""
         answered = self._answered_at >= asked_at
         unanswered = next((each.unanswered for each in self._watched.values() if each.unanswered), None)
         trouble = self._unlisted or unanswered
@@ -183,7 +183,7 @@ class Watcher:
             )
         elif answered:
             self._changes.recovered("store reached", "store")
-        # Where others answer, an unanswered source is its own trouble only, and said there.
+        # If other sources are answered, an unanswered one is not the store's trouble: its own ``trouble`` says it.
         store_trouble = self._unlisted or (None if answered else unanswered)
         changes: dict[str, Any] = {"store_answered_at": asked_at} if answered else {}
         if answered or store_trouble is not None:  # else nothing new is known
@@ -204,7 +204,7 @@ class Watcher:
         self._order(names)
 
     async def _reconnect_if_silent(self) -> None:
-        """Make new connections where nothing is heard of a source any more, although the store answers.
+        """Make new connections if a source has fallen silent although the store answers.
 
         After a planned fail-over behind one address, a connection may still lead to the server that was the primary.
         """
@@ -214,7 +214,7 @@ class Watcher:
             await self._store.reconnect()
 
     def _order(self, names: list[str]) -> None:
-        """Watch these sources in this order, and those that are not listed any more until their snapshots expire."""
+        """Watch the listed sources in this order, and those no longer listed until their snapshots expire."""
         now = self.clock()
         known = self._watched
         self._watched = {name: known.get(name) or Watched(SourceView(name=name), self._hooks) for name in names}
@@ -228,7 +228,7 @@ class Watcher:
                 self._hooks.forgotten(name)
 
     async def _ask_source(self, watched: Watched) -> None:
-        """Ask for the pointer and the status of one source. What is wrong with its keys is its own trouble only."""
+        """Ask for the pointer and the status of one source. A fault in its keys does not affect other sources."""
         name = watched.view.name
         try:
             async with self._side_by_side, asyncio.timeout(ASK_SECONDS):
@@ -246,7 +246,7 @@ class Watcher:
             self._changes.recovered("source readable", f"source {name}", source=name)
 
     async def _status(self, name: str) -> SourceStatus | None:
-        """The status of a source; one that is refused is none, and takes nothing from the pointer."""
+        """The status of a source; None if it cannot be read, so that the pointer still counts."""
         try:
             status = await self._store.sources.status(name)
         except StoreUnavailable:
@@ -263,7 +263,7 @@ class Watcher:
             watched.unanswered = error
             watched.view = replace(watched.view, trouble=sentence(error))
             return
-        if isinstance(error, SnapshotGone | FormatTooNew):  # Redis has answered, with what is not to be used
+        if isinstance(error, SnapshotGone | FormatTooNew):  # Redis has answered, with something that cannot be used
             self._answered_at = max(self._answered_at, self.clock())
         watched.unreadable(error)
         name, told = watched.view.name, sentence(error)
@@ -293,7 +293,7 @@ class Watcher:
         self._changes.recovered("load recovered", f"load {manifest.source}", source=manifest.source)
         log.debug("snapshot loaded", source=manifest.source, snapshot=loaded.id, rows=manifest.rows, seconds=seconds)
         if watched.pointer is not None and watched.shows(watched.pointer.manifest.snapshot):
-            return  # a fail-over has lost the one that was loaded, and the one that is shown was confirmed meanwhile
+            return  # a fail-over has lost the snapshot just loaded, and the shown one was confirmed meanwhile
         await self._swap(watched, pointer, loaded)
 
     def _load_failed(self, watched: Watched, manifest: Manifest, error: Exception) -> None:
@@ -330,7 +330,7 @@ class Watcher:
         watched.view = replace(watched.view, loaded=None, kept=())
 
     async def _make_room(self, size_bytes: int) -> None:
-        """Let go of kept snapshots for one that is about to be loaded, the oldest first."""
+        """Drop kept snapshots, the oldest first, to make room for one that is about to be loaded."""
         if self._retire_outlived(self.clock(), size_bytes):
             self._publish()
             await self._free_retired()
@@ -341,7 +341,7 @@ class Watcher:
                 self._retired.remove(retired)
 
     def _retire_outlived(self, now: float, reserved_bytes: int = 0) -> bool:
-        """Take kept snapshots that have to go out of the views; whether there were any."""
+        """Take the kept snapshots that have to go out of the sources' views. Returns whether there were any."""
         sources = (watched.view for watched in self._watched.values())
         gone = outlived(sources, now, self._keep_bytes - reserved_bytes)
         for name, snapshots in gone.items():
@@ -354,7 +354,7 @@ class Watcher:
     def _publish(self, *, swapped: bool = False, **changes: Any) -> None:
         """Put a new view in the place of the old one, without the snapshots that have expired.
 
-        ``swapped``: a source has another snapshot.
+        ``swapped``: a source shows another snapshot than before.
         """
         now = self.clock()
         for watched in self._watched.values():
@@ -370,7 +370,7 @@ class Watcher:
             self._say_state(watched, now)
 
     def _say_state(self, watched: Watched, now: float) -> None:
-        """One line when a source turns late, stale or expired, and when it is fresh again."""
+        """Log one line when a source turns late, stale or expired, and when it is fresh again."""
         source, state = watched.view, watched.view.state(now)
         was = watched.said
         if state is was or (state is None and was is UNSAID):

@@ -14,14 +14,14 @@ from switchboard.view.sources import Loaded, SourceView
 from switchboard.view.state import STORE_SILENCE_SECONDS
 
 UNSAID = "unsaid"
-"""Stands for the state of a source about which nothing was logged yet."""
+"""Stands in place of a state until the first log line about a source."""
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """A pointer as it was last read: its manifest, and when that was confirmed on our clock."""
+    """A pointer as it was last read: its manifest, and when the snapshot was confirmed on our clock."""
 
     manifest: Manifest
     confirmation: Confirmation
@@ -29,21 +29,21 @@ class Pointer:
 
 @dataclass(slots=True)
 class Watched:
-    """A source between two polls. Moments are those of the watcher's clock."""
+    """What the watcher remembers of one source from poll to poll. Moments are on the watcher's clock."""
 
     view: SourceView
     hooks: Hooks
     said: State | str | None = UNSAID
-    """The state in the last log line about it; None after it expired."""
+    """The state in the last log line about the source; None after its snapshot expired."""
     pointer: Pointer | None = None
-    """The snapshot to show, if it is not shown already."""
+    """The last pointer that names a snapshot to show, shown already or not; None: there is nothing to follow."""
     heard: Heard = field(default_factory=Heard)
     status_order: tuple[int, int] = (0, 0)
-    """Epoch and number of the latest attempt that a status told of."""
+    """Epoch and number of the latest attempt that a status reported."""
     asking: asyncio.Task[None] | None = None
-    """The questions to the store that are under way."""
+    """The task that asks the store about the source; it may have ended."""
     unanswered: Exception | None = None
-    """Why the last of them had no answer."""
+    """Why the store did not answer the last time; None if it did."""
     warned_of_format: bool = False
     refused_snapshot: str = ""
     failed_snapshot: str = ""
@@ -51,20 +51,20 @@ class Watched:
     retry_at: float = 0.0
 
     def unreadable(self, error: Exception) -> None:
-        """Note that the store has answered, but with what cannot be used."""
+        """Note that the store has answered, but with something that cannot be used."""
         self.unanswered = None
         self._without_pointer(sentence(error))
 
     def answered(self, asked_at: float) -> None:
-        """Note that the store has answered what was asked then."""
+        """Note that the store has answered a question that was sent at ``asked_at``."""
         trouble = "" if self.unanswered is not None else self.view.trouble
         self.unanswered = None
         self.view = replace(self.view, answered_at=asked_at, trouble=trouble)
 
     def note_status(self, status: SourceStatus | None, now: float) -> None:
-        """Count a status from the moment at which a later attempt is seen; one of an earlier attempt tells nothing."""
+        """Take note of a status. Its age counts from the first sight of its attempt; an earlier attempt is ignored."""
         order = (0, 0) if status is None else (status.epoch, status.attempt)
-        if order == (0, 0):  # there is none, or an older ETL does not number its attempts
+        if order == (0, 0):  # no status, or an older ETL that does not number its attempts
             is_new = status != self.view.status
         elif order < self.status_order and not self.view.attempt_is_silent(now):
             return
@@ -84,7 +84,7 @@ class Watched:
         reading, self.heard = self.heard.pointer(manifest, ttl_ms, asked_at)
         confirmation, is_shown = self.heard.confirmation, self.shows(manifest.snapshot)
         if reading is Reading.OLDER:
-            if not is_shown:  # else a fail-over has lost the last confirmation of it, and the next one is greater again
+            if not is_shown:  # else a fail-over has lost its last confirmation, and the next number is greater again
                 self._refuse(manifest)
         elif confirmation is None:
             self._without_pointer(
@@ -97,18 +97,18 @@ class Watched:
                 self.view = replace(self.view, trouble="", **confirmation._asdict())
 
     def shows(self, snapshot: str) -> bool:
-        """Whether the view has this snapshot."""
+        """Whether this snapshot is the one that is shown."""
         return self.view.loaded is not None and self.view.loaded.snapshot.manifest.snapshot == snapshot
 
     def wants_load(self, now: float) -> bool:
-        """Whether the pointer names a living snapshot that is not shown, and that may be tried to load."""
+        """Whether the pointer names a live snapshot that is not shown, and an attempt to load it is due."""
         if self.pointer is None or now >= self.pointer.confirmation.expires_at:
             return False
         snapshot = self.pointer.manifest.snapshot
         return not self.shows(snapshot) and (snapshot != self.failed_snapshot or now >= self.retry_at)
 
     def shown(self, pointer: Pointer, loaded: Loaded) -> SourceView:
-        """The view of it with a snapshot in place of the previous one, confirmed as was last read of it."""
+        """The source with ``loaded`` in place of the previous snapshot, and with the latest confirmation read."""
         if self.pointer is not None and self.pointer.manifest.snapshot == pointer.manifest.snapshot:
             pointer = self.pointer
         kept = tuple(self.view.generations())
@@ -126,7 +126,7 @@ class Watched:
         self.view = replace(self.view, trouble=trouble)
 
     def _refuse(self, manifest: Manifest) -> None:
-        """Leave an older pointer alone until ours has expired: then nobody is shown older data after newer."""
+        """Do not follow a pointer to an older snapshot while ours lives: no client gets older data after newer."""
         self._without_pointer(f"the store names an older snapshot, {manifest.snapshot}")
         if self.refused_snapshot != manifest.snapshot:
             self.refused_snapshot = manifest.snapshot
@@ -135,7 +135,7 @@ class Watched:
             log.warning("pointer refused", source=manifest.source, snapshot=manifest.snapshot, kept=kept)
 
     def _warn_of_format(self, manifest: Manifest) -> None:
-        """Say once that the confirmations of a source cannot be counted."""
+        """Log once that the ETL of a source does not number its confirmations."""
         if manifest.seq == 0 and not self.warned_of_format:
             log.warning(
                 "the ETL is of an older version and does not number its confirmations, so the ages of its snapshots "
