@@ -22,11 +22,11 @@ MOST_VALUES = 200_000
 
 
 def get_metrics(view: View, now: float, query: GetMetrics) -> Result:
-    """The cells in the order in which they were asked for; one that cannot be answered says why.
+    """The cells in the order in which they were asked for; a cell that cannot be answered has its error.
 
-    Raises QueryError where it holds for the whole batch: NOT_FOUND (source or snapshot), GONE or UNAVAILABLE.
+    Raises QueryError if the whole batch cannot be answered: NOT_FOUND (source or snapshot), GONE or UNAVAILABLE.
     """
-    view.chosen(query.source)  # which must exist, though every cell may name another one
+    view.chosen(query.source)  # the source must exist, even if every cell names another one
     everything = view.standing(now, pin=query.snapshot)
     headed = everything
     if query.source is not None and all(cell.source is None for cell in query.cells):
@@ -82,7 +82,7 @@ def _found(view: View, now: float, standing: Standing, cell: BatchCell) -> tuple
 
 
 def _narrowed(view: View, standing: Standing, name: str | None) -> Standing:
-    """One source of several. Raises QueryError (NOT_FOUND) if it does not exist, or the query insists on others."""
+    """The standing of one source. Raises QueryError (NOT_FOUND) if it does not exist, or ``snapshot`` names others."""
     view.chosen(name)
     live = [each for each in standing.live if each.source.name == name]
     missing = [each for each in standing.missing if each.name == name]

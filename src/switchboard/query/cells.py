@@ -31,7 +31,7 @@ class Found(NamedTuple):
     value: Cell | dict[str, Cell]
     used: list[Live]
     switch_id: str
-    """As the sources spell it."""
+    """The switch as the sources spell it."""
 
 
 def get_metric(view: View, now: float, query: GetMetric) -> Result:

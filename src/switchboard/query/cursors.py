@@ -1,8 +1,8 @@
-"""Where a list goes on: the value of ``cursor=``, opaque to clients.
+"""Cursors, the values of ``cursor=``: they say where a list goes on, and are opaque to clients.
 
-It names the snapshots in their order of precedence, the place in the list and, by a checksum, the query that it belongs
-to; ``limit`` may change from page to page. It is no secret and not signed: who makes one up with a right checksum gets
-a part of a list that everybody may ask for.
+A cursor holds the snapshots in their order of precedence, the place in the list and a checksum of the query that it
+belongs to; ``limit`` may change from page to page. It is neither secret nor signed: a client that makes one up with a
+right checksum gets a part of a list that everybody may ask for.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ from switchboard.view.view import Standing
 
 _CHECKSUM_BYTES = 8
 _AS_THEY_ARE = "/:*?@!$()"
-"""What a query string may have unescaped, and a link as well: it must not be too long to be followed."""
+"""Characters that stay unescaped in the link to the next page, which must not be too long to be followed."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """What a cursor says. ``snapshots`` is a value of ``snapshot=``, the first in precedence first."""
+    """The content of a cursor. ``snapshots`` is a value of ``snapshot=``, in order of precedence."""
 
     snapshots: str
     position: Position
 
 
 def encode_cursor(standing: Standing, query: ListMetrics, position: Position) -> str:
-    """The cursor of the page of a query that begins at ``position``."""
+    """The cursor of the page that begins at ``position``."""
     snapshots = ",".join(f"{live.source.quoted_name}={live.loaded.id}" for live in standing.live)
     content = _encoder.encode(Cursor(snapshots, position))
     return _text(_checksum(content, query) + content)
 
 
 def decode_cursor(query: ListMetrics) -> Cursor | None:
-    """The cursor of a query, if it has one. Raises QueryError (MALFORMED)."""
+    """The content of a query's cursor; None if it has none. Raises QueryError (MALFORMED)."""
     text = query.cursor
     if text is None:
         return None
@@ -65,7 +65,7 @@ def decode_cursor(query: ListMetrics) -> Cursor | None:
 
 
 def next_query(query: ListMetrics, cursor: str) -> str:
-    """The next page as a reference that is relative to this one's URL: it is right behind any proxy."""
+    """The URL of the next page relative to that of this page, so that it is right behind any proxy."""
     pairs: list[tuple[str, str]] = []
     for name in query.__struct_fields__:
         value = getattr(query, name)

@@ -33,7 +33,7 @@ from switchboard.view.view import Standing, View
 def list_metrics(view: View, now: float, query: ListMetrics) -> Result:
     """The list of all switches with their metrics, or the part of it that the query chooses; maybe empty.
 
-    Labels are in it where ``metric`` names them. JSON puts sources together, the other formats have a row of each.
+    Labels are included only if ``metric`` names them. JSON merges the sources; the other formats list the rows of each.
 
     Raises QueryError: MALFORMED (a cursor, a condition, a pattern), NOT_FOUND (source or snapshot), GONE, UNAVAILABLE.
     """
@@ -59,7 +59,7 @@ def list_metrics(view: View, now: float, query: ListMetrics) -> Result:
 
 
 def list_switches(view: View, now: float, query: ListSwitches) -> Result:
-    """Per source its metrics and labels, once, and its switches with their number of rows.
+    """The metrics and labels of each source, and its switches with their number of rows.
 
     Raises QueryError: NOT_FOUND (source or snapshot), GONE, UNAVAILABLE.
     """
@@ -68,7 +68,7 @@ def list_switches(view: View, now: float, query: ListSwitches) -> Result:
 
 
 def _whole(lives: Sequence[Live], choice: Choice, format: Format) -> Iterator[bytes]:
-    """A whole list; nothing is done before the first piece is asked for, because most bodies are there already."""
+    """The pieces of a whole list. No work is done before the first is asked for: most bodies are kept already."""
     yield from format.write(_listed(lives, choice), WHOLE)
 
 
@@ -77,7 +77,7 @@ def _listed(lives: Sequence[Live], choice: Choice) -> list[Listed]:
 
 
 def _standing_of(cursor: Cursor, view: View, now: float, query: ListMetrics) -> Standing:
-    """The snapshots of a cursor, in the order that they had. Raises QueryError: NOT_FOUND, GONE or UNAVAILABLE."""
+    """The snapshots of a cursor, in their order there. Raises QueryError: NOT_FOUND, GONE or UNAVAILABLE."""
     standing = standing_for(view, now, msgspec.structs.replace(query, snapshot=cursor.snapshots))
     order = [source for source, _ in parse_pins(cursor.snapshots)]
     live = sorted(standing.live, key=lambda each: order.index(each.source.quoted_name))
@@ -85,7 +85,7 @@ def _standing_of(cursor: Cursor, view: View, now: float, query: ListMetrics) -> 
 
 
 def _start(cursor: Cursor, selectors: Sequence[Selector], query: ListMetrics) -> Position:
-    """Where the page of a cursor begins. Raises QueryError (MALFORMED) if its list has no such place."""
+    """Where the page of a cursor begins. Raises QueryError (MALFORMED) if the list does not have that position."""
     start = cursor.position
     if 0 <= start.source < len(selectors) and start.skip >= 0:
         order = selectors[start.source].order
@@ -95,7 +95,7 @@ def _start(cursor: Cursor, selectors: Sequence[Selector], query: ListMetrics) ->
 
 
 def _choice(snapshots: Sequence[Snapshot], query: ListMetrics) -> Choice:
-    """What a query means for these snapshots. Raises QueryError (MALFORMED)."""
+    """The rows and columns that a query chooses from these snapshots. Raises QueryError (MALFORMED)."""
     for name in ("switch_id", "metric", "port"):
         globs = [text for text in getattr(query, name) if is_glob(text)]
         if len(globs) > MOST_GLOBS or sum(map(len, globs)) > MOST_GLOB_CHARACTERS:
@@ -122,7 +122,7 @@ def _choice(snapshots: Sequence[Snapshot], query: ListMetrics) -> Choice:
 
 
 def _refuse_order_of_texts(condition: Condition, schemas: Iterable[Block]) -> None:
-    """Raise QueryError (MALFORMED) where a label can only be compared in a way that no text can meet."""
+    """Raise QueryError (MALFORMED) if a condition asks whether a label is greater or less, which no text can meet."""
     is_label = any(condition.metric in block.labels for block in schemas)
     if condition.orders and is_label and not any(condition.metric in block.metrics for block in schemas):
         raise malformed("where", spelled(condition), f"compares a label: {condition.metric} takes = and != only")

@@ -1,4 +1,4 @@
-"""What the metrics and labels of each source are: DescribeMetrics."""
+"""DescribeMetrics: what the metrics and labels of each source are."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _described(source: str, snapshot: Snapshot, query: DescribeMetrics) -> Sourc
 
 
 def _columns(snapshot: Snapshot) -> Iterable[Column]:
-    """The columns of a snapshot; where it does not say them, those that its blocks have."""
+    """The columns that a snapshot describes; if it describes none, the columns of its blocks."""
     if snapshot.columns:
         return snapshot.columns
     labels = dict.fromkeys(name for block in snapshot.schemas for name in block.labels)

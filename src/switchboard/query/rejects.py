@@ -1,6 +1,6 @@
-"""What was wrong with the last body of a source, for the person who has to mend it.
+"""Rejects: what was wrong with the last body of a source, for the person who has to mend it.
 
-The report says how long ago that was, so no two are equal and none has a tag.
+A report tells how long ago that was, so no two reports are equal, and they have no entity tag.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from switchboard.view.view import View
 
 
 def list_rejects(view: View, now: float, query: Rejects) -> Result:
-    """The report of one source, or of all.
+    """The reports of all sources, or of the one that the query names.
 
     Raises QueryError: NOT_FOUND (source), UNAVAILABLE while the store has never answered.
     """

@@ -1,4 +1,4 @@
-"""What the answers say, as types: one struct per kind of object in a body."""
+"""The types of answers: one struct per kind of object in a body."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ STATUS_OF = {
     ErrorKind.TOO_LARGE: 413,
     ErrorKind.UNAVAILABLE: 503,
 }
-"""The number by which a report names an error: HTTP's, because a client knows it from the answers to single queries."""
+"""The HTTP status of each kind of error. Batch entries have it too: clients know it from answers to single queries."""
 
 
 class CellReport(msgspec.Struct, frozen=True, kw_only=True):
     """A cell with all that is known about it."""
 
     value: Cell
-    """The same as without ``verbose``."""
+    """The value that is answered without ``verbose``."""
     kind: Kind | None
     """What the numbers of the metric do: counter, gauge, state or unknown; null for a label."""
     unit: str | None
@@ -34,7 +34,7 @@ class CellReport(msgspec.Struct, frozen=True, kw_only=True):
     timestamp: str
     """The row's own time, RFC 3339 with microseconds."""
     age_seconds: float
-    """Since a scrape last confirmed the snapshot, on the clock of the service."""
+    """Time since a scrape last confirmed the snapshot, on the clock of the service."""
     data_age_seconds: float | None
     """Age of the newest row of that snapshot, by the source's own clock; null if its rows have no times."""
     state: State
@@ -42,22 +42,22 @@ class CellReport(msgspec.Struct, frozen=True, kw_only=True):
     snapshot: str
     source: str
     switch_id: str
-    """As the source spells it."""
+    """The switch as the source spells it."""
     port: str | None
     metric: str
     labels: dict[str, str]
-    """The texts of the same row."""
+    """The labels of the same row."""
 
 
 class MetricDescription(msgspec.Struct, frozen=True, kw_only=True):
     """A metric of a source."""
 
     metric: str
-    """The name by which it is asked for."""
+    """Name of the metric in queries and answers."""
     column: str
-    """The name that the source gives it."""
+    """Name of the column in the source's body."""
     kind: Kind
-    """counter: only grows until a reset; gauge: goes up and down; state: a number that is a code; unknown."""
+    """counter: only grows, until a reset; gauge: goes up and down; state: a number that is a code; unknown."""
     unit: str | None
     """A code of UCUM; null where it is not certain."""
     help: str
@@ -68,13 +68,13 @@ class LabelDescription(msgspec.Struct, frozen=True, kw_only=True):
     """A label of a source."""
 
     label: str
-    """The name by which it is asked for."""
+    """Name of the label in queries and answers."""
     column: str
-    """The name that the source gives it."""
+    """Name of the column in the source's body."""
 
 
 class SourceMetrics(msgspec.Struct, frozen=True, kw_only=True):
-    """What the columns of a source are, in the order of its body."""
+    """The metrics and labels of a source, each in the order of the columns in its body."""
 
     source: str
     metrics: list[MetricDescription]
@@ -89,7 +89,7 @@ class SwitchEntry(msgspec.Struct, frozen=True):
 
 
 class SourceSwitches(msgspec.Struct, frozen=True):
-    """What can be asked of one source. Metrics stand here once, not with every switch: there may be hundreds."""
+    """What can be asked of one source. Metrics are listed once, not per switch, because there may be hundreds."""
 
     source: str
     metrics: list[str]
@@ -101,11 +101,11 @@ class BatchEntry(msgspec.Struct, frozen=True):
     """One cell of the answer: ``value``, or ``error`` and ``status``."""
 
     value: Cell | dict[str, Cell] | UnsetType = UNSET
-    """What GetMetric answers."""
+    """The value that GetMetric would answer."""
     error: str | UnsetType = UNSET
-    """Why there is no value: the sentence with which GetMetric answers."""
+    """Why there is no value: the sentence that GetMetric would answer."""
     status: int | UnsetType = UNSET
-    """The status with which GetMetric answers."""
+    """The status that GetMetric would have."""
 
 
 class TopEntry(msgspec.Struct, frozen=True):
@@ -125,7 +125,7 @@ class AttemptReport(msgspec.Struct, frozen=True, kw_only=True):
     outcome: str
     duration_seconds: float
     seen_seconds_ago: float
-    """How long this process has known of it."""
+    """Time since this process first saw the attempt."""
     reason: str
     error: str
     rejects: dict[str, int]
@@ -133,23 +133,23 @@ class AttemptReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SourceReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One source. What belongs to a snapshot is null while there is no live one."""
+    """One source. The fields that describe its snapshot are null while there is no live one."""
 
     name: str
     url: str | None
     labels: dict[str, str]
-    """What the configuration of the ETL says about it."""
+    """The labels that the configuration of the ETL gives the source."""
     state: str
     """fresh, late, stale; or none: no live snapshot."""
     interval_seconds: float | None
     ttl_seconds: float | None
     snapshot: str | None
     timestamp: str | None
-    """Newest time among its rows."""
+    """Time of the snapshot's newest row."""
     age_seconds: float | None
-    """Since a scrape last confirmed the snapshot."""
+    """Time since a scrape last confirmed the snapshot."""
     data_age_seconds: float | None
-    """Age of its newest row, by the source's own clock; null if its rows have no times."""
+    """Age of the snapshot's newest row, by the source's own clock; null if its rows have no times."""
     max_data_age_seconds: float | None
     """A greater age of the newest row makes the source stale; null: no limit."""
     expires_in_seconds: float | None
@@ -162,14 +162,14 @@ class SourceReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoreReady(msgspec.Struct, frozen=True, kw_only=True):
-    """The store, as /ready has it."""
+    """The store, as /ready reports it."""
 
     ready: bool
     trouble: str | None
 
 
 class SourceReady(msgspec.Struct, frozen=True, kw_only=True):
-    """A source, as /ready has it."""
+    """A source, as /ready reports it."""
 
     ready: bool
     state: str
@@ -190,16 +190,16 @@ class RejectExample(msgspec.Struct, frozen=True, kw_only=True):
     """One row or cell that could not be used."""
 
     line: int
-    """Of the body, counted from 1 (the header)."""
+    """Line of the body, counted from 1 (the header)."""
     column: str | None
-    """Null where it is the whole row."""
+    """Name of the column; null if the whole row was dropped."""
     value: str
     reason: str
     sentence: str
 
 
 class RejectReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The last scrape of a source, and what was rejected of the last body that one brought."""
+    """The last scrape of a source, and the rejects of the last body that a scrape brought."""
 
     source: str
     outcome: str | None
@@ -207,12 +207,12 @@ class RejectReport(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     """Why the body as a whole is held or refused: one word, as in the metrics; else empty."""
     error: str
-    """The same as a sentence."""
+    """The reason as a sentence."""
     seen_seconds_ago: float | None
-    """How long this process has known of the scrape."""
+    """Time since this process first saw the scrape."""
     of_last_scrape: bool
-    """Whether the rejects are of the last scrape; else that one brought no body, and they are of an earlier one."""
+    """Whether the rejects are of the last scrape. If not, it brought no body, and they are of an earlier scrape."""
     counts: dict[str, int]
     """All rejected rows and cells, by reason."""
     examples: list[RejectExample]
-    """The first of them, of every reason some."""
+    """The first rejects, some of every reason."""

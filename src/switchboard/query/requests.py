@@ -1,8 +1,8 @@
 """What can be asked: one struct per query, with the meaning of every parameter.
 
-A query says by its bases what it is, beside what it asks for: of snapshots that can be chosen (``Pinned``), answered
-page by page (``Paged``), in a format that can be chosen (``Formatted``). A base has no fields of its own: msgspec takes
-fields from one base only, and the fields of a query stand in the order in which they are documented.
+The bases of a struct tell how the query is answered: from snapshots that can be chosen (``Pinned``), page by page
+(``Paged``), in a format that can be chosen (``Formatted``). A base has no fields of its own: msgspec takes fields from
+one base only, and the fields of a query stand in the order in which they are documented.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ Order = Literal["desc", "asc"]
 _Text = Annotated[str, Meta(min_length=1)]
 
 MOST_CELLS = 10_000
-"""Cells of one batch."""
+"""Most cells of one batch."""
 MOST_RANKED = 1_000
-"""Rows of one ranking."""
+"""Most rows of one ranking."""
 
 
 MOST_LIMIT = 10_000
 DEFAULT_LIMIT = 1_000
-"""Rows of a page that is asked for by a cursor alone."""
+"""Rows of a page if a query has a cursor but no limit."""
 _PATTERNS = "* is any text, ? any character, and a name that exists as it is written is that name"
 
 
 class Pinned(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A query that is answered from snapshots, of one source or of all, the current ones or those that it names."""
+    """A query that is answered from snapshots of one source or of all: the current ones, or those that it names."""
 
     if TYPE_CHECKING:
         source: str | None
@@ -137,7 +137,7 @@ class ListMetrics(Pinned, Paged, Formatted, frozen=True, kw_only=True, omit_defa
 
 
 class BatchCell(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """One cell of a batch, asked for as GetMetric is."""
+    """One cell of a batch, with the parameters of GetMetric."""
 
     switch_id: Annotated[_Text, Meta(description="the switch; a GUID in any spelling")]
     metric: Annotated[_Text, Meta(description="a metric or a label")]
@@ -148,7 +148,7 @@ class BatchCell(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, f
 class GetMetrics(Pinned, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Many cells at once, all from one snapshot of each source.
 
-    A cell that cannot be answered says why, with the status that GetMetric would have; the others are answered.
+    A cell that cannot be answered has an error, and the status that GetMetric would have; the others have a value.
     """
 
     cells: Annotated[
@@ -182,8 +182,8 @@ class TopMetrics(Pinned, frozen=True, kw_only=True, omit_defaults=True):
 class DescribeMetrics(Pinned, frozen=True, kw_only=True, omit_defaults=True):
     """What the metrics of each source are.
 
-    A kind comes from what is known about the source's columns, or from the settings `counters` and `gauges` of the
-    source; it is `unknown` where neither says it, and never guessed.
+    The kind of a metric comes from the settings `counters` and `gauges` of its source, or from what is known about the
+    column. If neither tells it, it is `unknown`: a kind is never guessed.
     """
 
     metric: Annotated[
@@ -202,7 +202,7 @@ class ListSwitches(Pinned, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Rejects(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What could not be used of the last body of each source."""
+    """The rows and cells of each source's last body that could not be used."""
 
     source: SourceName = None
 

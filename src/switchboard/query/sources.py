@@ -1,6 +1,6 @@
-"""What there is to say about the sources and the store: ListSources, and whether queries can be answered.
+"""ListSources and the readiness of this process: what is known about the sources and the store.
 
-The reports have ages in them, so no two are equal and none has a tag.
+The reports have ages in them, so no two are equal, and they have no entity tag.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def list_sources(view: View, now: float, query: ListSources) -> Result:
 
 
 def readiness(view: View, now: float) -> Readiness:
-    """Ready while any source can answer, until this process is told to stop."""
+    """The content of /ready: ready while any source can answer, until this process is told to stop."""
     sources = {source.name: _source_ready(view, now, source) for source in view.sources}
     trouble = store_unreachable(view, now)
     can_answer = any(source.ready for source in sources.values()) and not view.stopping
@@ -40,7 +40,7 @@ def readiness(view: View, now: float) -> Readiness:
 
 
 def ready_in_seconds(view: View, now: float) -> int:
-    """When it is worth asking again whether queries can be answered."""
+    """Seconds after which it is worth asking again whether queries can be answered."""
     return RETRY_SECONDS if view.stopping else retry_after(now, view.sources)
 
 

@@ -1,4 +1,4 @@
-"""The name of an answer's content: equal tags, equal bytes."""
+"""Entity tags, which name the content of an answer: equal tags, equal bytes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _TAG_BYTES = 12
 
 
 def content_tag(standing: Standing, query: msgspec.Struct) -> bytes:
-    """Hexadecimal digits that depend on all that a body depends on.
+    """The tag of an answer: a hash, in hexadecimal digits, of everything that its body depends on.
 
-    These are the snapshots in order of precedence, the sources that are missing, and the query.
+    That is the snapshots in order of precedence, the sources that are missing, and the query.
     """
     kind = type(query).__name__
     prefix = standing.tag_prefixes.get(kind)

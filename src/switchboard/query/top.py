@@ -27,7 +27,7 @@ _ENTRY_CELLS = 5
 
 
 def top_metrics(view: View, now: float, query: TopMetrics) -> Result:
-    """The rows with the highest or lowest values of a metric, in order. That there are any is known at once.
+    """The rows with the highest or lowest values of a metric, in order. Whether there are any is checked at once.
 
     Raises QueryError: NOT_FOUND, GONE, UNAVAILABLE, and MALFORMED for a label.
     """
@@ -104,7 +104,7 @@ def _pieces(standing: Standing, rankings: dict[int, Ranking], query: TopMetrics)
 
 
 def _counts(earlier: Sequence[Live], live: Live, row: Ranked, metric: str) -> bool:
-    """Whether a cell is the one that GetMetric gives: of the first such row, and in no source that goes first."""
+    """Whether GetMetric gives this cell: its row is the first of switch and port, and no earlier source has one."""
     port = row.port
     if find_row(live.loaded.snapshot, row.switch, port) != Row(row.block, row.offset):
         return False

@@ -1,4 +1,4 @@
-"""Texts of parameters and the values they stand for: moments, conditions."""
+"""Reading the text of a parameter as its value: moments and conditions."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def parse_since(name: str, text: str) -> int:
 
 
 def parse_where(name: str, text: str) -> str:
-    """A condition in the spelling that all of its spellings share. Raises QueryError (MALFORMED)."""
+    """A condition in its canonical spelling. Raises QueryError (MALFORMED)."""
     try:
         return spelled(parse_condition(text))
     except BadCondition as error:
@@ -64,6 +64,6 @@ def malformed(name: str, text: str, reason: str) -> QueryError:
 
 
 def shown(text: str) -> str:
-    """Text of a client as a sentence may repeat it: printable and short."""
+    """A client's text, made printable and short so that a sentence may repeat it."""
     printable = "".join(character if character.isprintable() else "?" for character in text[:_MOST_SHOWN_CHARACTERS])
     return printable if len(text) <= _MOST_SHOWN_CHARACTERS else f"{printable}…"
