@@ -1,4 +1,4 @@
-"""What is sent back: the value that every endpoint makes, and how HTTP dresses it (tags, conditions, errors)."""
+"""Answers: the value that every endpoint makes, and what HTTP asks of it (tags, conditions, errors)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PROBLEM = b"application/problem+json"
 NO_STORE = (b"cache-control", b"no-store")
 NO_CACHE = (b"cache-control", b"no-cache")
 LEAST_CELLS_COMPRESSED = 50
-"""A list with fewer cells is about as long as one packet."""
+"""A list with fewer cells is not compressed: it is about as long as one packet."""
 VARY = (b"vary", b"Accept, Accept-Encoding")
 
 
@@ -28,8 +28,8 @@ class Answer:
     """One answer. ``body`` is an iterator of pieces where rendering it at once would hold the event loop.
 
     ``etag`` names the content, and is known before the body is rendered; None: the content has no name, because it
-    contains an age. ``shared``: others are likely to ask for the same body, and it is small enough to be kept;
-    it has at most ``cells`` cells.
+    contains an age. ``shared``: other clients are likely to ask for the same body, and it is small enough to be kept.
+    ``cells``: number of cells from which the size of the body is estimated.
     """
 
     status: int
@@ -44,12 +44,12 @@ class Answer:
 
     @property
     def compressible(self) -> bool:
-        """Whether it is worth compressing, which is done once for all who share it."""
+        """Whether the body is worth compressing, which is done once for all clients that share it."""
         return self.shared and self.cells >= LEAST_CELLS_COMPRESSED
 
 
 class Request(NamedTuple):
-    """What an answer depends on beside the path; the headers are empty where the client sent none."""
+    """The parts of a request, beside the path, that an answer depends on; a header that was not sent is empty."""
 
     method: str = "GET"
     query: bytes = b""
@@ -61,7 +61,7 @@ class Request(NamedTuple):
 
 
 def wire_headers(answer: Answer) -> Headers:
-    """The headers as they are sent, but for those of the connection."""
+    """The headers that are sent, except those of the connection."""
     if answer.status in _BODILESS:
         return answer.headers
     headers = [*answer.headers, (b"content-type", answer.content_type)]
@@ -71,7 +71,7 @@ def wire_headers(answer: Answer) -> Headers:
 
 
 def request_fields(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, bytes]:
-    """Fields of a Request from its headers, whose names are in lower case; what is repeated is joined by commas."""
+    """Fields of a Request from its headers, whose names are in lower case; repeated headers are joined by commas."""
     fields: dict[str, bytes] = {}
     for name, value in headers:
         field = _FIELDS.get(name)
@@ -90,7 +90,7 @@ def error_answer(status: int, sentence: str, accept: bytes, *more: tuple[bytes, 
 
 
 def prefers_json(accept: bytes) -> bool:
-    """Whether Accept names JSON, and plain text not more; ``*/*`` names nothing."""
+    """Whether Accept names JSON and does not prefer plain text to it; ``*/*`` does not name JSON."""
     if b"application/" not in accept.lower():
         return False
     wanted = {"json": 0.0, "text": 0.0}

@@ -1,6 +1,6 @@
 """The ordinary door: the endpoints as an ASGI app.
 
-Routes are Starlette's; what lies behind them is plain ASGI, because a request and a response object would cost more
+Routes are Starlette's. Behind them is plain ASGI, because Starlette's objects for request and response would cost more
 than most answers.
 """
 
@@ -33,9 +33,9 @@ STREAM_SECONDS = 300.0
 MOST_POSTED_BYTES = 2 << 20
 """Largest body of a request: 10,000 cells of a batch with long names."""
 POST_SECONDS = 10.0
-"""A client that takes longer to send one is given up."""
+"""A client that takes longer to send the body of a request gets 408."""
 SLICE_BYTES = 256 << 10
-"""What is handed to the socket at once; up to this an answer is sent whole."""
+"""Size of the parts in which a body is handed to the socket; a body that is not longer is sent whole."""
 
 log = structlog.get_logger()
 
@@ -43,7 +43,7 @@ log = structlog.get_logger()
 def create_app(
     holder: ViewHolder, endpoints: Sequence[Endpoint] = ENDPOINTS, *, bodies: BodyTable | None = None
 ) -> Starlette:
-    """The ASGI app that answers from ``holder.view``; ``bodies`` are those that others have asked for."""
+    """The ASGI app that answers from ``holder.view``; ``bodies`` is the table of shared bodies."""
     table = BodyTable() if bodies is None else bodies
     app = Starlette(
         routes=[
@@ -53,13 +53,13 @@ def create_app(
     )
     app.router.redirect_slashes = False
     app.router.default = _Door(holder, table, None)  # `OPTIONS *` matches no route
-    # Without the middleware that turns exceptions into answers: what is behind the routes does that itself.
+    # Without the middleware that turns exceptions into answers: `_Door` does that itself.
     app.middleware_stack = app.router
     return app
 
 
 class _Door:
-    """Plain ASGI for one endpoint; None: for every path that is not in the table."""
+    """The ASGI app of one endpoint; None: of all paths that are not in the table."""
 
     def __init__(self, holder: ViewHolder, bodies: BodyTable, endpoint: Endpoint | None) -> None:
         self._holder = holder
@@ -83,7 +83,7 @@ class _Door:
         else:
             answer = await self._answer(request)
         if self._holder.view.stopping:
-            answer.headers.append(_CLOSE)  # so that nobody sends another request on this one
+            answer.headers.append(_CLOSE)  # so that no further request comes on this connection
         cut = await _send(answer, head=request.method == "HEAD", receive=receive, send=send)
         if cut:
             metrics.STREAMS_CUT.labels(cut).inc()
@@ -121,7 +121,7 @@ _CLOSE = (b"connection", b"close")
 
 
 class _ClientGone(Exception):
-    """Nobody is left who could be answered."""
+    """The client has gone, so there is nobody to answer."""
 
 
 def _request(scope: Scope) -> Request:
@@ -150,7 +150,7 @@ async def _posted(receive: Receive) -> bytes:
 
 
 async def _send(answer: Answer, *, head: bool, receive: Receive, send: Send) -> str:
-    """Send an answer; return why it was cut short, or nothing."""
+    """Send an answer; return why it was cut short, or an empty string."""
     body = answer.body
     await send({"type": "http.response.start", "status": answer.status, "headers": wire_headers(answer)})
     assert not isinstance(body, SharedBody)

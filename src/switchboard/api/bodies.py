@@ -19,16 +19,16 @@ MOST_BYTES = 64 << 20
 MOST_WARMED = 4
 """Bodies that are rendered from a new snapshot before anybody asks."""
 MOST_CELLS = 500_000
-"""Lists with more cells than this are rendered for each client anew, and streamed."""
+"""Most cells of a shared list; a longer one is rendered anew for each client, and streamed."""
 CELL_BYTES = 32
-"""About what a cell takes as text, with its name."""
+"""Approximate size of a cell as text, with its name."""
 GZIP_LEVEL = 4
 _GZIP_FORMAT = 16 + zlib.MAX_WBITS
 _GZIP_SLICE_BYTES = 32 << 10
 
 
 class SharedBody:
-    """A body that is being rendered for whoever asks first, and is there for all who ask later."""
+    """A body that is rendered for the first client that asks, and is there for all that ask later."""
 
     __slots__ = ("_expected_bytes", "_lock", "_pieces", "_rendered", "content", "failed")
 
@@ -43,11 +43,11 @@ class SharedBody:
 
     @property
     def size_bytes(self) -> int:
-        """Its size; until it is rendered, the size it is expected to have."""
+        """Size of the body; until it is rendered, the size that it is expected to have."""
         return self._expected_bytes if self.content is None else len(self.content)
 
     def advance(self) -> bool:
-        """Render one more piece; whether the body is whole now. Raises what rendering raises, then RuntimeError."""
+        """Render one more piece; return whether the body is whole. Raises the error of rendering, then RuntimeError."""
         if self.failed:
             raise RuntimeError("this body could not be rendered")
         if self.content is None:
@@ -74,7 +74,7 @@ class SharedBody:
 
 
 def gzip_pieces(body: SharedBody) -> Iterator[bytes]:
-    """The gzip form of a body, in pieces; renders the body itself first, if nobody has yet."""
+    """The gzip form of a body, in pieces; renders the body itself first, if that has not been done."""
     while not body.advance():
         yield b""
     assert body.content is not None
@@ -86,7 +86,7 @@ def gzip_pieces(body: SharedBody) -> Iterator[bytes]:
 
 
 class Recipe(NamedTuple):
-    """What makes a body again from another view: the endpoint's function, its query, and whether it is compressed."""
+    """How to make a body again from another view: the endpoint's function, its query, and whether it is compressed."""
 
     answer: Callable[[View, float, Any], Result | Answer]
     query: Any
@@ -121,7 +121,7 @@ class BodyTable:
         return entry.body
 
     def add(self, etag: bytes, body: SharedBody, recipe: Recipe, *, asked: bool) -> None:
-        """Keep a body; those not used for longest go where there are too many or too large ones.
+        """Keep a body. While the table is beyond its bounds, the body that was not used for longest is dropped.
 
         ``asked``: a client waits for it.
         """
@@ -135,5 +135,5 @@ class BodyTable:
         self._entries = other._entries
 
     def last_asked(self, count: int) -> list[Recipe]:
-        """How to make the ``count`` bodies that clients asked for last."""
+        """Recipes of the ``count`` bodies that clients asked for last."""
         return [entry.recipe for entry in self._entries.values() if entry.asked][-count:]

@@ -1,4 +1,4 @@
-"""Results in HTTP: status, headers and body of what a query brings."""
+"""Turns the Result of a query into an Answer: status, headers and body."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _REMEMBERED = 256
 
 
 def dressed(result: Result | Answer, *, bare: bool = False) -> Answer:
-    """The answer that says a result; one that is an answer already stays as it is.
+    """The answer that says a result; an Answer is returned as it is.
 
-    ``bare``: JSON ends without the end of a line.
+    ``bare``: JSON has no line end.
     """
     if isinstance(result, Answer):
         return result
@@ -34,7 +34,7 @@ def dressed(result: Result | Answer, *, bare: bool = False) -> Answer:
     if result.cursor is not None:
         headers.append((b"link", f'<{result.following}>; rel="next"'.encode()))
         headers.append((b"x-next-cursor", result.cursor.encode()))
-    # Shared with nobody: a body that is made in pieces, and sent when it is whole.
+    # A bounded body is not shared with other clients: SharedBody only renders it in pieces until it is whole.
     bounded = SharedBody(result.pieces, result.cells * CELL_BYTES) if result.bounded else None
     return Answer(
         200,
@@ -49,7 +49,7 @@ def dressed(result: Result | Answer, *, bare: bool = False) -> Answer:
 
 @lru_cache(_REMEMBERED)
 def _snapshot_headers(provenance: Provenance) -> tuple[tuple[bytes, bytes], ...]:
-    """What tells a client which snapshots an answer was drawn from, and how current they are."""
+    """The headers that say which snapshots an answer was drawn from, and how current they are."""
     headers = [
         (b"last-modified", formatdate(provenance.newest_seconds, usegmt=True).encode()),
         (b"x-snapshot-id", provenance.snapshots.encode()),

@@ -28,59 +28,59 @@ class Runs(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """One path."""
+    """One path of the API: a row of the table in ``endpoints``."""
 
     path: str
     summary: str
     query: type[msgspec.Struct] | None
-    """What is asked for: parameters of the URL or, where it is ``posted``, the JSON body of a POST. None: nothing; the
-    query string is not looked at."""
+    """Type of the query: parameters of the URL or, if ``posted``, the JSON body of a POST. None: the endpoint takes no
+    query and ignores the query string."""
     answer: Callable[[View, float, Any], Result | Answer]
     """A function of the view, the present moment (on the view's clock) and the query. It may raise QueryError."""
     content: Any
     """The type of the body of a 200."""
     posted: bool = False
     variants: tuple[Any, ...] = ()
-    """Other types that the body may have, by what is asked for: msgspec has no union of two kinds of object."""
+    """Other types that the body may have, depending on the query: msgspec has no union of two kinds of object."""
     other: Mapping[int, Any] = field(default_factory=dict)
-    """The type of the body by another status that is an answer too."""
+    """Type of the body by status, for statuses other than 200 that carry an answer."""
     media_type: bytes = JSON
-    """Of a body whose format cannot be chosen."""
+    """Content type of a body whose format cannot be chosen."""
     negotiated: bool = False
     """Whether the Accept header is looked at: it may choose the format of a ``Formatted`` query, or refuse all."""
     bare: bool = False
-    """Whether JSON ends without the end of a line, as the original system has it."""
+    """Whether JSON is sent without a line end, as the original system does."""
     static: bool = False
     """Whether the answer stays the same while the process lives."""
     tells_snapshots: bool = False
-    """Whether the headers say which snapshots there are, though the query is not ``Pinned``."""
+    """Whether the headers name snapshots although the query is not ``Pinned``."""
     runs: Runs = Runs.ORDINARY
 
     @cached_property
     def methods(self) -> tuple[str, ...]:
-        """The methods that it answers."""
+        """The methods that the endpoint answers."""
         return ("POST",) if self.posted else ("GET", "HEAD")
 
     @cached_property
     def parser(self) -> Parser | None:
-        """Reads the query from the URL; None if it is not there."""
+        """The parser of the query in the URL; None if there is no query in the URL."""
         return None if self.query is None or self.posted else Parser(self.query, self.path.rpartition("/")[2])
 
     @cached_property
     def body_decoder(self) -> msgspec.json.Decoder[Any] | None:
-        """Reads the query from the body; None if it is not there."""
+        """The decoder of the query in the body; None if there is no query in the body."""
         return msgspec.json.Decoder(self.query) if self.posted else None
 
     @cached_property
     def formats(self) -> tuple[str, ...]:
-        """The formats that a client may choose from, the default first; none: the Accept header is not looked at."""
+        """The formats that a client may choose from, the default first; empty: the Accept header is not looked at."""
         if not self.negotiated:
             return ()
         return tuple(FORMATS) if self.takes(Formatted) else (next(iter(FORMATS)),)
 
     @cached_property
     def tagged(self) -> bool:
-        """Whether its answers carry entity tags, so that ``If-None-Match`` may get 304."""
+        """Whether the answers carry entity tags, so that ``If-None-Match`` may get 304."""
         return not self.posted and (self.static or self.takes(Pinned))
 
     @property
@@ -89,5 +89,5 @@ class Endpoint:
         return self.takes(Paged)
 
     def takes(self, kind: type[msgspec.Struct]) -> bool:
-        """Whether its query is of a kind: Pinned, Paged or Formatted."""
+        """Whether the query is of this kind: Pinned, Paged or Formatted."""
         return self.query is not None and issubclass(self.query, kind)

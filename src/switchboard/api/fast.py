@@ -1,8 +1,8 @@
-"""The fast door: simple requests for the hot endpoints are answered in the callback that brings them.
+"""The fast door: simple requests for the endpoints asked most are answered in the callback that brings them.
 
-It stands before the ordinary door, in the same connection. A request that ``head`` can read, for an endpoint that is
-hot, is answered by the same ``respond`` and from the same view, and its bytes are those that the ordinary door would
-send; no task, scope or message is made for it. Everything else goes on to the parser and the ASGI app, in order.
+It stands before the ordinary door, in the same connection. A request that ``head`` can read, for an endpoint with
+``Runs.FAST``, is answered by the same ``respond`` and from the same view, with the bytes that the ordinary door would
+send, but without a task, scope or message. Everything else goes on to the parser and the ASGI app, in order.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from switchboard.view.view import ViewHolder
 LARGEST_BODY_BYTES = 256 << 10
 """A larger body is left to the ordinary door, which hands it to the socket in parts."""
 MOST_A_TURN = 64
-"""Answers to pipelined requests after which other connections have their turn."""
+"""Most answers to pipelined requests in one turn; then other connections have theirs."""
 TURN_SECONDS = 0.002
 """No further answer is begun in a turn that has lasted this long: a list may take milliseconds by itself."""
 MOST_UNSENT_BYTES = 64 << 10
@@ -94,19 +94,19 @@ class FastDoor:
 
 
 class FastProtocol(OrdinaryProtocol):
-    """A connection. ``door`` is that of the server: ``with_door`` makes a class that has one."""
+    """A connection with a fast door. ``door`` is shared by all connections of a server: see ``with_door``."""
 
     door: FastDoor
 
     @classmethod
     def with_door(cls, door: FastDoor) -> type[FastProtocol]:
-        """The protocol class of one server."""
+        """The protocol class of one server, with its door."""
         return type(cls.__name__, (cls,), {"door": door})
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._waiting = b""
-        """Requests that were received and have to wait, until the client reads or others have had their turn."""
+        """Received requests that wait until the client reads, or until other connections have had their turn."""
 
     def data_received(self, data: bytes) -> None:
         """Answer what the fast door can answer; the parser gets the rest."""
@@ -118,7 +118,7 @@ class FastProtocol(OrdinaryProtocol):
             super().data_received(data)
 
     def resume_writing(self) -> None:
-        """The client has read what it was sent: go on with what it has asked since."""
+        """Go on with waiting requests, because the client has read what it was sent."""
         super().resume_writing()
         if self._waiting:
             self._go_on()
@@ -132,7 +132,7 @@ class FastProtocol(OrdinaryProtocol):
 
     @property
     def _quiet(self) -> bool:
-        """Whether no request is in the hands of the parser or the app, and the connection goes on."""
+        """Whether the connection goes on, and neither the parser nor the app has a request in hand."""
         cycle: RequestResponseCycle | None = self.cycle  # None until the parser has seen a request
         return self.phase == IDLE and not self.deaf and (cycle is None or cycle.response_complete)
 
@@ -176,6 +176,6 @@ class FastProtocol(OrdinaryProtocol):
 
 
 def _wire(answer: Answer, *, bodiless: bool) -> bytes:
-    """An answer as it is sent, from its own headers on; the body is bytes."""
+    """The bytes of an answer after status line and default headers; its body must be bytes."""
     assert isinstance(answer.body, bytes)
     return b"\r\n".join([*map(b": ".join, wire_headers(answer)), b"", b"" if bodiless else answer.body])

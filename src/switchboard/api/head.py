@@ -1,7 +1,7 @@
 """The head of a simple request, read without a general HTTP parser.
 
 Almost every request for a metric is one line and a few plain headers, complete in one packet. These are read here, by
-rules that are stricter than those of HTTP: whatever does not fit is no error, but left to the parser of the server.
+rules that are stricter than those of HTTP: a head that does not fit is not an error, but left to the server's parser.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _LONGEST_REMEMBERED_BYTES = 1 << 10
 
 
 class Head(NamedTuple):
-    """A request without a body, on a connection that stays. ``fields``: the other fields of a Request."""
+    """The head of a request that has no body and keeps the connection. ``fields``: the other fields of a Request."""
 
     method: str
     path: bytes
@@ -75,7 +75,7 @@ def read_headers(block: bytes) -> dict[str, bytes] | None:
 
 _METHODS = {b"GET": "GET", b"HEAD": "HEAD"}
 _REQUEST_LINE = re.compile(rb"(GET|HEAD) (/[0-9A-Za-z/_-]*)(?:\?([!-\x22\x24-~]*))? HTTP/1\.1\r\n")
-"""In a query all visible ASCII but #, which ends it."""
+"""A query may have any visible ASCII except #, which would end it."""
 _HEADERS = re.compile(rb"(?:[0-9A-Za-z!#$%&'*+.^_`|~-]+:[ -~]*\r\n)*\r\n")
 _NOT_SIMPLE = frozenset(
     {b"content-length", b"transfer-encoding", b"upgrade", b"expect", b"te", b"trailer", b"http2-settings",

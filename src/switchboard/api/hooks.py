@@ -36,7 +36,7 @@ class ApiHooks(Hooks):
         self._prepared = table
 
     def swapped(self, view: View) -> None:
-        """Let go of the bodies of the snapshots before."""
+        """Replace the bodies of the previous snapshots by those that were prepared."""
         self._bodies.replace(BodyTable() if self._prepared is None else self._prepared)
         self._prepared = None
         if self._is_first:
@@ -48,20 +48,20 @@ class ApiHooks(Hooks):
         metrics.observe_view(view, now)
 
     def loaded(self, source: str, seconds: float) -> None:
-        """Count it."""
+        """Count the load and its duration."""
         metrics.LOADS.labels(source, "ok").inc()
         metrics.LOAD_SECONDS.observe(seconds)
 
     def load_failed(self, source: str) -> None:
-        """Count it."""
+        """Count the failed load."""
         metrics.LOADS.labels(source, "failed").inc()
 
     def pointer_refused(self, source: str) -> None:
-        """Count it."""
+        """Count the refused pointer."""
         metrics.POINTERS_REFUSED.labels(source).inc()
 
     def poll_failed(self) -> None:
-        """Count it."""
+        """Count the failed poll."""
         metrics.STORE_FAILURES.inc()
 
     def forgotten(self, source: str) -> None:
@@ -70,6 +70,6 @@ class ApiHooks(Hooks):
 
 
 def _freeze() -> None:
-    """Take all that exists by now out of the garbage collector's sight: a full collection of it takes 30 ms."""
+    """Exempt all objects that exist by now from garbage collection: a full collection of them takes 30 ms."""
     gc.collect()
     gc.freeze()

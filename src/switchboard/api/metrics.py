@@ -1,7 +1,7 @@
-"""What the API tells about itself, as Prometheus metrics.
+"""The API's metrics about itself, for Prometheus.
 
 With PROMETHEUS_MULTIPROC_DIR set, the metrics of all processes that share the directory are added up, so that any API
-worker speaks for all of them, and for the ETL. How gauges add up is chosen one by one below.
+worker speaks for all workers and for the ETL. How a gauge adds up is chosen for each gauge below.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ REQUEST_SECONDS = _Histogram(
 
 
 class Tally:
-    """Requests counted in plain integers, and handed to the metrics a second later: 0.3 µs instead of 4 µs each."""
+    """Counts requests in plain integers, which go to the metrics every second: 0.3 µs per request instead of 4 µs."""
 
     def __init__(self) -> None:
         self._answers: dict[tuple[str, int], int] = {}
@@ -74,7 +74,7 @@ class Tally:
         self._seconds[path] += seconds
 
     def flush(self) -> None:
-        """Hand over what was counted; on the event loop's thread, as ``count``."""
+        """Hand the counts to the metrics. Like ``count``, only to be called on the event loop's thread."""
         for (path, status), count in self._answers.items():
             REQUESTS.labels(path, str(status)).inc(count)
         FAST_ANSWERS.inc(sum(self._answers.values()))
@@ -105,7 +105,7 @@ POINTERS_REFUSED = Counter(
     "switchboard_api_pointers_refused_total", "Pointers not followed, because they named an older snapshot", ["source"]
 )
 STORE_FAILURES = Counter("switchboard_api_store_failures_total", "Polls of the store that failed")
-# Several workers: the worst of those that live.
+# Of several live workers the worst value is shown.
 STORE_UP = Gauge("switchboard_api_store_up", "1 if the last poll of the store succeeded", multiprocess_mode="livemin")
 SNAPSHOT_AGE = Gauge(
     "switchboard_api_snapshot_age_seconds",
@@ -125,12 +125,12 @@ DATA_TIME = Gauge(
     ["source"],
     multiprocess_mode="livemin",
 )
-# Workers hold the same snapshots, but for the moment of a swap: what was written last is right.
+# Workers hold the same snapshots except at the moment of a swap, so the value that was written last is right.
 ROWS = Gauge("switchboard_api_view_rows", "Rows in the view", ["source"], multiprocess_mode="livemostrecent")
 SWITCHES = Gauge(
     "switchboard_api_view_switches", "Switches in the view", ["source"], multiprocess_mode="livemostrecent"
 )
-# How many of the live workers see it so.
+# The number of live workers that see the source in this state.
 SOURCE_STATE = Gauge(
     "switchboard_api_source_state",
     "API processes that see the source in this state",
@@ -158,7 +158,7 @@ def observe_view(view: View, now: float) -> None:
         if manifest is not None:
             DATA_TIME.labels(source.name).set(manifest.data_max_us / 1e6)
         if source.confirmed_at > float("-inf"):
-            # Goes on when the snapshot has expired: that is when somebody wants to be told.
+            # Set after the snapshot has expired, too: that is when an alert needs it.
             SNAPSHOT_AGE.labels(source.name).set(now - source.confirmed_at)
         if source.loaded is not None:
             data_age = source.data_age(now)

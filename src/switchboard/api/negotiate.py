@@ -11,7 +11,7 @@ from switchboard.outputs.formats import FORMATS
 
 
 class RequestError(SwitchboardError):
-    """A request that HTTP refuses, whatever it asks for; ``status`` is HTTP's."""
+    """A request that is refused by the rules of HTTP, whatever it asks for. ``status`` is the HTTP status."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -45,7 +45,7 @@ def _negotiate(accept: bytes, offered: tuple[str, ...]) -> str | None:
 
 
 def _rank(media_type: str, wanted: dict[str, float]) -> tuple[float, int]:
-    """Quality and precision of the most precise range that has this media type."""
+    """Quality and precision of the most precise range that covers this media type; zeros if none does."""
     ranges = (media_type, media_type.partition("/")[0] + "/*", "*/*")
     for precision, each in zip((2, 1, 0), ranges, strict=True):
         if each in wanted:

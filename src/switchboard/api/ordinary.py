@@ -1,4 +1,4 @@
-"""The connections of the ordinary door: what the guard refuses looks like all errors of the API."""
+"""Connections of the ordinary door, on which the guard's refusals have the form of all errors of the API."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ class OrdinaryProtocol(GuardedProtocol):
 
     @staticmethod
     def refusal(status: int, sentence: str, accept: bytes) -> tuple[Headers, bytes]:
-        """Headers and body of a request that reaches no endpoint."""
+        """Headers and body of the answer to a request that reaches no endpoint."""
         answer = error_answer(status, sentence, accept)
         assert isinstance(answer.body, bytes)
         return [*answer.headers, (b"content-type", answer.content_type)], answer.body
 
     @staticmethod
     def refused(reason: str) -> None:
-        """Count it."""
+        """Count a refusal."""
         metrics.REFUSED.labels(reason).inc()

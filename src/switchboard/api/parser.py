@@ -1,4 +1,4 @@
-"""Query strings: a parser for the parameters of one endpoint."""
+"""Parsing query strings into the query of an endpoint."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Parser:
         self._required = {name for name, parameter in self.parameters.items() if parameter.required}
 
     def parse(self, raw: bytes) -> msgspec.Struct:
-        """Read what follows the ``?``. Raises QueryError 400 with a sentence that names the parameter."""
+        """Read what follows the ``?``. Raises QueryError (MALFORMED) with a sentence that names the parameter."""
         values: dict[str, Any] = {}
         as_they_are = True  # every value is the text that was given
         plain = raw.isascii() and b"%" not in raw and b"+" not in raw
@@ -67,13 +67,13 @@ class Parser:
             if parameter.repeats:
                 convert = parameter.convert
                 each = value if convert is None else [convert(name, text) for text in value]
-                values[name] = tuple(sorted(set(each)))  # one spelling of one query: its entity tag depends on it
+                values[name] = tuple(sorted(set(each)))  # one spelling for equal queries: their tag depends on it
             elif parameter.convert is not None:
                 values[name] = parameter.convert(name, value)
         return self._query(**values)
 
     def _named(self, raw_name: bytes, raw_value: bytes) -> Parameter:
-        name, _ = _unquote(raw_name), _unquote(raw_value)  # what cannot be read at all is said first
+        name, _ = _unquote(raw_name), _unquote(raw_value)  # a name or value that cannot be decoded is the first error
         parameter = self.parameters.get(name)
         if parameter is None:
             known = f"takes {', '.join(self.parameters)}" if self.parameters else "takes none"
@@ -110,7 +110,7 @@ def _plain(hint: Any) -> Any:
 
 
 def _converter(name: str, hint: Any) -> Callable[[str, str], Any] | None:
-    """What makes a value of the text of a parameter that is given once; None: the text is the value."""
+    """The function from a parameter's name and text to its value; None: the text is the value."""
     plain = _plain(hint)
     if name in _CONVERTERS:
         return _CONVERTERS[name]
@@ -124,7 +124,7 @@ def _converter(name: str, hint: Any) -> Callable[[str, str], Any] | None:
 
 
 def _bounded(hint: Any) -> Any:
-    """An int with the bounds of a type that may be None as well."""
+    """The type int with the bounds of ``hint``, which may allow None as well."""
     bounds: dict[str, Any] = {}
     while get_origin(hint) is Annotated:
         hint, *metas = get_args(hint)

@@ -1,8 +1,8 @@
-"""Answers that are asked for again and again, ready to be sent.
+"""Ready answers: the bytes for requests that come again and again.
 
-An answer is kept with the request that it answers, byte for byte, without the status line and the date. It is right as
-long as every source shows the same snapshot in the same state: any change of these empties the table, and the moment up
-to which no state can change by time alone is known beforehand. Answers that contain an age are never kept.
+The key is the whole request, byte for byte; the value is the answer without its status line and date. An answer is
+right as long as every source shows the same snapshot in the same state: a change of any of these empties the table, and
+the next moment at which time alone may change a state is known beforehand. Answers that contain an age are never kept.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Ready(NamedTuple):
 
 
 class HotAnswers:
-    """A table of answers that belongs to one process."""
+    """The table of ready answers of one process."""
 
     def __init__(self) -> None:
         self._answers: dict[bytes, Ready] = {}
@@ -45,12 +45,12 @@ class HotAnswers:
         return self._answers.get(request)
 
     def keep(self, request: bytes, answer: Ready) -> None:
-        """Keep what was answered from the view and at the moment of the last ``get``."""
+        """Keep an answer. It must come from the view and the moment of the last ``get``."""
         size = len(request) + len(answer.rest)
         if size > LARGEST_BYTES:
             return
         if len(self._answers) >= MOST_ANSWERS or self._bytes + size > MOST_BYTES:
-            self.clear()  # those that are hot come back at once
+            self.clear()  # answers that are asked for often come back at once
         self._answers[request] = answer
         self._bytes += size
 

@@ -1,4 +1,4 @@
-"""From a request to an answer, the same way for every door: parse, ask, compare tags, and turn errors into answers."""
+"""From a request to an answer, in the same way for both doors: parse, ask, compare tags, turn errors into answers."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ log = structlog.get_logger()
 
 
 def respond(endpoint: Endpoint, view: View, now: float, request: Request, bodies: BodyTable | None = None) -> Answer:
-    """The answer to a request for ``endpoint``; never raises. ``bodies``: those that others have asked for.
+    """The answer to a request for ``endpoint``; never raises. ``bodies`` is the table of shared bodies.
 
-    A small body is bytes already. One that is an iterator is to be streamed; a SharedBody is to be completed first.
+    A small body is bytes. A body that is an iterator is to be streamed; a SharedBody is to be completed, then sent.
     """
     if request.method not in endpoint.methods:
         return _other_method(endpoint, request)
@@ -50,20 +50,20 @@ def respond(endpoint: Endpoint, view: View, now: float, request: Request, bodies
 
 
 def _is_pinned(query: Any) -> bool:
-    """Whether it insists on snapshots: one that was replaced has deadlines of its own."""
+    """Whether a query names snapshots: a replaced snapshot has deadlines of its own, unlike those that are shown."""
     return (isinstance(query, Pinned) and query.snapshot is not None) or (
         isinstance(query, Paged) and query.cursor is not None
     )
 
 
 def failure(endpoint: Endpoint, request: Request, error: Exception) -> Answer:
-    """500, and the one line of the log that says why."""
+    """The answer 500; the one line of the log that says why is written here."""
     log.error("answer failed", path=endpoint.path, query=request.query.decode("latin-1"), exc_info=error)
     return error_answer(500, "Internal error: the log of the service says why", request.accept)
 
 
 def not_found(request: Request) -> Answer:
-    """For a path that is not in the table."""
+    """The answer for a path that is not in the table."""
     return error_answer(404, "path does not exist", request.accept)
 
 
@@ -76,7 +76,7 @@ def _other_method(endpoint: Endpoint, request: Request) -> Answer:
 
 
 def _query(endpoint: Endpoint, request: Request) -> Any:
-    """What is asked for. Raises QueryError (MALFORMED), RequestError 406 and 415."""
+    """The query; None if the endpoint takes none. Raises QueryError (MALFORMED), RequestError 406 and 415."""
     if endpoint.body_decoder is not None:
         query = _posted(endpoint.body_decoder, request)
     else:
@@ -103,7 +103,7 @@ def _posted(decoder: msgspec.json.Decoder[Any], request: Request) -> Any:
 
 
 def _is_known(answer: Answer, request: Request, *, gzip: bool) -> bool:
-    """Name the form of the content that is to be sent, and make 304 of the answer if the client has that."""
+    """Add the headers that name the form of the content; if the client has it, make a 304 of the answer."""
     assert answer.etag is not None
     if gzip:
         answer.headers.append(GZIP)
@@ -116,7 +116,7 @@ def _is_known(answer: Answer, request: Request, *, gzip: bool) -> bool:
 
 
 def _begin_body(answer: Answer, bodies: BodyTable, recipe: Recipe) -> None:
-    """Render what takes one piece, and take from the table what others have asked for."""
+    """Take a shared body from the table, and render a body of one piece: it becomes bytes."""
     pieces = answer.body
     assert not isinstance(pieces, bytes | SharedBody)
     if not answer.shared:

@@ -1,4 +1,4 @@
-"""The API process: the watcher, the server, and their end."""
+"""The API process: the watcher, the server, and how they end."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from switchboard.view.watch import Watcher
 log = structlog.get_logger()
 
 UNREADY_SECONDS = 0.5
-"""Between /ready turning 503 and the end of accepting: time for whoever balances load to hear of it."""
+"""Time between /ready turning 503 and the end of accepting, in which a load balancer can notice it."""
 COUNT_SECONDS = 1.0
-"""How late the metrics may know of what the fast door has answered."""
+"""Time between two transfers of the fast door's counts to the metrics."""
 
 
 async def serve_api(settings: Settings, sock: socket.socket, stop: asyncio.Event) -> None:
@@ -64,7 +64,7 @@ def choose_protocol(
     fast_door: bool,
     bodies: BodyTable | None = None,
 ) -> type[OrdinaryProtocol]:
-    """The fast door where it is wanted; at level debug the ordinary one, which logs every request."""
+    """The class of connections: with the fast door if wanted, but not at level debug, because it logs no requests."""
     if not fast_door or log.is_enabled_for(logging.DEBUG):
         return OrdinaryProtocol
     return FastProtocol.with_door(FastDoor(holder, endpoints, bodies=bodies))

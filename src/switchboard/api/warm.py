@@ -18,7 +18,7 @@ from switchboard.query.requests import ListMetrics
 from switchboard.view.view import View
 
 FIRST_ASKED = (Recipe(list_metrics, ListMetrics()),)
-"""What is rendered before anybody has asked for anything."""
+"""What is rendered of the first snapshot, when no client has asked for anything yet."""
 
 
 GZIP = (b"content-encoding", b"gzip")
@@ -30,7 +30,7 @@ def tag_of(etag: bytes, *, gzip: bool) -> bytes:
 
 
 def shared_body(answer: Answer, table: BodyTable, recipe: Recipe, *, asked: bool) -> SharedBody:
-    """The body of a shared answer from a table, put into it if it is not there; ``recipe`` is what made the answer."""
+    """The body of a shared answer: that of the table, or a new one that is put into it. ``recipe`` made the answer."""
     assert answer.etag is not None
     tag = tag_of(answer.etag, gzip=recipe.gzip)
     body = table.get(tag, asked=asked)

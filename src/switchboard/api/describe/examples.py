@@ -9,7 +9,7 @@ import msgspec
 
 
 class Example(NamedTuple):
-    """``asked`` is a query string or, of an endpoint that is posted to, a JSON body; ``answer`` is a body of JSON."""
+    """``asked`` is a query string or, if the endpoint takes a POST, a JSON body; ``answer`` is a JSON body."""
 
     asked: str
     answer: str

@@ -1,4 +1,4 @@
-"""The OpenAPI document for people who read it in the repository: docs/API.md."""
+"""The OpenAPI document as Markdown, for readers of the repository: docs/API.md."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def _limits(schema: Object) -> str:
 
 
 def _json(value: Any) -> list[str]:
-    """One line where that is short, else indented."""
+    """The lines of a JSON value: one line if that is short, else indented."""
     line = json.dumps(value, ensure_ascii=False)
     return [line] if len(line) <= 120 else json.dumps(value, ensure_ascii=False, indent=2).split("\n")
 

@@ -1,7 +1,7 @@
 """The API as an OpenAPI 3.1 document, derived from the table of endpoints: /openapi.json.
 
-Nothing about an endpoint is written here: its parameters are the fields of its query struct, its schemas the types of
-its bodies, its statuses and headers follow from what it takes.
+Nothing about a single endpoint is written here: its parameters are the fields of its query, its schemas are the types
+of its bodies, and its statuses and headers follow from what it takes.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _bodies(endpoint: Endpoint) -> tuple[Any, ...]:
 
 
 def _by_status(endpoint: Endpoint, schemas: Iterator[Any]) -> dict[int, Any]:
-    """Takes the schemas of ``_bodies``, in that order."""
+    """The schema of each body by status. ``schemas`` yields those of ``_bodies``, in that order."""
     usual, *variants = (next(schemas) for _ in (endpoint.content, *endpoint.variants))
     bodies = {200: {"anyOf": [*usual.get("anyOf", [usual]), *variants]} if variants else usual}
     return bodies | {status: next(schemas) for status in endpoint.other}
@@ -133,7 +133,7 @@ def _operation(endpoint: Endpoint, schemas: dict[int, Any], posted: Any) -> dict
 
 
 def _used(kind: str, components: dict[str, Any], by: Any) -> dict[str, Any]:
-    """Those components that something refers to."""
+    """The components that ``by`` refers to."""
     text = msgspec.json.encode(by).decode()
     return {name: each for name, each in components.items() if f'"#/components/{kind}/{name}"' in text}
 

@@ -1,6 +1,6 @@
 """The documentation page: three files of the package, and the form in which any fixed content is answered.
 
-The page reads ``/openapi.json`` and builds itself. It needs nothing from anywhere else, and is allowed nothing.
+The page reads ``/openapi.json`` and builds itself. It needs nothing from other servers, and may load nothing from them.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class StaticFile:
         self._etag = b'"%s"' % blake2b(content, digest_size=_TAG_BYTES).hexdigest().encode()
 
     def answer(self, view: View, now: float, query: None) -> Answer:
-        """The content, in a form that is compressed once and kept for others."""
+        """The content as a shared answer, which is compressed once and kept for all clients."""
         return Answer(
             200,
             _HEADERS.copy(),

@@ -1,4 +1,4 @@
-"""What can come back: statuses, when they are given, and the headers that go with them, as OpenAPI describes them."""
+"""The responses of the OpenAPI document: statuses, when they are given, and the headers that go with them."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ HEADERS: dict[str, Object] = {
         "Time of the newest row, RFC 3339.", required=True, format="date-time", examples=["2026-11-23T18:53:25.000Z"]
     ),
 }
-"""Every header that an answer may have, but for those of the connection; by name, in alphabetical order."""
+"""Every header that an answer may have, except those of the connection; by name, in alphabetical order."""
 
 _SNAPSHOT_HEADERS = ("Last-Modified", "X-Snapshot-Id", "X-Snapshot-Timestamp", "X-Snapshot-State")
 _ERROR_HEADERS = ("Cache-Control", "Vary", "X-Content-Type-Options")
@@ -200,7 +200,7 @@ def _headers(endpoint: Endpoint, status: int) -> list[str]:
 def _answer(endpoint: Endpoint, status: int, schema: Object, example: Any) -> Object:
     description = endpoint.summary if status == 200 else f"{HTTPStatus(status).phrase}, in the same form."
     headers = _references(_headers(endpoint, status))
-    if endpoint.tells_snapshots:  # which it cannot while there are none
+    if endpoint.tells_snapshots:  # they are absent while no snapshot is live
         headers |= {name: HEADERS[name] | {"required": False} for name in _SNAPSHOT_HEADERS}
     content: Object = {}
     for form in endpoint.formats or (None,):

@@ -1,6 +1,6 @@
-"""JSON Schemas: of the types of bodies, by msgspec, and of query parameters as they stand in a URL.
+"""JSON Schemas: for the types of bodies, by msgspec, and for query parameters as they stand in a URL.
 
-What a field means stands in a string after it, where a reader of the code looks for it; it is read from there.
+The meaning of a field is the string after it in the source, where a reader of the code looks for it too.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def parameters_of(query: type[msgspec.Struct], examples: dict[str, Any]) -> Iter
 
 
 def field_docs(struct: type[msgspec.Struct]) -> dict[str, str]:
-    """What the strings after the fields of a struct say, by field; nothing where the source is not at hand."""
+    """The strings after the fields of a struct, by field; empty if the source code is not at hand."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(struct)))
     except (OSError, TypeError):
@@ -86,7 +86,7 @@ def one_line(text: str) -> str:
 def _wire_schema(hint: Any) -> Schema:
     """The schema of a parameter as it is sent: text that is not empty, unless its type says more.
 
-    ``extra_json_schema`` of a Meta is what is sent where that is not the type of the value: a moment is text.
+    ``extra_json_schema`` of a Meta describes what is sent if the value has another type: a moment is sent as text.
     """
     sent: Schema = {}
     schema = _value_schema(hint, sent)
@@ -103,7 +103,7 @@ def _wire_schema(hint: Any) -> Schema:
 
 
 def _value_schema(hint: Any, sent: Schema) -> Schema:
-    """The schema of a type without None; what Metas say about the form that is sent is put into ``sent``."""
+    """The schema of a type without None; what its Metas say about the form that is sent is put into ``sent``."""
     metas: list[Meta] = []
     while True:
         if get_origin(hint) is Annotated:
@@ -114,7 +114,7 @@ def _value_schema(hint: Any, sent: Schema) -> Schema:
         else:
             break
     schema = msgspec.json.schema(hint)
-    for meta in reversed(metas):  # the outermost last: it goes before the others
+    for meta in reversed(metas):  # the outermost Meta last, because it goes before the others
         schema |= msgspec.json.schema(Annotated[hint, meta])
         sent |= meta.extra_json_schema or {}
     return schema
