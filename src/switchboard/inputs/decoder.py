@@ -1,6 +1,6 @@
-"""Decoders: what turns the bytes of a body into rows, and how the one for a body is chosen.
+"""Decoders, which turn the bytes of a body into rows, and how the decoder for a body is chosen.
 
-Whoever adds a way to write telemetry adds a decoder, its row in DECODERS, and its tests.
+A new format of telemetry needs a decoder, a row in DECODERS, and tests.
 """
 
 from __future__ import annotations
@@ -37,30 +37,30 @@ class Decoder(Protocol):
 
     @property
     def is_readable(self) -> bool:
-        """Whether the beginning of the body says what its columns are."""
+        """Whether the columns are known from the beginning of the body."""
 
     @property
     def columns(self) -> list[Column]:
-        """What the columns are, in the order of the body; certain at its end."""
+        """The columns in the order of the body; certain at its end."""
 
     def feed(self, data: bytes) -> Iterator[RowBatch]:
-        """Take the next bytes, cut anywhere; yields rows that are complete. Raises BodyError for a body of no use."""
+        """Take the next bytes, cut anywhere; yields complete rows. Raises BodyError if the body cannot be used."""
 
     def finish(self) -> Iterator[RowBatch]:
-        """Take the end of the body; yields the rows that are left. Raises BodyError."""
+        """Take the end of the body; yields the rows that are left. Raises BodyError like ``feed``."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DecoderEntry:
-    """A way to write telemetry, and what reads it."""
+    """A format of telemetry: how a body in it is recognised, and what reads it."""
 
     name: str
     media_types: frozenset[str]
-    """Of the Content-Type header, in lower case and without parameters, that name it and nothing else."""
+    """Content types that name this format and no other, in lower case and without parameters."""
     recognises: Callable[[bytes], bool]
-    """Whether the first bytes of a body are written so."""
+    """Whether the first bytes of a body are in this format."""
     make: Callable[[ColumnSettings, Limits, int], Decoder]
-    """A decoder for one body, with the settings of its source and the time of the scrape in microseconds."""
+    """Makes a decoder for one body from the settings of its source and the time of the scrape in microseconds."""
 
 
 def _csv(columns: ColumnSettings, limits: Limits, now_us: int) -> Decoder:
@@ -68,7 +68,7 @@ def _csv(columns: ColumnSettings, limits: Limits, now_us: int) -> Decoder:
 
 
 CSV = DecoderEntry(name="csv", media_types=frozenset({"text/csv"}), recognises=lambda first: True, make=_csv)
-"""Sources serve CSV under any Content-Type, so it recognises everything: it says best what is wrong with a body."""
+"""CSV recognises every body: sources serve it under any Content-Type, and it says best what is wrong with a body."""
 DECODERS: tuple[DecoderEntry, ...] = (CSV,)
 """All decoders. The last one recognises every body."""
 

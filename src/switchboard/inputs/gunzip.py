@@ -1,4 +1,4 @@
-"""Decompression that cannot be surprised: bounded, and certain that it saw the end."""
+"""Decompression of gzip bodies: in bounded pieces, and with a check that the end was reached."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Gunzip:
 
     def __init__(self) -> None:
         self.consumed_bytes = 0
-        """So many bytes of the body made what was yielded so far."""
+        """Number of compressed bytes from which the pieces so far were made."""
         self._decompressor = zlib.decompressobj(_GZIP)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Yield what ``data`` makes, at most PIECE_BYTES at a time: who counts them stops a gzip bomb in time."""
+        """Yield ``data`` decompressed, at most PIECE_BYTES at a time: a caller that counts can stop a gzip bomb."""
         while data:
             if self._decompressor.eof:
                 raise BodyError("bad_gzip", f"{len(data)} bytes follow the end of the gzip data")

@@ -1,4 +1,4 @@
-"""Rejected rows and cells of one body: counted all, remembered a few, and each explained to who has to mend it."""
+"""The rejected rows and cells of one body: all are counted, and some are kept as examples."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from switchboard.reasons import REASONS
 
 MOST_EXAMPLES = 100
 MOST_EXAMPLES_OF_REASON = 30
-"""So that a reason of which there are many does not hide the others."""
+"""Most examples of one reason, so that a frequent reason does not hide the others."""
 MOST_VALUE_CHARACTERS = 80
 
 
 class Rejects:
-    """``counts`` by reason, and the first that were found: of a chunk, its rows before its cells.
+    """``counts`` by reason, and ``examples``: the first that were found; in a chunk, rows come before cells.
 
     At most MOST_EXAMPLES are kept, and of one reason at most MOST_EXAMPLES_OF_REASON.
     """
@@ -33,22 +33,22 @@ class Rejects:
             self.examples.append(Reject(reason=reason, line=line, column=column, value=text))
 
     def room(self, reason: str) -> int:
-        """How many more of a reason may become examples: after those, ``count`` is enough."""
+        """How many more rejects of a reason may become examples: for the rest, ``count`` is enough."""
         return max(0, MOST_EXAMPLES_OF_REASON - self.counts[reason])
 
     def count(self, reason: str, more: int) -> None:
-        """Count so many more, of which none becomes an example."""
+        """Count ``more`` rejects of which none becomes an example."""
         if more:
             self.counts[reason] += more
 
     @property
     def rows(self) -> int:
-        """How many rows were dropped: all that is not known to be a matter of one cell."""
+        """How many rows were dropped: all rejects whose reason is not known to drop only a cell."""
         cells = sum(count for reason, count in self.counts.items() if reason in REASONS and REASONS[reason].cell)
         return self.counts.total() - cells
 
     def some(self, most: int) -> list[Reject]:
-        """``most`` of the examples at the most, in their order, of every reason in turn."""
+        """At most ``most`` of the examples, in their order; they are taken from each reason in turn."""
         turns: Counter[str] = Counter()
         ranked = []
         for place, example in enumerate(self.examples):

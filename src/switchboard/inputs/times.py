@@ -25,7 +25,7 @@ def guess_unit(time: int, now_us: int) -> str | None:
 
 
 def ahead(time: int, now_us: int) -> bool:
-    """Whether a time that is none in any unit would be one if the source's clock were up to ten years ahead."""
+    """Whether a time that is not believable in any unit is one of a clock that is up to ten years ahead."""
     return any(now_us < to_us(time, unit) <= now_us + _DECADE_US for unit in UNITS_PER_SECOND)
 
 
@@ -35,7 +35,7 @@ def to_us(time: int, unit: str) -> int:
 
 
 def to_us_array(times: Int64Array, unit: str) -> Int64Array:
-    """``to_us`` for many; what does not fit into 64 bits becomes a time that ``believable`` refuses."""
+    """``to_us`` for an array; a time that does not fit into 64 bits becomes one that ``believable`` refuses."""
     per_second = UNITS_PER_SECOND[unit]
     if per_second >= _MICROSECONDS:
         return times // (per_second // _MICROSECONDS)

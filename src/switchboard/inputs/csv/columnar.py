@@ -1,9 +1,9 @@
-"""The fast way: a whole chunk through pyarrow.csv, then a look at how it was written.
+"""The fast way to read a chunk: pyarrow.csv reads it whole, then checks look at how its numbers were written.
 
 pyarrow is more generous than we are: it takes ``0x1F`` in an integer column, blanks around numbers, ``+5``, ``.5``,
 ``5.``, ``inf`` and ``nan`` in a column of doubles. None of that can be told from its result, but all of it shows in the
 first two bytes and the last byte of a cell (``1.e5`` has a check of its own). These bytes are looked at for all cells
-at once. Whatever is doubtful is left to `rows.py`, which is the reference: this way may refuse what that one accepts,
+at once. A doubtful chunk is left to `rows.py`, which is the reference: the fast way may refuse what `rows.py` accepts,
 and never the other way round.
 """
 
@@ -41,7 +41,7 @@ _CLASS[ord("-")] = _MINUS
 _CLASS[[ord(","), ord("\n")]] = _DELIMITER
 
 LOOK_BYTES = 128 << 10
-"""So much is looked at at once, at least one line: what is noted of every cell takes several times its bytes."""
+"""Bytes that are looked at in one go, at least one line: what is noted of a cell takes several times its size."""
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -111,7 +111,7 @@ def _utf8(context: Context, chunk: bytes) -> bytes:
     columns = context.columns
     keys = {columns.switch, columns.port, columns.timestamp}
     parts: list[bytes] = []
-    end = 0  # of the last cell that was looked at
+    end = 0  # end of the last cell that was looked at
     for at in np.flatnonzero(np.frombuffer(chunk, np.uint8) >= 0x80).tolist():
         if at < end:
             continue
@@ -127,11 +127,11 @@ def _utf8(context: Context, chunk: bytes) -> bytes:
 
 
 def _arrays(context: Context, chunk: bytes) -> list[pa.Array]:
-    """One array a column. Where 32 bits were too few, the columns that need them get 64 from here on."""
+    """One array per column. Columns for which 32 bits are too few have 64 from here on."""
     try:
         table = _read(context, chunk, {})
     except pa.ArrowInvalid as error:
-        units = context.columns.units  # those are read as text
+        units = context.columns.units  # columns with units are read as text
         narrow = [
             at for at, column_type in context.types.items() if column_type is ColumnType.INT32 and at not in units
         ]
@@ -155,9 +155,9 @@ def _arrays(context: Context, chunk: bytes) -> list[pa.Array]:
 
 
 def _read(context: Context, chunk: bytes, wider: Mapping[int, pa.DataType]) -> Any:
-    """Read a chunk as CSV; ``wider`` goes before the types that were learned. Raises pa.ArrowInvalid."""
+    """Read a chunk as CSV; types in ``wider`` override those that were learned. Raises pa.ArrowInvalid."""
     columns = context.columns
-    # Columns without a name are excluded; pyarrow still wants them told apart.
+    # Columns without a name are excluded, but pyarrow needs different names for them.
     names = [name or f"\0{at}" for at, name in enumerate(columns.names)]
     types = [pa.string()] * len(names)
     for at, column_type in context.types.items():
@@ -199,7 +199,7 @@ def _check_id(ids: pa.Array) -> None:
 
 
 def _check_doubles(doubles: pa.Array) -> None:
-    """Refuse infinities, and what might be an integer that a double cannot hold."""
+    """Refuse infinities, and values that may be integers too large for a double."""
     values = doubles.to_numpy(zero_copy_only=False)
     if len(values) - np.count_nonzero(np.abs(values) < EXACT_DOUBLE) != doubles.null_count:
         raise NeedsRows
@@ -215,13 +215,13 @@ def _check_cells(chunk: bytes, rows: int, numeric: BoolArray, nulls: int, most_l
         cells += of_part[0]
         no_numbers += of_part[1]
         start = end
-    # All that is odd in a numeric column must be a word for «missing», and pyarrow made a null of each of those.
+    # Every odd cell of a numeric column must be a word for «missing», and pyarrow has made a null of each of those.
     if cells != rows * len(numeric) or no_numbers != nulls:
         raise NeedsRows
 
 
 def _look(bytes_: npt.NDArray[np.uint8], numeric: BoolArray, most_line_bytes: int) -> tuple[int, int]:
-    """How many cells some lines have, and how many in numeric columns are empty or begin or end like no number."""
+    """The number of cells in some lines, and of numeric ones that are empty or do not begin and end like a number."""
     ends = np.flatnonzero((bytes_ == ord(",")) | (bytes_ == ord("\n")))
     if len(ends) % len(numeric):
         raise NeedsRows

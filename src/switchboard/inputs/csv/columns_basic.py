@@ -1,7 +1,7 @@
 """The metrics of the dialect `basic`: kind, unit and meaning of each column.
 
 Source: the generator, `switchboard.generator.profiles` and the default of its setting `metrics`. Other columns of this
-dialect are named by whoever serves them, so nothing is known about them here. In the generator's profile `encoded` the
+dialect are named by their source, so nothing is known about them here. In the generator's profile `encoded` the
 same three names carry numbers for tests, to which this table does not apply.
 """
 

@@ -266,4 +266,4 @@ _PARTS: tuple[Mapping[str, MetricInfo], ...] = (
 )
 
 UFM_COLUMNS: Mapping[str, MetricInfo] = {name: info for part in _PARTS for name, info in part.items()}
-"""All of them, by column name."""
+"""The rows of all these tables, by column name."""

@@ -1,4 +1,4 @@
-"""What a column holds, and what a parser knows of one body: the state both ways of parsing share."""
+"""What is known of one body while it is parsed, and what its columns hold: shared by the fast and the careful way."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from switchboard.snapshot.metrics import Column, Role
 
 MOST_ID_BYTES = 128
 MOST_LINE_BYTES = 64 << 10
-"""Of a line, its end not counted, unless the settings say another limit."""
+"""Longest line, its end not counted, unless the settings say another limit."""
 EXACT_DOUBLE = 2**53
 """Below it a double holds every integer; 2^53 itself might be 2^53 + 1, rounded."""
 
@@ -28,7 +28,7 @@ class ColumnType(Enum):
 
     UNKNOWN = "unknown"  # no cell had text so far
     LABEL = "label"
-    INT32 = "int32"  # half the size of most counters of a port, which are small
+    INT32 = "int32"  # half the size: most counters of a port are small
     INT64 = "int64"
     UINT64 = "uint64"
     DOUBLE = "double"
@@ -54,7 +54,7 @@ class Context:
     ) -> None:
         self.columns = columns
         self.unit = unit
-        """Of the timestamps; ``auto`` until a row has told."""
+        """Unit of the timestamps; ``auto`` until a row has told it."""
         self.now_us = now_us
         self.rejects = rejects
         self.most_line_bytes = most_line_bytes
@@ -63,7 +63,7 @@ class Context:
         self.types = {at: ColumnType.LABEL if at in columns.labels else ColumnType.UNKNOWN for at in columns.others}
 
     def described(self) -> list[Column]:
-        """What the columns are, in the order of the body; excluded ones are left out."""
+        """The columns in the order of the body; excluded ones are left out."""
         columns = self.columns
         keys = {columns.switch: Role.SWITCH, columns.port: Role.PORT, columns.timestamp: Role.TIME}
         return [
@@ -78,7 +78,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What says which rows a chunk has: one entry a row each, and no port where the source has none."""
+    """The keys of the rows of a chunk, one entry per row in each array. ``ports`` is None if the source has none."""
 
     switches: pa.Array
     ports: pa.Array | None

@@ -1,4 +1,4 @@
-"""Which column of a CSV is what, told from its header.
+"""The role of each column of a CSV, told from its header.
 
 Two dialects are known: `basic` (the generator's, and anything with a `switch_id`) and `ufm` (NVIDIA UFM Telemetry;
 column names from its documentation and from the consumers that NVIDIA publishes: the columns they treat as keys and
@@ -43,9 +43,9 @@ class Dialect:
     units: Mapping[str, str] = field(default_factory=dict)
     """Columns whose numbers carry a unit, as in ``37C``."""
     renamed: re.Pattern[str] | None = None
-    """Spellings of one name in several versions: the groups, joined with ``_``, are the one that is kept."""
+    """Matches a name that several versions spell differently; its groups, joined with ``_``, are the name kept."""
     metrics: Mapping[str, MetricInfo] = field(default_factory=dict)
-    """What is known about columns of numbers, by the name that is kept."""
+    """What is known about metrics, by the name that is kept."""
 
 
 DIALECTS = (
@@ -85,7 +85,7 @@ class Columns:
 
     dialect: str
     names: tuple[str, ...]
-    """The names under which they are kept."""
+    """The names under which the columns are kept."""
     originals: tuple[str, ...]
     """The names in the header."""
     switch: int
@@ -98,7 +98,7 @@ class Columns:
     missing: tuple[str, ...]
     """Cells that say «there is no value» in a metric."""
     infos: tuple[MetricInfo, ...]
-    """What is known about each of them, if it is a metric."""
+    """What is known about each column, if it is a metric."""
 
     @property
     def others(self) -> list[int]:
@@ -108,7 +108,7 @@ class Columns:
 
 
 def read_header(line: bytes) -> list[str]:
-    """Split the first line of a body into column names. Raises BodyError if it is no header."""
+    """Split the first line of a body into column names. Raises BodyError if it is not a header."""
     text = line.removeprefix(BOM).removesuffix(b"\r")
     if text.lstrip()[:1] == b"<":
         raise BodyError("html", f"the body is markup, not CSV: {_shown(text)}")
@@ -160,7 +160,7 @@ def recognise(names: list[str], settings: ColumnSettings) -> Columns:
 
 
 def fingerprint() -> bytes:
-    """A hash of all that the dialects say of columns: a body that has not changed is read anew if they have."""
+    """A hash of all that the dialects say of columns: if it has changed, a body that has not is read anew."""
     said = repr([(dialect.name, sorted(dialect.labels), dict(dialect.metrics)) for dialect in DIALECTS])
     return blake2b(said.encode(), digest_size=8).digest()
 

@@ -1,4 +1,4 @@
-"""Text that is meant to be UTF-8, and sometimes is ISO-8859-1: node descriptions of UFM, typed in by people."""
+"""Text that should be UTF-8 and sometimes is ISO-8859-1: node descriptions of UFM, typed in by people."""
 
 from __future__ import annotations
 

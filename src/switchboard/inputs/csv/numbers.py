@@ -1,4 +1,4 @@
-"""What is a number in a cell, and in which Arrow type a column of numbers is exact."""
+"""Which cells are numbers, and which Arrow type holds a column of numbers exactly."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _NOT_FINITE = frozenset({"nan", "inf", "infinity"})
 
 
 class Inexact(Exception):
-    """No one Arrow type holds all values of a column exactly."""
+    """No single Arrow type holds all values of a column exactly."""
 
 
 def is_not_finite(text: str) -> bool:
-    """Whether a text is one of the words for what is no finite number."""
+    """Whether a text is a word for infinity or for «not a number»."""
     return text.lower().lstrip("+-") in _NOT_FINITE
 
 
@@ -35,7 +35,7 @@ def integer(text: str) -> int:
 
 
 def out_of_range(number: str) -> str:
-    """Why a well-written number cannot be held, in one word, or an empty string."""
+    """The reject reason of a well-written number that cannot be held; empty if it can."""
     if is_integer(number):
         fits = len(number.lstrip("-0")) <= 20 and -(2**63) <= integer(number) < 2**64
         return "" if fits else "out_of_range"
@@ -43,7 +43,7 @@ def out_of_range(number: str) -> str:
 
 
 def without_unit(cells: pa.Array, unit: str) -> pa.Array:
-    """Cells like ``37C`` or ``37 C`` without their unit; what is no number with that unit stays as it is."""
+    """Cells like ``37C`` or ``37 C`` without their unit; other cells stay as they are."""
     # \Q…\E is RE2's quoting.
     return pc.replace_substring_regex(cells, rf"^({_NUMBER}) ?\Q{unit}\E$", r"\1")
 

@@ -3,14 +3,14 @@
 The body is cut into chunks of CHUNK_BYTES at line ends. That depends on the bytes alone, never on how they arrived, so
 any chunking of one body gives one result. Each chunk goes the fast way (`columnar.py`): pyarrow reads it with a type
 for every column, and a few vectorised checks make sure that pyarrow understood no cell more generously than we do.
-What fails there is halved and tried again, from SIEVE_BYTES on also without the lines that cannot be rows (`sieve.py`),
-and only parts of at most ROWS_BYTES are read row by row (`rows.py`), which finds the culprits and keeps the rest: a bad
-cell in every chunk costs its neighbours little.
+A chunk that fails there is halved and each half tried again; a part of at most SIEVE_BYTES also without the lines that
+cannot be rows (`sieve.py`). Only parts of at most ROWS_BYTES are read row by row (`rows.py`), which finds the bad cells
+and keeps the rest: a bad cell in every chunk costs its neighbours little.
 
-*Kinds*. A column outside the keys is a metric or a label. What the dialect does not know is decided by the first rows
-that have text in it: a metric, if at least half of those cells are numbers. A metric starts as int32 if those are
-short, else as int64 or double, and widens when a chunk asks for it; a chunk whose integers a double cannot hold exactly
-keeps them as integers.
+*Kinds*. A column that is not a key is a metric or a label. If the dialect does not know the column, the first rows that
+have text in it decide: it is a metric if at least half of those cells are numbers. A metric starts as int32 if the
+numbers are short, else as int64 or double, and widens when a chunk needs it; a chunk whose integers a double cannot
+hold exactly keeps them as integers.
 
 Rejected before: type inference of pyarrow (reads hexadecimal as integers, turns odd columns into binary) and the csv
 module for everything (a tenth of the speed).
@@ -36,7 +36,7 @@ from switchboard.snapshot.metrics import Column
 
 CHUNK_BYTES = 1 << 20
 ROWS_BYTES = 16 << 10
-"""Parts of a chunk that are not larger are read row by row at once if the fast way fails."""
+"""Largest part of a chunk that is read row by row, and not halved, if the fast way fails."""
 
 
 class CsvParser:
@@ -69,12 +69,12 @@ class CsvParser:
         self._pending = bytearray()
         self._line = 1
         self._hopeless = False
-        """Whether the last part that was read had no row that can be used: then what follows is cut small at once."""
+        """Whether the last part that was read had no row that can be used: then the next ones are cut small at once."""
         self._context: Context | None = None
 
     @property
     def has_times(self) -> bool:
-        """Whether rows have times of their own; those of a body without such a column get the time of the scrape."""
+        """Whether rows have times of their own; without such a column, they get the time of the scrape."""
         return self._context is not None and self._context.columns.timestamp is not None
 
     @property
@@ -89,7 +89,7 @@ class CsvParser:
 
     @property
     def columns(self) -> list[Column]:
-        """What the columns are, in the order of the body, as far as it was read; excluded ones are left out."""
+        """The columns in the order of the body, as far as it was read; excluded ones are left out."""
         return [] if self._context is None else self._context.described()
 
     def feed(self, data: bytes) -> Iterator[RowBatch]:
@@ -105,7 +105,7 @@ class CsvParser:
                 yield from batches
             elif self._window > self._most_line_bytes:
                 raise self._line_too_long()
-            # A line, or a row with line ends in quotes, that is longer than the window: look further.
+            # If a line, or a row with line ends in quotes, is longer than the window, look further.
             self._window = self._chunk_bytes if consumed else 2 * self._window
 
     def finish(self) -> Iterator[RowBatch]:
@@ -148,7 +148,7 @@ class CsvParser:
         )
 
     def _parse(self, end: int, *, last: bool) -> tuple[list[RowBatch], int]:
-        """Parse the first ``end`` bytes of what is pending; return the rows and how many bytes were dropped."""
+        """Parse the first ``end`` pending bytes; return the rows, and how many bytes were read and dropped."""
         context = self._context
         assert context is not None
         chunk = bytes(memoryview(self._pending)[:end])
@@ -161,7 +161,7 @@ class CsvParser:
         return batches, consumed
 
     def _read(self, context: Context, chunk: bytes, *, last: bool) -> tuple[list[RowBatch], int]:
-        """Read a chunk the fast way as far as that goes: what fails is halved, and only small parts go row by row."""
+        """Read a chunk the fast way if that goes; if it fails, halve it, and read only small parts row by row."""
         small = len(chunk) <= ROWS_BYTES
         if small or not self._hopeless:
             batches = self._read_fast(context, chunk)
@@ -169,7 +169,7 @@ class CsvParser:
                 self._hopeless = False
                 return batches, len(chunk)
         middle = chunk.rfind(b"\n", 0, len(chunk) // 2) + 1
-        if not small and middle and b'"' not in chunk:  # within quotes a line end is no end
+        if not small and middle and b'"' not in chunk:  # within quotes, a line end does not end a row
             first, _ = self._read(context, chunk[:middle], last=False)
             second, _ = self._read(context, chunk[middle:], last=last)
             return [*first, *second], len(chunk)
@@ -182,7 +182,7 @@ class CsvParser:
         """Read a chunk the fast way, if need be without the lines that cannot be rows; None if that is not enough."""
         try:
             batch = columnar.parse(context, chunk, self._line)
-            self._line += batch.rows.num_rows  # there every line is a row
+            self._line += batch.rows.num_rows  # on the fast way every line is a row
             return [batch]
         except NeedsRows:
             sieved = sieve(context, chunk, self._line) if len(chunk) <= SIEVE_BYTES else None

@@ -1,9 +1,9 @@
-"""The careful way: a chunk row by row, cell by cell where need be. The reference for what is accepted.
+"""The careful way to read a chunk: row by row, and cell by cell where needed. The reference for what is accepted.
 
 A row is dropped if it cannot be assigned (number of cells, switch, port, time, control bytes, broken quotes or UTF-8);
-a cell is dropped if it is no number that we can hold exactly enough; both are rejects. Quotes follow RFC 4180; a line
-end within quotes is part of the cell. A quote that never ends makes the whole body unusable, as does a line of more
-than is allowed or a carriage return without a line feed.
+a cell is dropped if it is not a number that we can hold exactly enough; both are rejects. Quotes follow RFC 4180; a
+line end within quotes is part of the cell. A quote that never ends makes the whole body unusable, as does a line that
+is too long, or a carriage return without a line feed.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ from switchboard.inputs.times import FUTURE_US, YEAR_2000_US, ahead, guess_unit,
 from switchboard.snapshot.block import RowBatch
 
 MOST_SPLITS = 32
-"""So often the rows of a part are split, because a column mixes numbers that no one type holds."""
+"""Most times that the rows of a part are split because a column mixes numbers that no single type holds."""
 SMALL_DIGITS = 9
-"""Integers that are shorter begin as 32 bits wide."""
+"""A column begins with 32 bits if all its integers are shorter."""
 SAMPLE_ROWS = 64
-"""So many rows decide what a column holds."""
+"""Number of rows that decide what a column holds."""
 
 _CONTROL = re.compile(rb"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]")  # a line end may be part of a quoted cell
 # Possessive: a quote that is open at the end of the chunk must not be closed by half of an escaped one.
@@ -55,7 +55,7 @@ Row = tuple[int, list[str], int]
 
 
 def learn_types(context: Context, chunk: bytes, line: int) -> None:
-    """Decide from the first rows what the columns hold. What is wrong in them is reported when they are parsed."""
+    """Decide from the first rows what the columns hold. Their rejects are reported later, when they are parsed."""
     rows = list(islice(_sample(context, chunk, line), SAMPLE_ROWS))
     for at, column_type in context.types.items():
         if column_type is ColumnType.UNKNOWN:
@@ -64,7 +64,7 @@ def learn_types(context: Context, chunk: bytes, line: int) -> None:
 
 
 def _sample(context: Context, chunk: bytes, line: int) -> Iterator[list[str]]:
-    """Rows of a chunk up to an error; sieved, as half a million bad lines may stand before the first of them."""
+    """Rows of a chunk up to an error. Sieved first, because half a million bad lines may stand before the first row."""
     at = 0
     while at < len(chunk):
         end = chunk.rfind(b"\n", at, at + SIEVE_BYTES) + 1
@@ -92,7 +92,7 @@ def parse(context: Context, chunk: bytes, line: int, *, last: bool) -> tuple[lis
 
 
 def _assigned(context: Context, chunk: bytes, line: int) -> Iterator[Row]:
-    """Rows that belong to a switch, a port and a time."""
+    """The rows whose switch, port and time are valid; the others become rejects."""
     columns, rejects = context.columns, context.rejects
     switch_at, port_at, time_at = columns.switch, columns.port, columns.timestamp
     for number, cells in _cells(context, chunk, line, rejects):
@@ -111,7 +111,7 @@ def _assigned(context: Context, chunk: bytes, line: int) -> Iterator[Row]:
 
 
 def _wrong_id(cell: str, empty: str, long: str) -> str:
-    """Why a cell is no switch or port, or an empty string; the first two reasons are the caller's."""
+    """The reject reason of a switch or port, or an empty string. ``empty`` and ``long`` are reasons of the caller."""
     if not cell:
         return empty
     if len(cell.encode()) > MOST_ID_BYTES:
@@ -121,9 +121,9 @@ def _wrong_id(cell: str, empty: str, long: str) -> str:
 
 @lru_cache(16)
 def _time_us(cell: str, unit: str, now_us: int) -> tuple[str, int, str]:
-    """Why a time cannot be used (or an empty string), the time, and its unit.
+    """The reject reason of a time (or an empty string), the time in microseconds, and its unit.
 
-    The last ones are remembered, because rows of one time stand together: 300,000 rows in the future take 1.4 s if
+    The last results are remembered, because rows of one time stand together: 300,000 rows in the future take 1.4 s if
     they have one time, and 3.2 s if each has its own.
     """
     if not is_integer(cell) or out_of_range(cell):
@@ -148,7 +148,7 @@ def _cells(
     width = len(columns.names)
     keys = [at for at in (columns.switch, columns.port, columns.timestamp) if at is not None]
     quoted = b'"' in chunk
-    # What no line of the chunk has is not looked for in each of them.
+    # What the whole chunk does not have is not looked for in each line.
     controls, returns, ascii_ = _CONTROL.search(chunk), b"\r" in chunk, chunk.isascii()
     for number, raw in _quoted_lines(chunk, line) if quoted else _lines(chunk, line):
         if len(raw) > context.most_line_bytes:
@@ -163,7 +163,7 @@ def _cells(
         if controls and _CONTROL.search(raw):
             rejects.add("control", number, value=raw)
             continue
-        # As ISO-8859-1 every byte is a character: so a row is cut before it is known in which encoding its cells are.
+        # In ISO-8859-1 every byte is a character, so a row can be cut before the encoding of its cells is known.
         text = raw.decode("latin-1")
         cells = _unquote(text) if quoted and '"' in text else text.split(",")
         if cells is None:
@@ -179,7 +179,7 @@ def _cells(
 
 
 def _lines(chunk: bytes, line: int) -> Iterator[Line]:
-    # One line after the other: who wants only the first few does not pay for an object a line of the chunk.
+    # One line after the other: a caller that wants only a few does not pay for one object per line of the chunk.
     for number, raw in enumerate(io.BytesIO(chunk), line):
         text = raw.removesuffix(b"\n").removesuffix(b"\r")
         if text:
@@ -216,7 +216,7 @@ def _whole_rows(chunk: bytes, line: int, most_line_bytes: int, *, last: bool) ->
 
 def _row_end(chunk: bytes, at: int) -> int:
     """Where the row that begins at ``at`` ends, its line end included; -1 if a quote is open at the end."""
-    end = at  # of the line that ``at`` is in, as long as no quote goes past it
+    end = at  # end of the line that ``at`` is in, as long as no quote goes past it
     while True:
         if chunk.startswith(b'"', at):
             cell = _QUOTED_CELL.match(chunk, at)
@@ -262,7 +262,7 @@ def _unquote(text: str) -> list[str] | None:
 
 
 def _decide(context: Context, at: int, cells: list[str]) -> ColumnType:
-    """What a column holds whose cells are these."""
+    """What a column with these cells holds."""
     unit = context.columns.units.get(at, "")
     texts = [cell.removesuffix(unit).removesuffix(" ") for cell in cells if cell not in context.columns.missing]
     texts = [text for text in texts if not is_not_finite(text)]
@@ -277,7 +277,7 @@ def _decide(context: Context, at: int, cells: list[str]) -> ColumnType:
 
 
 def _clean(context: Context, at: int, rows: list[Row]) -> pa.Array:
-    """One column as strings, with nulls for all that is no number; labels as they are."""
+    """One column as strings: null where a cell is missing or rejected. A label stays as it is."""
     texts = [cells[at] for _, cells, _ in rows]
     if context.types[at] is ColumnType.UNKNOWN:
         context.types[at] = _decide(context, at, texts)
@@ -307,7 +307,7 @@ def _clean(context: Context, at: int, rows: list[Row]) -> pa.Array:
 def _typed(context: Context, rows: list[Row], others: dict[int, pa.Array], splits: Iterator[int]) -> Iterator[RowBatch]:
     """Give every column a type. Where no type holds a whole column exactly, the rows are halved until one does.
 
-    That is done once for each of ``splits``: after that the cells that do not fit become rejects.
+    Each halving takes one of ``splits``. When none is left, the cells that do not fit become rejects.
     """
     types = dict(context.types)
     columns_typed = {}
@@ -340,7 +340,7 @@ def _typed(context: Context, rows: list[Row], others: dict[int, pa.Array], split
 
 
 def _what_fits(context: Context, at: int, rows: list[Row], cells: pa.Array) -> pa.Array:
-    """Numbers that a double holds, of a column that mixes what no one type holds; the others become rejects."""
+    """The doubles of a column that no single type holds; integers that a double cannot hold become rejects."""
     numbers = cells.cast(pa.float64())
     beyond = pc.and_(pc.match_substring_regex(cells, INTEGER), pc.greater_equal(pc.abs(numbers), EXACT_DOUBLE))
     for row in np.flatnonzero(beyond.fill_null(False).to_numpy(zero_copy_only=False)).tolist():
