@@ -50,7 +50,7 @@ def respond(endpoint: Endpoint, view: View, now: float, request: Request, bodies
 
 
 def _is_pinned(query: Any) -> bool:
-    """Whether a query names snapshots: a replaced snapshot has deadlines of its own, unlike those that are shown."""
+    """Whether a query names snapshots: a replaced one has deadlines of its own, so the answer is not settled."""
     return (isinstance(query, Pinned) and query.snapshot is not None) or (
         isinstance(query, Paged) and query.cursor is not None
     )

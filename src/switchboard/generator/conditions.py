@@ -1,4 +1,4 @@
-"""What the headers of a request ask for, a conditional answer or a compressed one, and those that let a client ask."""
+"""Conditional and compressed answers: which of them a request's headers ask for, and the headers for the next one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HTTP_DATES = ("%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b 
 
 
 def validators(etag: str, modified_seconds: int | None) -> dict[str, str]:
-    """Headers of a 200 or 304 by which a client can ask again.
+    """Headers of a 200 or 304 with which a client can make its next request conditional.
 
     ``etag`` has its quotes. ``modified_seconds`` is the Unix time of the last change; None if no date can tell it.
     """

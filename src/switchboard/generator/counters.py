@@ -6,8 +6,8 @@ Decisions, by RFC 9110:
 - ``Last-Modified`` is the slot's start. HTTP dates have whole seconds, so it is only sent, and ``If-Modified-Since``
   only looked at, if the hold is a whole number of seconds. Then the date names one slot, and a date at which the
   previous slot was served is always earlier; otherwise a date could belong to two slots and earn a wrong 304.
-- ``Cache-Control: no-cache``: a cache may keep the answer but must ask, so that no scrape sees a slot that is over. It
-  costs the 304 that is cheap here.
+- ``Cache-Control: no-cache``: a cache may keep the answer but must ask, so that no scrape sees a slot that is over. The
+  price is a 304, which is cheap here.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Counters:
 
     @property
     def size(self) -> dict[str, int]:
-        """For the log: how much there is of what."""
+        """Number of switches and of metrics, for the log."""
         fabric = self._simulator.fabric
         return {"switches": len(fabric.switches), "metrics": len(fabric.metrics)}
 
@@ -48,7 +48,7 @@ class Counters:
         return self._simulator.slot_at(self._clock())
 
     def routes(self) -> list[Route]:
-        """Its one route."""
+        """The route of `/counters`."""
         return [Route("/counters", self.answer)]
 
     async def answer(self, request: Request) -> Response:
@@ -65,7 +65,7 @@ class Counters:
         return Response(chosen.body, headers=headers | coding, media_type="text/csv")
 
     def _is_known(self, request: Request, snapshot: Snapshot, chosen: Representation) -> bool:
-        """Whether the answer is 304."""
+        """Whether the client has these rows, so that the answer is 304."""
         if not self._unasked_304:
             return is_not_modified(request.headers, chosen.etag, snapshot.start_seconds if self._dated else None)
         known = self._served_slot == snapshot.slot

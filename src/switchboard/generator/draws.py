@@ -1,4 +1,4 @@
-"""Random numbers that need no generator state: each is a hash of a key and of what is drawn.
+"""Random numbers that need no generator state: each is a hash of a key and of what it is drawn for.
 
 All arithmetic is on 64-bit integers, so that the bytes are equal on every machine. A *share* is a number from 0 up to,
 but not including, 1, written as a multiple of 2 ** -32.
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 UInts = NDArray[np.uint64]
 
 ONE = 1 << 32
-"""The share that no share reaches."""
+"""The upper bound of shares, which no share reaches."""
 GOLDEN = 0x9E3779B97F4A7C15
 """2 ** 64 divided by the golden ratio: multiples of it are spread evenly over 64 bits."""
 _MASK = (1 << 64) - 1
@@ -27,7 +27,7 @@ def key_of(seed: int, kind: str, name: str) -> int:
 
 
 def purpose(number: int) -> int:
-    """What `draw` adds to the keys: draws of one key for different ends must not be related."""
+    """The addend of `draw` for one purpose: draws of one key for different purposes must not be related."""
     return 0x1000193 * (number + 1) << 20
 
 

@@ -42,7 +42,7 @@ class Metric:
     high: int
     decimals: int
     key: int
-    """64 random bits that belong to this metric."""
+    """64 random bits of this metric."""
 
     @property
     def is_counter(self) -> bool:

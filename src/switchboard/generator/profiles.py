@@ -5,7 +5,7 @@ slot can be computed at any time, in any order, on any machine. Shares and ``has
 
 Profile ``basic``. Values count the metric's smallest steps; span = HIGH - LOW.
 
-gauge (any metric that is no counter)
+gauge (any metric that is not a counter)
     share = 1/2 load(hour of day, UTC) + 3/8 hash(switch, metric) + 1/8 hash(switch, metric, slot)
     value = LOW + floor(share * (span + 1))
 link flap
@@ -88,7 +88,7 @@ def basic_values(fabric: Fabric, column: int, slot: int, time_seconds: int, rows
 def _growth(
     switch_keys: NDArray[np.uint64], series_keys: NDArray[np.uint64], slot: int, metric: Metric
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """Of a counter: how far its life has come, as a share, and the steps at which that life would end."""
+    """Per row of a counter: the share of its life that is over, and the steps at which that life would end."""
     bits = hash64(switch_keys, _LIFE)
     length = np.uint64(MIN_LIFE_SLOTS) + bits % np.uint64(MAX_LIFE_SLOTS - MIN_LIFE_SLOTS + 1)
     since = np.uint64(slot) + (bits >> np.uint64(32)) % length

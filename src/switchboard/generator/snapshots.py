@@ -1,4 +1,4 @@
-"""From a slot to the bytes that are served in it, and the one snapshot that is kept.
+"""The snapshot of a slot, which is the bytes that are served in it, and the keeper of the current one.
 
 Time is cut into slots of one hold each, counted from the Unix epoch, so all generators are in the same slot at the
 same time. `Simulator.snapshot` is pure; `SnapshotKeeper` knows the clock, and makes each snapshot once.
@@ -48,7 +48,7 @@ class Snapshot:
     """Unix time of the slot's start, rounded down: the timestamp of all rows."""
     plain: Representation
     compressed: Representation | None = None
-    """The same with gzip, once somebody has asked for it."""
+    """The gzip form, once a client has asked for it."""
 
 
 class Simulator:
@@ -79,7 +79,7 @@ class Simulator:
         return Snapshot(slot, start_seconds, Representation(body, f'"{etag}"'))
 
     def _rows(self, slot: int, start_seconds: int, rows: slice) -> pa.Buffer:
-        """Some rows as CSV, each with a newline in front: what comes before them has none at its end."""
+        """Some rows as CSV, each with a newline in front and none at its end."""
         columns = []
         for column, metric in enumerate(self.fabric.metrics):
             if self._encoded:
@@ -104,8 +104,8 @@ def compress(plain: Representation) -> Representation:
 class SnapshotKeeper:
     """Holds the snapshot of the current slot, and no other; belongs to one event loop.
 
-    Work that grows with the fabric is done in a thread, so that a huge one cannot hold up the loop. The lock guards
-    against doing it twice.
+    Work that grows with the fabric is done in a thread, so that a huge fabric cannot hold up the loop. The lock guards
+    against doing the work twice.
     """
 
     def __init__(self, simulator: Simulator, clock: Callable[[], float]) -> None:
@@ -116,7 +116,7 @@ class SnapshotKeeper:
         self._held: Snapshot | None = None
 
     async def current(self) -> Snapshot:
-        """The snapshot of the current slot, made now if nobody has asked for it yet."""
+        """The snapshot of the current slot, made now if no request has asked for it yet."""
         held = self._held
         if held is not None and held.slot == self._slot():
             return held
@@ -128,7 +128,7 @@ class SnapshotKeeper:
             return self._held
 
     async def compressed(self, snapshot: Snapshot) -> Representation:
-        """The gzip form of a snapshot, made when it is asked for first."""
+        """The gzip form of a snapshot, made when the first request asks for it."""
         if snapshot.compressed is None:
             async with self._lock:
                 if snapshot.compressed is None:

@@ -1,4 +1,4 @@
-"""Bodies that are never whole in memory: made piece by piece in a thread, no faster than the client takes them."""
+"""Streamed bodies, never whole in memory: made piece by piece in a thread, no faster than the client takes them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _GZIP = 31  # zlib's window bits for a gzip header and trailer
 async def stream(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     """The pieces, each made in a thread while the one before it is sent; the loop is never held up by the making.
 
-    One piece is made ahead, never more: who does not ask for the next one stops the making.
+    One piece is made ahead, never more: if the caller does not ask for the next one, none is made.
     """
     loop = asyncio.get_running_loop()
     upcoming = loop.run_in_executor(None, next, pieces, None)

@@ -22,7 +22,7 @@ async def truncated_gzip(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 async def gzip_bomb(body: AsyncIterator[bytes], mebibytes: float) -> AsyncIterator[bytes]:
-    """Header and first row of the body, and the row again and again, so many MiB of it."""
+    """The header of the body, then its first row again and again, ``mebibytes`` MiB of it; as gzip."""
     begin = b""
     async for piece in body:
         begin += piece

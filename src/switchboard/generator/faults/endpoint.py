@@ -18,7 +18,7 @@ _DECODER = msgspec.json.Decoder(dict[str, Fault])
 
 
 class FaultsEndpoint:
-    """GET shows the faults, PUT sets them, POST adds some, DELETE switches all off; all but 400 answer what is on then.
+    """GET shows the faults, PUT sets them, POST adds some, DELETE switches all off. Each 200 shows what is on then.
 
     The body is JSON, like ``{"server_error": {"share": 0.3, "amount": 503}}``.
     """
@@ -27,7 +27,7 @@ class FaultsEndpoint:
         self._plan = plan
 
     async def answer(self, request: Request) -> Response:
-        """Do what the method says."""
+        """Do what the method says, and show the faults; 400 for faults that cannot be."""
         try:
             if request.method in {"PUT", "POST"}:
                 self._plan.switch(await _faults_in(request), keep=request.method == "POST")
@@ -40,7 +40,7 @@ class FaultsEndpoint:
 
 
 async def _faults_in(request: Request) -> dict[str, Fault]:
-    """What the body says. Raises ConfigError."""
+    """The faults in the body of a request. Raises ConfigError."""
     body = bytearray()
     async for piece in request.stream():
         body += piece

@@ -21,13 +21,13 @@ from switchboard.generator.faults.transport import Sleep, beginning, drip
 _ROWS = ROW_FAULTS | TIME_FAULTS
 _GZIP = ("truncated_gzip", "gzip_bomb")
 _CUT = ("truncated_body", "aborted_chunks")
-# What would make the good app answer with something else than the plain rows.
+# Request headers that could make the good app answer with something other than the plain rows.
 _WISHES = frozenset({b"accept-encoding", b"if-none-match", b"if-modified-since"})
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What the good app answers, while it does so."""
+    """The answer of the good app, whose body is still being made."""
 
     status: int
     headers: MutableHeaders
@@ -35,7 +35,7 @@ class _Answer:
 
     @property
     def start(self) -> Message:
-        """What ASGI wants to hear before the body."""
+        """The ASGI message that comes before the body."""
         return {"type": "http.response.start", "status": self.status, "headers": self.headers.raw}
 
 
@@ -43,7 +43,7 @@ class FaultInjector:
     """Answers requests that a fault hits, and hands on all others.
 
     A body that is not the good one is sent without ETag and Last-Modified, whatever the request's conditions: a client
-    must not take it for the good one. Slow answers are good ones, and keep theirs.
+    must not take it for the good one. Slow answers have the good body, and keep both headers.
     """
 
     def __init__(self, app: ASGIApp, plan: FaultPlan, paths: Collection[str], sleep: Sleep) -> None:
@@ -131,7 +131,7 @@ def _spoil(answer: _Answer, hits: dict[str, Hit]) -> _Answer:
 
 @contextlib.asynccontextmanager
 async def _good_answer(app: ASGIApp, scope: Scope) -> AsyncIterator[_Answer]:
-    """Let the app answer, no faster than the body is read; it is cancelled where the context ends before it."""
+    """Let the app answer, no faster than the body is read. The app is cancelled if the context ends first."""
     messages: asyncio.Queue[Message] = asyncio.Queue(maxsize=1)
     requests: asyncio.Queue[Message] = asyncio.Queue()
     requests.put_nowait({"type": "http.request", "body": b"", "more_body": False})

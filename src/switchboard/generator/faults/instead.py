@@ -23,7 +23,7 @@ def _too_many_requests(request: Request, amount: float) -> Response:
 
 
 def _redirect_loop(request: Request, amount: float) -> Response:
-    """The number in the URL keeps a client from seeing that it has been there."""
+    """A redirect to the same path with the next number, so that a client does not see that it has been there."""
     hop = request.query_params.get("hop", "")
     number = int(hop) if hop.isascii() and hop.isdigit() and len(hop) < 9 else 0
     url = URL(f"{request.url.path}?{request.url.query}").include_query_params(hop=number + 1)

@@ -11,7 +11,7 @@ class FaultKind:
 
     does: str
     amount: str = ""
-    """What the number says, with its unit; empty if there is nothing to adjust."""
+    """Meaning and unit of the number; empty if there is nothing to adjust."""
     usual: float = 0
     least: float = 0
     most: float = 0
@@ -45,4 +45,4 @@ FAULT_KINDS: dict[str, FaultKind] = {
         "serves what was served some time ago, as after a restart with a wrong clock", "seconds", 600, 0, _YEAR
     ),
 }
-"""What can be switched on, by name, in the order in which it takes place."""
+"""The faults that can be switched on, by name, in the order in which they take effect."""

@@ -21,9 +21,9 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A fault that is switched on."""
 
     share: Annotated[float, Meta(ge=0, le=1)] = 1
-    """Of the requests that it hits."""
+    """Share of the requests that the fault hits."""
     amount: float | None = None
-    """As `FaultKind` says; None: the usual one."""
+    """The number that adjusts the fault, as `FaultKind` says; None: the usual one."""
 
 
 class Hit(NamedTuple):
@@ -51,12 +51,12 @@ class FaultPlan:
         self._requests = 0
 
     def switch(self, faults: Mapping[str, Fault], *, keep: bool = False) -> None:
-        """Switch these on, and all others off unless they are to be kept. Raises ConfigError, and changes nothing."""
+        """Switch these on, and all others off unless ``keep``. If it raises ConfigError, nothing has changed."""
         faults = checked(faults)
         self.active = {**self.active, **faults} if keep else faults
 
     def hits(self) -> list[Hit]:
-        """The faults that hit a request that is made now, in the order of the table."""
+        """The faults that hit the request that is made now, in the order of the table."""
         if not self.active:
             return []
         slot = self._slot()
@@ -76,7 +76,7 @@ class FaultPlan:
 
 
 def checked(faults: Mapping[str, Fault]) -> dict[str, Fault]:
-    """The same, if all are in the table and within its limits. Raises ConfigError otherwise."""
+    """These faults, if all are in the table and within its limits. Raises ConfigError otherwise."""
     for name, fault in faults.items():
         kind = FAULT_KINDS.get(name)
         if kind is None:
@@ -112,7 +112,7 @@ def parse_faults(text: str) -> dict[str, Fault]:
 
 
 def _parse(item: str) -> tuple[str, Fault]:
-    """Read one. Raises ValueError."""
+    """Read one ``NAME[=SHARE[:AMOUNT]]``. Raises ValueError."""
     match = _ITEM.fullmatch(item)
     if match is None:
         raise ValueError(item)

@@ -1,4 +1,4 @@
-"""Bodies whose rows are not as they should be. The header stays, and the bytes are a function of the good ones."""
+"""Faults in the rows of a body. The header stays, and the bytes are a function of the good ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BAD_CELLS = (
 
 
 class RowFault:
-    """Changes rows as they pass; which ones, depends on the key and on how many have passed."""
+    """Changes rows as they pass; which rows depends on the key and on how many rows have passed."""
 
     def __init__(self, amount: float, key: int) -> None:
         """``amount`` is the share of the rows that are hit, unless a subclass says otherwise."""
@@ -48,7 +48,7 @@ class RaggedRows(RowFault):
     """A cell too many, or one too few."""
 
     def hit(self, lines: list[bytes], places: list[int], bits: list[int]) -> list[bytes]:
-        """Half of each."""
+        """Add a cell to about half of the rows, and take one from the others."""
         for place, how in zip(places, bits, strict=True):
             lines[place] = lines[place] + b",0" if how & 1 else lines[place].rpartition(b",")[0]
         return lines
@@ -60,13 +60,13 @@ class BadCells(RowFault):
     _first = 0
 
     def read_header(self, line: bytes) -> None:
-        """Find the first column that is no key."""
+        """Find the first column that is not a key."""
         names = line.split(b",")
         ports = [at for at, name in enumerate(names) if name in {b"switch_id", b"port_num", b"Port_Number"}]
         self._first = max(ports, default=0) + 1
 
     def hit(self, lines: list[bytes], places: list[int], bits: list[int]) -> list[bytes]:
-        """The cell and the text are drawn."""
+        """Replace a drawn cell of each row by a drawn text."""
         for place, how in zip(places, bits, strict=True):
             cells = lines[place].split(b",")
             if len(cells) > self._first:
@@ -79,7 +79,7 @@ class DuplicateRows(RowFault):
     """A row comes twice, one after the other."""
 
     def hit(self, lines: list[bytes], places: list[int], bits: list[int]) -> list[bytes]:
-        """From the end, so that places stay what they are."""
+        """Insert the copies from the end, so that the places before them stay right."""
         for place in reversed(places):
             lines.insert(place, lines[place])
         return lines
@@ -92,7 +92,7 @@ class RowCollapse(RowFault):
         super().__init__(amount, 0)
 
     def hit(self, lines: list[bytes], places: list[int], bits: list[int]) -> list[bytes]:
-        """What is not hit is lost."""
+        """Keep only the rows that are hit."""
         return [lines[place] for place in places]
 
 
@@ -106,7 +106,7 @@ ROW_FAULTS: dict[str, type[RowFault]] = {
 
 
 async def change_rows(body: AsyncIterator[bytes], faults: Sequence[RowFault]) -> AsyncIterator[bytes]:
-    """The body with changed rows, in pieces like those that come; lines may be cut anywhere between these."""
+    """The body with changed rows, in pieces of about the size of those that come, which may be cut within a line."""
     rest = b""
     in_rows = False
     async for piece in body:

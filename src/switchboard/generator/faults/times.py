@@ -14,7 +14,7 @@ seconds_behind: ContextVar[float] = ContextVar("seconds_behind", default=0.0)
 
 
 def late(clock: Callable[[], float]) -> Callable[[], float]:
-    """The clock, behind as far as the request of the context wants it to be."""
+    """A clock that is behind ``clock`` by ``seconds_behind`` of the context."""
     return lambda: clock() - seconds_behind.get()
 
 
@@ -28,7 +28,7 @@ class ClockBehind(RowFault):
         self.share = 1.0
 
     def hit(self, lines: list[bytes], places: list[int], bits: list[int]) -> list[bytes]:
-        """The time is the first cell."""
+        """Move the time, which is the first cell."""
         for place in places:
             time, comma, rest = lines[place].partition(b",")
             if time.isdigit():
@@ -40,7 +40,7 @@ class ClockBehind(RowFault):
 
 
 class ClockAhead(ClockBehind):
-    """All rows are of the future."""
+    """All rows have times in the future."""
 
     sign = 1
 

@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import NamedTuple
 
 Sleep = Callable[[float], Awaitable[object]]
-"""Waits for so many seconds."""
+"""Waits for a number of seconds."""
 
 _DROPS_PER_SECOND = 4
 _ENOUGH_BYTES = 64 << 10
 
 
 class Part(NamedTuple):
-    """The beginning of a body, and how long a body it is said to be of."""
+    """The beginning of a body, and the length that is announced for the whole body."""
 
     sent: bytes
     announced_bytes: int
@@ -29,7 +29,7 @@ async def drip(body: AsyncIterator[bytes], bytes_per_second: float, sleep: Sleep
 
 
 async def beginning(body: AsyncIterator[bytes], share: float) -> Part:
-    """A share of the body, or of its first 64 KiB, for nobody can tell the length of a stream."""
+    """A share of the body; of a long one, a share of its first 64 KiB or so: the length of a stream is not known."""
     whole = b""
     more = False
     async for piece in body:

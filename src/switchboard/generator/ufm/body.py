@@ -16,7 +16,7 @@ from switchboard.generator.ufm.layout import Layout
 from switchboard.generator.ufm.ports import look
 
 _FORMAT = 1
-"""To be raised when a change of the code changes the bytes of a slot: tags must not outlive them."""
+"""Part of every tag. To be raised when a change of the code changes the bytes of a slot: tags must not outlive them."""
 
 # Enough to make the overhead of calls small, and no more, for memory grows with it. Measured on 203,125 rows with 195
 # counters: 50,000 cells 3.6 s, 100,000 2.7 s, 200,000 2.1 s and 25 MB, 400,000 1.9 s and 40 MB.
@@ -52,7 +52,7 @@ class UfmSimulator:
             yield layout.lines(look(self.fabric, selection, rows, slot)).to_pybytes()
 
     def totals(self, chosen: SetName, slot: int, shard: Shard | None = None) -> dict[str, Total]:
-        """What the cells of each numeric column of a body add up to."""
+        """The total of each numeric column of a body, by name."""
         layout = self.layouts[chosen]
         selection = self.fabric.select(shard)
         totals: dict[str, Total] = {}
@@ -67,10 +67,10 @@ class UfmSimulator:
 
 
 def write_body(settings: GeneratorSettings, chosen: SetName, slot: int, file: BinaryIO) -> int:
-    """Write the body of a slot to a file; returns its bytes. Raises ConfigError if the settings cannot be used."""
+    """Write the body of a slot to a file; returns its size in bytes. Raises ConfigError for settings of no use."""
     return sum(file.write(piece) for piece in UfmSimulator(settings).pieces(chosen, slot))
 
 
 def column_totals(settings: GeneratorSettings, chosen: SetName, slot: int) -> dict[str, Total]:
-    """Cells and exact sum of each numeric column of that body. Raises ConfigError like `write_body`."""
+    """Cells and exact sum of each numeric column of the body of a slot. Raises ConfigError like `write_body`."""
     return UfmSimulator(settings).totals(chosen, slot)

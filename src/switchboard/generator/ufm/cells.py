@@ -1,7 +1,7 @@
 """Values of some columns for some rows: how they are written, and what they add up to.
 
-Totals are exact. Whoever reads the text of a decimal into a 64-bit float gets the nearest one, so it is these that are
-added: ``math.fsum`` of what was read equals ``float`` of the total.
+Totals are exact. A reader that turns the text of a decimal into a 64-bit float gets the nearest float, so the totals
+add these floats: ``math.fsum`` of what was read equals ``float`` of the total.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _MANTISSA_BITS = 53
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """What the cells of a numeric column have in common with those that somebody read."""
+    """Number and sum of the cells of a numeric column, to be compared with what a reader got."""
 
     cells: int
-    """How many have a number."""
+    """How many cells have a number."""
     sum: Fraction
-    """Of the numbers."""
+    """Exact sum of the numbers."""
 
     def __add__(self, other: Total) -> Total:
         return Total(self.cells + other.cells, self.sum + other.sum)
@@ -40,11 +40,11 @@ class Cells(Protocol):
     """Values of one or more numeric columns."""
 
     def texts(self) -> list[pa.Array]:
-        """Per column what stands in its cells; null where there is nothing."""
+        """Per column, the texts of its cells; null for an empty cell."""
         ...
 
     def totals(self) -> list[Total]:
-        """Per column the total of its numbers."""
+        """Per column, the total of its numbers."""
         ...
 
 
@@ -64,7 +64,7 @@ class Integers:
     def totals(self) -> list[Total]:
         """Sums of any size."""
         values = self.values if self.missing is None else self.values[:, ~self.missing]
-        # Halves: 2 ** 31 of them can be added in 64 bits.
+        # The upper and the lower halves are added on their own: 64 bits hold the sum of 2 ** 31 halves.
         high, low = (values >> 32).sum(axis=1), (values & 0xFFFFFFFF).sum(axis=1)
         return [Total(values.shape[1], Fraction((int(h) << 32) + int(lo))) for h, lo in zip(high, low, strict=True)]
 
@@ -78,7 +78,7 @@ class Decimals:
     decimals: int
     missing: Bools | None = None
     bare_zero: bool = False
-    """0 is written as it is: then some cells of the columns look like whole numbers."""
+    """Whether 0 is written without decimals: then some cells of the columns look like whole numbers."""
 
     def texts(self) -> list[pa.Array]:
         """All decimals are written, without an exponent."""
@@ -94,7 +94,7 @@ class Decimals:
         return texts
 
     def totals(self) -> list[Total]:
-        """Sums of the nearest floats: a quotient of two exact floats is rounded to the nearest."""
+        """Sums of the nearest floats: the quotient of two exact floats is rounded to the nearest one."""
         floats = (self.steps if self.missing is None else self.steps[:, ~self.missing]) / 10.0**self.decimals
         return [Total(len(column), exact_sum(column)) for column in floats]
 
@@ -146,7 +146,7 @@ def exact_sum(floats: NDArray[np.float64]) -> Fraction:
 
 
 def _cast(values: NDArray[np.integer], missing: Bools | None, kind: pa.DataType) -> list[pa.Array]:
-    """All columns in one go: a call for each would cost more than its work."""
+    """The texts of all columns, made in one go: a call for each column would cost more than its work."""
     columns, rows = values.shape
     valid = None
     if missing is not None and missing.any():

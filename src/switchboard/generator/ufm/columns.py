@@ -1,9 +1,9 @@
 """Which columns a set has, in which order, and what stands in them.
 
-The primary set is UFM's «small telemetry»: about 30 counters, sampled often. The secondary one, `low_freq_debug`, tells
-about 120: link states, error rates, histograms, optics, cables. A set of more columns than are documented goes on with
-the families that are: the other's counters, raw names, more lanes, virtual lanes, and in the end histogram bins without
-end.
+The primary set is UFM's «small telemetry»: about 30 counters, sampled often. The secondary set, `low_freq_debug`, has
+about 120: link states, error rates, histograms, optics, cables. A set that is asked for more columns than are
+documented goes on with related ones: counters of the other set, raw names, more lanes, virtual lanes, and at last
+histogram bins without end.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ USUAL_COUNTERS: dict[SetName, int] = {"primary": 30, "secondary": 120}
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A numeric column of a kind of its own."""
+    """A numeric column that is neither a Counter nor a Gauge: a function makes its cells."""
 
     name: str
     make: Callable[[Ports], Cells]
@@ -49,7 +49,7 @@ Column = Counter | Gauge | Number | Label
 
 
 def columns_of(chosen: SetName, counters: int) -> tuple[Column, ...]:
-    """The columns of a set after its keys: all its labels, and so many numeric ones."""
+    """The columns of a set after its keys: all its labels, and ``counters`` numeric ones."""
     documented = _SETS[chosen]
     numeric: dict[str, Column] = {}
     for column in chain(documented, _more(chosen)):
@@ -62,17 +62,17 @@ def columns_of(chosen: SetName, counters: int) -> tuple[Column, ...]:
 
 
 def _errors(name: str, quantity: str = "", bits: Literal[32, 64] = 64) -> Counter:
-    """A few per second, and some hundreds more per slot on a port that is as sick as can be."""
+    """A counter of errors: a few per second, and some hundreds more per slot on a port that is as sick as can be."""
     return Counter(name, -6, wear=8, bits=bits, quantity=quantity)
 
 
 def _histogram(name: str, bin_: int) -> Counter:
-    """Code words with so many corrected symbols: the more, the fewer."""
+    """A counter of code words with ``bin_`` corrected symbols: the more symbols, the fewer code words."""
     return Counter(name, max(-6, 20 - 3 * bin_), empty_when_down=True, quantity=f"hist{bin_}")
 
 
 def _lanes(prefix: str, first: int, low: int, high: int) -> list[Column]:
-    """A gauge with three decimals for each lane from this one to the eighth."""
+    """A gauge with three decimals for each lane, from ``first`` to 7."""
     return [Gauge(f"{prefix}_{lane}", low, high, 3) for lane in range(first, 8)]
 
 
@@ -196,7 +196,7 @@ _VIRTUAL_LANES: tuple[Column, ...] = tuple(
 
 
 def _more(chosen: SetName) -> Iterator[Column]:
-    """Columns with which a set goes on, for ever."""
+    """The columns with which a set goes on, without end."""
     if chosen == "primary":
         yield from (_histogram(f"hist{bin_}_u_count", bin_) for bin_ in range(5, 16))
         yield from (column for column in _SECONDARY if not isinstance(column, Label))

@@ -20,7 +20,7 @@ from switchboard.generator.ufm.cells import Integers
 from switchboard.generator.ufm.ports import SICK_SLOTS, Ports
 
 COLUMNS_AT_ONCE = 16
-"""As many columns of a thousand rows stay in the processor's cache while they are made."""
+"""Columns that are made in one go: so many, of a thousand rows, stay in the processor's cache meanwhile."""
 
 _NOISE_BITS = 16
 _LEAST_RATE_BITS = 16
@@ -33,15 +33,15 @@ class Counter:
 
     name: str
     pace: int | None
-    """It grows by 2 ** pace to 2 ** (pace + 1) per millisecond of work; None: work does not count."""
+    """The counter grows by 2 ** pace to 2 ** (pace + 1) per millisecond of work; None: work does not count."""
     wear: int | None = None
-    """On a port that is as sick as can be it grows by 2 ** wear more per slot."""
+    """On a port that is as sick as can be the counter grows by 2 ** wear more per slot; None: wear does not count."""
     bits: Literal[32, 64] = 64
     preset: bool = False
-    """It begins at the port's preset."""
+    """Whether the counter begins at the port's preset."""
     empty_when_down: bool = False
     quantity: str = ""
-    """What it counts: columns of one quantity have equal values. By default its name."""
+    """What the counter counts: columns of one quantity have equal values. By default the column's name."""
 
 
 class CounterGroup:
@@ -88,7 +88,7 @@ class CounterGroup:
 
 
 def group_counters(counters: Sequence[Counter]) -> list[CounterGroup]:
-    """Put together what can be made together, some columns at once."""
+    """Groups of counters that can be made in one go, at most COLUMNS_AT_ONCE in each."""
 
     def kind(counter: Counter) -> tuple[bool, bool, int, bool, bool]:
         return counter.pace is None, counter.wear is None, counter.bits, counter.preset, counter.empty_when_down

@@ -1,7 +1,7 @@
 """The profile `ufm` over HTTP: UFM's paths and sharding parameters, with our conditional requests and gzip.
 
-Bodies are streamed in chunks, because their length is only known when they are made. Their tag is known before: it is a
-hash of what determines the bytes. No charset is declared, as UFM declares none; the text is ISO-8859-1.
+Bodies are streamed in chunks, because their length is only known when they are made. A tag is known before its body: it
+is a hash of what determines the bytes. No charset is declared, as UFM declares none; the text is ISO-8859-1.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Sets:
 
     @property
     def size(self) -> dict[str, int]:
-        """For the log: how much there is of what."""
+        """Number of switches, ports, and columns of each set, for the log."""
         fabric, layouts = self._simulator.fabric, self._simulator.layouts
         return {
             "switches": len(fabric.names),
@@ -77,7 +77,7 @@ class Sets:
         return [Route(path, partial(self.answer, chosen)) for path, chosen in SETS.items()]
 
     async def answer(self, chosen: SetName, request: Request) -> Response:
-        """200 with rows of the current slot, 304 if the client has them, 400 for a shard that is none."""
+        """200 with rows of the current slot, 304 if the client has them, 400 for a shard that cannot be."""
         try:
             shard = parse_shard(request.query_params)
         except _Unusable as error:
@@ -105,7 +105,7 @@ class Sets:
         etag: str,
         start_seconds: int | None,
     ) -> bool:
-        """Whether the answer is 304."""
+        """Whether the client has these rows, so that the answer is 304."""
         if not self._unasked_304:
             return is_not_modified(request.headers, etag, start_seconds)
         if slot != self._served_slot:
@@ -120,7 +120,7 @@ class Sets:
 def parse_shard(query: QueryParams) -> Shard | None:
     """The shard that ``num_shards``, ``shard`` and ``sharding_field`` ask for; None without them.
 
-    Raises _Unusable. Without ``sharding_field`` rows are told apart by their port's GUID.
+    Raises _Unusable. Without ``sharding_field``, rows are assigned to shards by their port's GUID.
     """
     texts = {}
     for name in ("num_shards", "shard", "sharding_field"):

@@ -1,6 +1,6 @@
 """Which switches and ports there are, and which of them belong to a shard.
 
-A switch `swN` has a GUID made of the seed and N; one with another name has a GUID made of seed and name. So a switch
+A switch `swN` has a GUID made of the seed and N; a switch with another name has one made of seed and name. So a switch
 keeps its identity and its values whatever else is configured, and fabrics of different seeds do not meet.
 """
 
@@ -18,7 +18,7 @@ from switchboard.generator.draws import UInts, hash64, key_of, purpose
 from switchboard.generator.fabric import check_seed_and_hold, keys_of_switches, parse_switches, shown
 
 AGGREGATION_PORT = 65
-"""Number of the port of a switch's aggregation node, where the switch has not more ports than that."""
+"""Number of the port of a switch's aggregation node, unless the switch has that many ports or more."""
 MOST_SHARDS = 1_000
 
 _LONGEST_HOLD_SECONDS = 3_600
@@ -29,12 +29,12 @@ _NUMBERED_GUIDS, _NAMED_GUIDS = 0xFC6A1C << 40, 0x248A07 << 40
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One part of the rows. Of one field, the shards 0 … count - 1 have every row once."""
+    """One part of the rows. For one sharding field, the shards 0 … count - 1 together have every row once."""
 
     count: int
     number: int
     by_port: bool
-    """Rows go by their port number, else by the GUID of their switch."""
+    """Whether rows are assigned by their port number; else by the GUID of their switch."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,7 +103,7 @@ def build_ufm_fabric(settings: GeneratorSettings) -> UfmFabric:
 
 
 def _guid(seed: int, name: str) -> int:
-    """As NVIDIA's: 24 bits of the maker, and 40 that tell the switch; the last six are left to parts of it."""
+    """A GUID in NVIDIA's form: 24 bits for the maker and 40 for the switch. swN leaves the last six to parts of it."""
     numbered = _NUMBERED.fullmatch(name)
     if numbered and int(numbered[1]) < 1 << 20:
         return _NUMBERED_GUIDS | (key_of(seed, "fabric", "") >> 50) << 26 | int(numbered[1]) << 6

@@ -1,4 +1,4 @@
-"""Numeric columns that are no counters of work: error rates, temperatures, optics, and what the link is or has."""
+"""Numeric columns that do not count work: error rates, temperatures, optics, and what the link is or has."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _LEVEL, _NOISE, _BER, _TEMPERATURE, _COPPER, _LINK_UP, _PARTNER, _LID = (purpose
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """A decimal column of the optical module: a level of its own per port, and some noise; empty without a module."""
+    """A decimal column of the optical module: a level per port, and some noise; empty without a module."""
 
     name: str
     low: int
     high: int
-    """The limits are counted in steps of 10 ** -decimals."""
+    """``low`` and ``high`` are counted in steps of 10 ** -decimals."""
     decimals: int
 
 
@@ -48,7 +48,7 @@ class GaugeGroup:
 
 
 def group_gauges(gauges: Sequence[Gauge]) -> list[GaugeGroup]:
-    """Put together what can be made together, some columns at once."""
+    """Groups of gauges that can be made in one go, at most _COLUMNS_AT_ONCE in each."""
     groups = []
     for _, alike in groupby(sorted(gauges, key=lambda gauge: gauge.decimals), lambda gauge: gauge.decimals):
         members = list(alike)
@@ -70,19 +70,19 @@ _BERS = Vocabulary([*_RATES, "1.5e-254", ""], [*(float(rate) for rate in _RATES)
 
 
 def total_raw_ber(ports: Ports) -> Words:
-    """About 1e-8; five powers of ten more on a port that is as sick as can be."""
+    """Raw bit error rate: about 1e-8; five powers of ten more on a port that is as sick as can be."""
     decades = (draw(ports.keys, _BER) >> 31) + ports.sickness * 6 // SICK_SLOTS
     return _ber(ports, 9 - decades.view(np.int64), np.zeros(len(ports), bool))
 
 
 def effective_ber(ports: Ports) -> Words:
-    """No errors after correction, until a port is a quarter sick."""
+    """Bit error rate after correction: no errors, until a port is a quarter sick."""
     decades = ports.sickness * 8 // SICK_SLOTS
     return _ber(ports, 15 - decades.view(np.int64), decades < 2)
 
 
 def symbol_ber(ports: Ports) -> Words:
-    """No errors, until a port is half sick."""
+    """Bit error rate from symbols: no errors, until a port is half sick."""
     decades = ports.sickness * 8 // SICK_SLOTS
     return _ber(ports, 17 - decades.view(np.int64), decades < 4)
 
@@ -96,7 +96,7 @@ def _ber(ports: Ports, exponents: Ints, perfect: Bools) -> Words:
 
 
 _MOST_CELSIUS = 127
-# What is said of a copper cable, which has no sensor, differs between firmwares and cables.
+# The text for a copper cable, which has no sensor, differs between firmwares and cables.
 _NO_SENSOR = ("NA", "N/A", "", "0C", "0")
 _MODULES = Vocabulary(
     [*(f"{celsius}C" for celsius in range(_MOST_CELSIUS + 1)), *_NO_SENSOR],
@@ -116,12 +116,12 @@ def module_temperature(ports: Ports) -> Words:
 
 
 def chip_temperature(ports: Ports) -> Integers:
-    """Of the switch, a whole number without a unit."""
+    """Temperature of the switch: a whole number without a unit."""
     return Integers(_chip_celsius(ports))
 
 
 def temperature(ports: Ports) -> Words:
-    """The same with its unit."""
+    """Temperature of the switch with its unit: ``57C``."""
     return Words(_MODULES, _chip_celsius(ports)[0])
 
 
@@ -133,7 +133,7 @@ def _chip_celsius(ports: Ports) -> Ints:
 
 
 def _load(ports: Ports) -> int:
-    """Of the whole fabric, as a share of the peak."""
+    """Load of the whole fabric, as a share of the peak."""
     return load_share(ports.start_ms // 1000)
 
 
@@ -145,17 +145,17 @@ def _used(ports: Ports) -> UInts:
 
 
 def congestion_bandwidth(ports: Ports) -> Decimals:
-    """Gb/s."""
+    """Bandwidth in Gb/s, with two decimals."""
     return _hundredths(40_000, _used(ports))
 
 
 def normalized_congestion_bandwidth(ports: Ports) -> Decimals:
-    """Per cent."""
+    """Bandwidth in per cent, with two decimals."""
     return _hundredths(10_000, _used(ports))
 
 
 def normalized_bandwidth(ports: Ports) -> Decimals:
-    """Per cent, tiny numbers with eleven decimals."""
+    """Bandwidth in per cent: tiny numbers with eleven decimals."""
     return Decimals(_part_of(1_000_000, _used(ports)), 11, bare_zero=True)
 
 
@@ -168,7 +168,7 @@ def _part_of(most: int, shares: UInts) -> Ints:
 
 
 def minutes_since_clear(ports: Ports) -> Integers:
-    """Since the counters of the switch were cleared."""
+    """Minutes since the counters of the switch were cleared."""
     return Integers(ports.minutes_since_clear[np.newaxis])
 
 
@@ -190,7 +190,7 @@ def link_partner_lid(ports: Ports) -> Integers:
 
 
 def cable_length(ports: Ports) -> Integers:
-    """Metres."""
+    """Length of the cable in metres."""
     return Integers(cable_kinds(ports).metres[np.newaxis], ~has_cable(ports))
 
 
@@ -200,7 +200,7 @@ def lane_alarms(ports: Ports) -> Integers:
 
 
 def time_to_link_up(ports: Ports) -> Integers:
-    """Milliseconds; differs between flaps."""
+    """How long the link took to come up, in milliseconds; differs between flaps."""
     bits = hash64(ports.keys + ports.flaps, _LINK_UP)
     return Integers((2_000 + bits % 30_000)[np.newaxis], ports.down | ports.aggregation)
 

@@ -42,7 +42,7 @@ _BLAMES = Vocabulary(["Unknown", "Local_phy", "Remote_phy", ""])
 
 
 def head(ports: Ports) -> pa.Array:
-    """The first five cells: the time in microseconds, and the GUID as source, (no) tag, node and port.
+    """The first five cells of a row: time in microseconds, GUID as source, an empty tag, GUID as node, GUID as port.
 
     All ports of a switch were read at one time, a few milliseconds after the slot's start.
     """
@@ -56,18 +56,18 @@ def head(ports: Ports) -> pa.Array:
 
 
 def port_number(ports: Ports) -> pa.Array:
-    """The key within the switch."""
+    """The port's number, which is its key within the switch."""
     return _digits(ports.number)
 
 
 def _by_status(*words: str) -> TextColumn:
-    """A column that tells the state: up, unplugged, flapping, aggregation node."""
+    """A column with one word per state of a port: up, unplugged, flapping, aggregation node."""
     vocabulary = Vocabulary(words)
     return lambda ports: vocabulary.pick(status(ports))
 
 
 def _of_cable(attribute: Callable[[CableKind], str], unplugged: str) -> TextColumn:
-    """A column that tells the product in the port; an aggregation node has none."""
+    """A column with one attribute of the cable in the port; empty for an aggregation node."""
     vocabulary = Vocabulary([*map(attribute, CABLE_KINDS), unplugged, ""])
 
     def column(ports: Ports) -> pa.Array:
@@ -78,7 +78,7 @@ def _of_cable(attribute: Callable[[CableKind], str], unplugged: str) -> TextColu
 
 
 def _description(ports: Ports) -> pa.Array:
-    """As a switch's: type of the node, name, model and unit."""
+    """Description of the node: type, name, model and unit of a switch; one of a few texts for an aggregation node."""
     names = ports.fabric.names
     switches = Vocabulary([f"MF0;{names[switch]}:MQM9700/U1" for switch in ports.switches.tolist()])
     nodes = draw(ports.fabric.keys[ports.switches], _NODE) % np.uint64(len(_NODES.texts))
@@ -102,7 +102,7 @@ _FIRMWARE_WORDS = Vocabulary(FIRMWARES)
 
 
 def _serial_number(ports: Ports) -> pa.Array:
-    """Year and week of making, then a number: a replaced cable has another."""
+    """Serial number of the cable: year and week of making, then a number. A replaced cable has another one."""
     bits = hash64(ports.keys + ports.cable, _SERIAL)
     week = 2101 + bits % 52 + (bits >> 8) % 4 * 100
     number = 100_000 + (bits >> 32) % 900_000
@@ -111,13 +111,13 @@ def _serial_number(ports: Ports) -> pa.Array:
 
 
 def _local_reason(ports: Ports) -> pa.Array:
-    """A word, or a number where the firmware is old."""
+    """Why the link is down: a word, or a number where the firmware is old."""
     places = reasons(ports) + len(REASONS) * writes_words(ports)
     return _REASONS.pick(np.where(ports.aggregation, 2 * len(REASONS), places))
 
 
 def _remote_reason(ports: Ports) -> pa.Array:
-    """A number; a port without a cable has nobody to hear it from."""
+    """Why the link is down, as the other end says it: a number, 0 for a port without a cable."""
     places = np.where(ports.unplugged, 0, reasons(ports))
     return _REASONS.pick(np.where(ports.aggregation, 2 * len(REASONS), places))
 

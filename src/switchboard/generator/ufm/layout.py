@@ -1,4 +1,4 @@
-"""The columns of a set, grouped so that they can be made quickly, and put into rows."""
+"""The layout of a set: its columns, grouped so that they can be made quickly, and put into rows."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Group(Protocol):
 
 
 class _Single(NamedTuple):
-    """A column that is made by itself, as a group."""
+    """A group of one column, which is made by itself."""
 
     names: tuple[str, ...]
     column: Number

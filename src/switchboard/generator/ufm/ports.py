@@ -1,19 +1,19 @@
-"""In which state the ports of a fabric are at a slot: a pure function of (settings, slot), in closed form.
+"""The state of a fabric's ports at a slot: a pure function of (settings, slot), in closed form.
 
-What happens to a port happens at slots that its key draws, over and over with a period of its own, so how often and
-how long up to any slot is a division, and no slot needs the one before it.
+An event happens to a port at slots that its key draws, over and over with a period of its own. So how often and how
+long it has happened up to a slot is a division, and no slot needs the one before it.
 
 clear
     All counters of a switch are cleared every 2,048 to 16,383 slots; ``minutes_since_clear`` counts from there.
 reset
-    One port of 16 is reset on its own every 512 to 4,095 slots; its counters begin at 0, the minutes do not tell.
+    One port of 16 is reset on its own every 512 to 4,095 slots: its counters begin at 0, but the minutes go on.
 flap
     The link goes down once per period, for 1 to 4 slots: every 256 slots on one port of 64, else every 16,384.
 unplugged
     One port of 32 has no cable, for ever.
 wear
-    One port of 128 goes bad over 4,096 slots, then its cable is replaced. ``sickness`` is how far it is, ``wear`` the
-    sickness added up since the port's counters began: what a fault adds to its error counters is in proportion to it.
+    One port of 128 goes bad over 4,096 slots, then its cable is replaced. ``sickness`` is how bad it is, ``wear`` the
+    sickness added up since the port's counters began: what a bad port adds to its error counters is in proportion.
 work
     The load added up since the counters began, times the share of the load that the port carries. Traffic counters are
     in proportion to it. A port that is down does no work; when it is up again, it is where it would have been.
@@ -45,7 +45,7 @@ _PORT, _CLEAR, _RESET, _FLAPPY, _FLAP, _UNPLUGGED, _SICK, _LEVEL, _PRESET = (pur
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ports:
-    """Some ports at one slot: arrays with a value per row, if nothing else is said."""
+    """Some ports at one slot: arrays with a value per row, unless stated otherwise."""
 
     fabric: UfmFabric
     slot: int
@@ -55,7 +55,7 @@ class Ports:
     """Place in ``switches``."""
     number: Ints
     keys: UInts
-    """64 random bits per port, which it has for ever."""
+    """64 random bits per port, which never change."""
     aggregation: Bools
     unplugged: Bools
     down: Bools
@@ -63,7 +63,7 @@ class Ports:
     level: UInts
     """Share of the fabric's load that the port carries, in 256ths."""
     work: UInts
-    """Milliseconds at the peak load of the busiest port."""
+    """Work since the counters began, in milliseconds at the peak load of the busiest port."""
     step: UInts
     """How much more work there will be in the next slot."""
     sickness: UInts
@@ -150,20 +150,20 @@ def _signed(values: UInts) -> Ints:
 
 
 def _one_in(number: int, keys: UInts, end: int) -> Bools:
-    """True for one key of so many, a power of two."""
+    """True for one key in ``number``, a power of two. ``end`` is the purpose of the draw."""
     chosen: Bools = draw(keys, end) % number == 0
     return chosen
 
 
 def _age(bits: UInts, slot: int, shortest: int, longest: int) -> Ints:
-    """Slots since the last time that something happened which happens again and again, at a pace of its own."""
+    """Slots since an event last happened that recurs at a pace of its own, every ``shortest`` to ``longest`` slots."""
     length = shortest + _signed(bits % (longest - shortest + 1))
     age: Ints = (slot + _signed(bits >> np.uint64(32)) % length) % length
     return age
 
 
 def _last_flap(keys: UInts, period: Ints, slots: Ints) -> tuple[Ints, Ints, Ints]:
-    """How often the link went down up to a slot; when it did so last, and when it came up: a slot each."""
+    """How often the link went down up to a slot; the slot at which it last did; the slot at which it came up again."""
     shifted = slots + _signed(keys >> np.uint64(32)) % period
     window = shifted // period
     begin, end = _flap_in(keys, period, window)

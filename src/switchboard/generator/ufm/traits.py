@@ -1,4 +1,4 @@
-"""What several columns say about a port in different words: its cable, and why it is up or down."""
+"""Traits of a port that several columns tell in different words: its cable, and why it is up or down."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UP, UNPLUGGED, FLAPPING, AGGREGATION = range(4)
 
 
 class CableKind(NamedTuple):
-    """A product."""
+    """A cable as a product."""
 
     part_number: str
     technology: str
@@ -66,7 +66,7 @@ def cable_kinds(ports: Ports) -> Cables:
 
 
 def has_cable(ports: Ports) -> Bools:
-    """Whether something is plugged in."""
+    """Whether a cable is plugged in."""
     cable: Bools = ~(ports.unplugged | ports.aggregation)
     return cable
 
