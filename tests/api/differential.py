@@ -13,10 +13,10 @@ from tests.api.generated import Case, World, known_targets, request
 from tests.lab.servers import PATIENCE_SECONDS
 
 DATE_SECONDS = 60
-"""So old may a date be: an answer may lie here for a while on a busy machine, but a date that is wrong is not near."""
+"""How old a date may be: an answer may wait here for a while on a busy machine, but a wrong date is not near."""
 """How far a Date may be behind, in whole seconds: servers renew it once a second."""
 LAST = request("/health", "Connection: close")
-"""Sent when all is answered: who answers has kept the connection."""
+"""Request that is sent when all is answered: a server that answers it has kept the connection."""
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ class World:
 
 
 def known_targets(world: World) -> list[str]:
-    """Targets that have an answer, as a client would write them; those whose tags are worth to be known."""
+    """Targets that have an answer, as a client would write them; their tags are worth knowing."""
     return [
         *(f"{GET_METRIC}?switch_id={quote(s)}&metric={quote(m)}" for s in world.switches for m in world.metrics),
         LIST_METRICS,

@@ -48,7 +48,7 @@ def long_source() -> SourceView:
 
 @pytest.fixture
 def long_view(long_source: SourceView) -> View:
-    """A view of it, of which nothing has been asked."""
+    """A new view of the long source, of which nothing has been asked."""
     return view(long_source)
 
 
@@ -153,7 +153,7 @@ def _streamed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_streamed")
 def test_a_list_too_large_to_keep_is_streamed(long_view: View) -> None:
-    """It comes in chunks, complete, and HEAD does not render it; a small one still has a length."""
+    """A large list comes in chunks, complete, and HEAD does not render it; a small list still has a length."""
     bodies = BodyTable()
     with running_api(Holder(long_view), bodies=bodies) as port:
         reply = ask(port, "/telemetry/ListMetrics")
@@ -199,7 +199,7 @@ def test_a_client_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_client_that_takes_no_large_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So is one that does not read an answer that was there in one piece."""
+    """A client that does not read an answer that was whole at once is given up, too."""
 
     def large(seen: View, now: float, query: None) -> Answer:
         return Answer(200, [], b"x" * 50_000_000)

@@ -93,7 +93,7 @@ def test_a_table_has_a_bound_in_bodies_and_in_bytes() -> None:
 
 
 def test_only_what_clients_asked_for_is_made_again() -> None:
-    """A body that was rendered ahead and that nobody took is not rendered ahead again."""
+    """A body that was rendered ahead, and that no client took, is not rendered ahead again."""
     table = BodyTable()
     recipes = {name: Recipe(nothing, name) for name in (b"a", b"b", b"c")}
     table.add(b"a", whole(1), recipes[b"a"], asked=False)

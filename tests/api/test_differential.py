@@ -70,7 +70,7 @@ def planted(change: str) -> Sequence[Endpoint]:
 
 
 def test_cases_are_many_and_repeatable(world: World) -> None:
-    """As many of each kind, the same each time, most of them different ones."""
+    """There are as many cases of each kind, the same in every run, and most of them differ."""
     cases = generate(world)
     assert Counter(case.kind for case in cases) == dict.fromkeys(KINDS, 400)
     assert cases == generate(world)
@@ -80,7 +80,7 @@ def test_cases_are_many_and_repeatable(world: World) -> None:
 
 
 def test_two_of_a_kind_do_not_differ(port: int, world: World) -> None:
-    """The same door twice."""
+    """Two servers with the same door do not differ."""
     with running_api(hold(VIEW), fast_door=False) as other:
         assert compare(port, other, generate(world, 60)) == []
 
@@ -128,7 +128,7 @@ def fast_answers() -> float:
 def test_a_difference_planted_in_the_fast_door_is_found(
     port: int, world: World, change: str, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the fast door alone does wrong, in the answers to one target, does not go unnoticed."""
+    """A fault of the fast door alone, in the answers to one target, does not go unnoticed."""
 
     class Planted(FastDoor):
         def reply(self, head: bytes) -> Ready | None:

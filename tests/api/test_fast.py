@@ -109,7 +109,7 @@ def test_fast_and_ordinary_requests_keep_their_order(holder: Holder) -> None:
 
 
 def test_a_client_that_does_not_read_is_not_read_from() -> None:
-    """Its requests wait in its own socket, and when it reads at last, all are answered."""
+    """The requests of such a client wait in its own socket, and when it reads at last, all are answered."""
     rows = [row(f"sw{number}", errors=number) for number in range(4000)]
     with connected(Holder(view(source("fabric", rows)))) as client:
         client.socket.sendall(LIST)
@@ -195,7 +195,7 @@ def test_a_failure_of_the_door_is_500(holder: Holder) -> None:
 
 
 def test_without_the_fast_door_the_ordinary_one_answers(holder: Holder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What fails before an endpoint is known is logged, and costs the client nothing."""
+    """If the fast door fails before an endpoint is known, that is logged, and costs the client nothing."""
 
     def broken(self: object, head: bytes) -> None:
         raise LookupError("broken")

@@ -25,7 +25,7 @@ LIST = ENDPOINTS[1]
 
 @pytest.fixture
 async def store(redis_server: EmbeddedRedis) -> AsyncIterator[Store]:
-    """The store, as one process would have it."""
+    """The store with connections of its own, as a process has it."""
     async with contextlib.aclosing(Store(redis_server.url)) as store:
         yield store
 
@@ -81,7 +81,7 @@ async def test_what_was_asked_is_rendered_before_the_swap(store: Store, publishe
 
 
 async def test_bodies_of_a_snapshot_that_has_expired_go(store: Store, publisher: Publisher) -> None:
-    """They would be of no use to anybody, and hold memory."""
+    """Bodies of an expired snapshot are dropped: no client could use them, and they would hold memory."""
     async with running(store) as service:
         await publisher.publish([row("sw1", errors=1)], ttl_ms=300)
         await until(lambda: service.snapshot == "1-test", "the snapshot")

@@ -42,7 +42,7 @@ def test_a_view_that_says_the_same_changes_nothing() -> None:
     ids=["another snapshot", "another state", "no snapshot", "no source", "another name"],
 )
 def test_another_snapshot_or_state_empties_the_table(other: View) -> None:
-    """Whatever answers depend on, none is left when it changes."""
+    """No answer is left when a snapshot or a state changes, whichever it is."""
     hot = kept(view(source("a", ROWS)))
     assert hot.get(b"request", other, NOW) is None
     assert len(hot) == 0

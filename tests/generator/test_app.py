@@ -96,7 +96,7 @@ def test_known_tag_gets_304_without_body(start: Start) -> None:
     ],
 )
 def test_date_of_the_slot_or_later_gets_304(generator: Generator, date: str, status: int) -> None:
-    """If-Modified-Since is answered by the slot's start; what is no HTTP date is ignored."""
+    """If-Modified-Since is answered by the slot's start; a text that is not an HTTP date is ignored."""
     assert generator.ask(If_Modified_Since=date).status == status
 
 
@@ -110,7 +110,7 @@ def test_tag_wins_over_date(generator: Generator) -> None:
 
 @pytest.mark.parametrize("hold", [0.2, 1.5])
 def test_date_that_cannot_tell_slots_apart_is_not_used(start: Start, hold: float) -> None:
-    """With a hold that is no whole number of seconds there is no Last-Modified, and no 304 by date."""
+    """If the hold is not a whole number of seconds, there is no Last-Modified, and no 304 by date."""
     generator = start(SLOT_TIME, hold=hold)
     answer = generator.ask(If_Modified_Since="Tue, 24 Nov 2037 05:33:20 GMT")
     assert answer.status == 200
@@ -179,7 +179,7 @@ def test_health_and_root(generator: Generator) -> None:
 
 
 def test_unasked_304_after_the_first_get(start: Start) -> None:
-    """With unasked_304, the first GET of a slot gets 200 and all others 304, whoever asks; HEAD uses nothing up."""
+    """With unasked_304, the first GET of a slot gets 200, and the others of any client 304; HEAD uses nothing up."""
     generator = start(unasked_304=True)
     for _ in range(2):
         assert generator.ask(method="HEAD").status == 200

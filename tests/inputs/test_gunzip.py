@@ -43,7 +43,7 @@ def test_pieces_are_bounded(size: int) -> None:
 
 
 def test_a_bomb_can_be_stopped_early() -> None:
-    """Who counts the pieces may stop after any of them: the rest is not decompressed."""
+    """A caller that counts the pieces may stop after any of them: the rest is not decompressed."""
     bomb = gzip.compress(bytes(100 * PIECE_BYTES))
     assert len(next(Gunzip().feed(bomb))) == PIECE_BYTES
 

@@ -22,7 +22,7 @@ from switchboard.view.sources import Loaded, SourceView
 from switchboard.view.view import View
 
 DATA_SECONDS = 1_795_460_000
-"""2026-11-23T18:53:20Z: the time of all rows that say no other."""
+"""2026-11-23T18:53:20Z: the time of rows for which a test says no other."""
 NOW = 5000.0
 """The moment, on the clock of the service, at which views are looked at."""
 DATA_AGE = 5.0
@@ -65,7 +65,7 @@ class Written:
 
 
 def write(rows: Sequence[Row], *, chunk: int = 1000, labels: Iterable[str] = (), **manifest: Any) -> Written:
-    """Build blocks and index of ``rows``, ``chunk`` rows a batch; ``manifest`` replaces fields of the manifest."""
+    """Build blocks and index of ``rows``, ``chunk`` rows per batch; ``manifest`` replaces fields of the manifest."""
     builder = BlockBuilder()
     names = list(dict.fromkeys(name for each in rows for name in each.cells))
     types = {name: _type(each.cells.get(name) for each in rows) for name in names}

@@ -1,4 +1,4 @@
-"""A way to a server that a test can break, and lead elsewhere: an address that stays, whatever is behind it."""
+"""A forwarder of TCP: its address stays, and a test can break its connections or lead them to another server."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Forwarder:
         self._target = target
 
     def set_mode(self, mode: Mode) -> None:
-        """Treat every new connection so from now on; what is open is reset, unless connections are forwarded."""
+        """Treat every new connection in this way from now on; open ones are reset, unless connections are forwarded."""
 
         async def change() -> None:
             self._mode = mode

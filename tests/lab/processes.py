@@ -171,12 +171,12 @@ class Switchboard:
         return self.get("/ready").status == 200
 
     def get(self, target: str, headers: Mapping[str, str] | None = None, *, method: str = "GET") -> Reply:
-        """Ask the API."""
+        """Send a request to the API, by default a GET."""
         return get(self.port, target, headers, method=method)
 
     @property
     def log(self) -> str:
-        """What it logged so far."""
+        """The log so far."""
         return self.log_file.read_text("utf-8", "replace") if self.log_file.exists() else ""
 
     @property
@@ -190,7 +190,7 @@ class Switchboard:
 
     @property
     def output(self) -> str:
-        """What it printed so far."""
+        """Standard output so far."""
         return self.out_file.read_text("utf-8", "replace")
 
     @property
@@ -199,7 +199,7 @@ class Switchboard:
         return wait_for(lambda: re.search(r"-s (\S+)", self.output), "the redis-cli line")[1]
 
     def crash(self) -> None:
-        """End it and its children at once, with SIGKILL: none of them can say goodbye, or start another again."""
+        """Kill the process and its children at once, with SIGKILL: none can say goodbye, or start another again."""
         pids = [self.process.pid, *self.children()]
         for number in (signal.SIGSTOP, signal.SIGKILL):
             for pid in pids:
@@ -208,7 +208,7 @@ class Switchboard:
         self.process.wait()
 
     def children(self) -> dict[int, str]:
-        """The processes that it started, with their command lines."""
+        """The processes that `up` has started, with their command lines."""
         return dict(children_of(self.process.pid))
 
     def pids(self, name: str) -> list[int]:

@@ -25,7 +25,7 @@ from switchboard.store.embedded import EmbeddedRedis, find_server
 T = TypeVar("T")
 
 PATIENCE_SECONDS = 120.0
-"""Whoever waits so long waits for nothing; no test is to fail because a machine is slow."""
+"""Longest wait for anything: long enough that no test fails because a machine is slow."""
 
 
 async def eventually(condition: Callable[[], Awaitable[T | None]], what: str, seconds: float = PATIENCE_SECONDS) -> T:
@@ -194,7 +194,7 @@ async def _perform(steps: Steps, reader: asyncio.StreamReader, writer: asyncio.S
 
 @contextlib.contextmanager
 def in_thread(web: Web) -> Iterator[Web]:
-    """Run a server in a thread of its own, for tests that are no coroutines."""
+    """Run a server in a thread of its own, for tests that are not coroutines."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

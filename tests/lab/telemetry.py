@@ -29,7 +29,7 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Failure:
-    """An answer that is none: a status line of its own, or (``hang``) nothing at all until the server ends."""
+    """A failure in place of a body: a status line of its own, or (``hang``) nothing at all until the server ends."""
 
     status: int = 500
     phrase: str = "broken"
@@ -101,7 +101,7 @@ class Telemetry:
                 self.wfile.write(body)
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True

@@ -27,7 +27,7 @@ class _Selector(selectors.DefaultSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """Its clock begins at 0."""
+    """An event loop with virtual time, which begins at 0."""
 
     def __init__(self) -> None:
         self._virtual = _Selector()

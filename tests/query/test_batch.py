@@ -46,7 +46,7 @@ CELLS = st.builds(
 @given(st.lists(CELLS, min_size=1, max_size=20), st.sampled_from([BOTH, FIRST_LATE, ONE_MISSING]))
 @fuzz(0.5)
 def test_a_batch_answers_as_get_metric_does(cells: list[dict[str, str]], seen: View) -> None:
-    """In order: the value, or the sentence and the status of the error."""
+    """The answers stand in order: the value, or the sentence and the status of the error."""
     expected: list[dict[str, Any]] = []
     for each in cells:
         answer = ask(seen, "GetMetric?" + "&".join(f"{name}={value}" for name, value in each.items()))
@@ -58,7 +58,7 @@ def test_a_batch_answers_as_get_metric_does(cells: list[dict[str, str]], seen: V
 
 
 def test_a_batch_names_the_snapshots_that_it_may_be_drawn_from() -> None:
-    """All of them, or the one of the source that it asks; what is missing makes it partial."""
+    """A batch names all snapshots, or that of the source that it asks; a missing source makes it partial."""
     rx = cell("sw1", "rx", "1")
     assert header(post(BOTH, [rx]), "x-snapshot-id") == "primary=1-p,secondary=2-s"
     assert header(post(BOTH, [rx], source="secondary"), "x-snapshot-id") == "2-s"
@@ -78,7 +78,7 @@ def test_the_source_of_a_cell_goes_before_that_of_the_batch() -> None:
 
 
 def test_a_batch_is_drawn_from_the_snapshots_that_it_insists_on() -> None:
-    """A cell of a source that is not among them has no value."""
+    """A cell of a source whose snapshot is not among those of the batch has no value."""
     cells = [cell("sw1", "rx", "1"), cell("sw1", "fec", "1"), cell("sw1", "rx", "1", "primary")]
     answer = post(BOTH, cells, snapshot="2-s")
     missing = {"error": "source is none of those whose snapshots are asked for", "status": 404}
@@ -88,7 +88,7 @@ def test_a_batch_is_drawn_from_the_snapshots_that_it_insists_on() -> None:
 
 
 def test_a_guid_may_be_asked_for_in_any_spelling() -> None:
-    """As in GetMetric."""
+    """A batch takes GUIDs as GetMetric does."""
     seen = view(source("fabric", [row("0x248a070300ef19a0", rx=1)]))
     assert body(post(seen, [cell("248A:0703:00EF:19A0", "rx")])) == [{"value": 1}]
 

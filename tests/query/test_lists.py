@@ -66,7 +66,7 @@ def test_the_first_fresh_source_that_has_a_cell_gives_it(query: str, value: Any,
 
 
 def test_a_source_that_is_not_fresh_comes_last() -> None:
-    """The first source is late: the second one's cell is given, and the first one's where there is no other."""
+    """While the first source is late, the second source's cell is given, or else that of the first one."""
     assert body(ask(FIRST_LATE, "GetMetric?switch_id=sw1&metric=rx&port=1")) == 901
     only_late = ask(FIRST_LATE, "GetMetric?switch_id=sw2&metric=rx&port=1")
     assert (body(only_late), header(only_late, "x-snapshot-state")) == (30, "late")

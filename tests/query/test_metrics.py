@@ -59,7 +59,7 @@ def test_a_query_narrows_by_name_pattern_and_source() -> None:
 
 
 def test_an_answer_has_a_tag_and_can_be_pinned() -> None:
-    """It is drawn from snapshots like all data: If-None-Match and snapshot= work."""
+    """The answer is drawn from snapshots like all data: If-None-Match and snapshot= work."""
     seen = view(source("a", ROWS))
     headers = dict(ask(seen, "DescribeMetrics").headers)
     assert headers[b"etag"]
@@ -78,7 +78,7 @@ def test_original_names_are_told() -> None:
 
 
 def test_a_snapshot_that_does_not_say_its_columns_is_described_all_the_same() -> None:
-    """One that an older version has stored: the names are those of its blocks, and nothing is known but units."""
+    """Of a snapshot that an older version has stored, the names are those of its blocks, and only units are known."""
     held = snapshot([row("sw1", latency_ms=1.5, state="up")])
     held.columns, held._infos = (), {}
     (shown,) = described(view(_with(view(source("a", ROWS)), held)))
@@ -89,7 +89,7 @@ def test_a_snapshot_that_does_not_say_its_columns_is_described_all_the_same() ->
 
 
 def test_a_verbose_cell_says_kind_unit_and_meaning() -> None:
-    """As DescribeMetrics does; a label has none of them."""
+    """A verbose cell says the same of its metric as DescribeMetrics; a label has no kind, unit or meaning."""
     seen = view(source("a", ROWS))
     cell = json.loads(bytes(ask(seen, "GetMetric?switch_id=sw1&port=1&metric=packet_errors&verbose=true").body))  # type: ignore[arg-type]
     assert (cell["kind"], cell["unit"], cell["help"]) == (

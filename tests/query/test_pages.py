@@ -175,7 +175,7 @@ def test_the_limit_may_change_and_has_a_default(api: tuple[Holder, int]) -> None
     ["metric=rx", "switch_id=sw1", "port=1", "since=0", "where=rx>5", "source=fabric", "format=csv"],
 )
 def test_a_cursor_belongs_to_its_query(api: tuple[Holder, int], query: str) -> None:
-    """With another query, and in another format, it is refused rather than misunderstood."""
+    """A cursor is refused with another query or in another format, rather than misunderstood."""
     holder, port = api
     holder.view = listed()
     cursor = ask(port, f"{LIST}?limit=10").headers["x-next-cursor"]
@@ -196,7 +196,7 @@ def test_a_damaged_cursor_is_refused() -> None:
 
 @pytest.mark.parametrize("position", [(1, 0, 0), (-1, 0, 0), (0, -1, 0), (0, 2501, 0), (0, 0, -1)])
 def test_a_place_that_is_not_in_the_list_is_refused(api: tuple[Holder, int], position: tuple[int, int, int]) -> None:
-    """Who makes up a cursor with a right checksum is told so."""
+    """A made-up cursor with a right checksum but an impossible place is told so."""
     holder, port = api
     holder.view = listed()
     cursor = encode_cursor(holder.view.standing(NOW), ListMetrics(), Position(*position))
@@ -259,7 +259,7 @@ def test_the_link_of_a_long_query_can_be_followed(api: tuple[Holder, int]) -> No
 
 
 def test_a_cursor_says_no_more_than_it_has_to() -> None:
-    """Snapshots and place, after eight bytes of checksum."""
+    """A cursor holds the snapshots and the place, after eight bytes of checksum."""
     text = encode_cursor(listed().standing(NOW), ListMetrics(), Position(0, 10))
     data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     assert msgspec.msgpack.decode(data[8:], type=Cursor) == Cursor("fabric=100-a", Position(0, 10))
@@ -300,7 +300,7 @@ def test_large_tables_stream_and_small_ones_have_a_length(api: tuple[Holder, int
 
 
 def test_a_cursor_that_was_made_up_is_refused() -> None:
-    """One that says a snapshot without a source has a right checksum, but no order of precedence."""
+    """A made-up cursor that names a snapshot without a source is refused: it has no order of precedence."""
     content = msgspec.msgpack.encode(Cursor("100-a", Position()))
     text = base64.urlsafe_b64encode(cursors._checksum(content, ListMetrics()) + content).rstrip(b"=").decode()
     with pytest.raises(QueryError, match="names a snapshot without its source"):

@@ -74,7 +74,7 @@ def test_an_earlier_source_counts_also_where_its_cell_is_a_text() -> None:
 
 
 def test_a_miss_is_certain_only_if_every_source_could_be_asked() -> None:
-    """While a source is missing, what is there is ranked, and what is not there may be there."""
+    """While a source is missing, what the others have is ranked, and a miss is 503: the missing one may have it."""
     seen = view(source("primary", PRIMARY), source("secondary"))
     found = ask(seen, "TopMetrics?metric=rx")
     assert (found.status, header(found, "x-snapshot-state"), header(found, "x-snapshot-missing")) == (
@@ -97,7 +97,7 @@ def test_a_guid_may_be_asked_for_in_any_spelling(spelling: str) -> None:
 
 
 def test_a_ranking_is_compressed_pinned_and_kept() -> None:
-    """It is a body that many share: one tag for each form, and the snapshot it is pinned to."""
+    """A ranking is a shared body: it has one tag for each form, and can be pinned to a snapshot."""
     seen = view(source("fabric", [row(f"sw{number}", rx=number) for number in range(100)]))
     bodies = BodyTable()
     with running_api(Holder(seen), bodies=bodies) as port:
@@ -159,7 +159,7 @@ def _one_type(rows: list[Row]) -> list[Row]:
 @given(sources(), st.integers(1, 8), st.sampled_from(["asc", "desc"]))
 @fuzz(0.5)
 def test_a_ranking_has_the_cells_that_get_metric_answers(bodies: list[list[Row]], n: int, order: str) -> None:
-    """Every cell stands for itself: its value, its source and its row's time are those of a verbose GetMetric."""
+    """Value, source and time of each entry are those that a verbose GetMetric answers for its cell."""
     seen = view(*(source(f"s{number}", rows) for number, rows in enumerate(bodies)))
     places: dict[tuple[str, str | None, str], int] = {}
     for number, rows in enumerate(bodies):
@@ -188,6 +188,6 @@ def test_a_ranking_has_the_cells_that_get_metric_answers(bodies: list[list[Row]]
 
 
 def test_times_are_written_with_microseconds() -> None:
-    """Also where there are none of them, and before 1970."""
+    """Times have six decimals even if these are zeros, and before 1970."""
     assert rfc3339(DATA_SECONDS * 1_000_000) == "2026-11-23T18:53:20.000000Z"
     assert rfc3339(-1) == "1969-12-31T23:59:59.999999Z"

@@ -54,7 +54,7 @@ def test_a_greater_number_was_confirmed_between_two_reads(ttl_ms: int, at: float
 
 
 def test_a_read_without_a_pointer_is_a_read() -> None:
-    """What appears then was confirmed after it, whatever its TTL says."""
+    """A pointer that appears after such a read was confirmed after the read, whatever its TTL says."""
     for ttl_ms, at in ((12_000, 99.0), (-1, 99.0), (29_900, 99.9)):
         _, heard = read(Heard().nothing(99.0), numbered(1, 1), ttl_ms, 100.0)
         assert confirmed_at(heard) == pytest.approx(at)
@@ -62,7 +62,7 @@ def test_a_read_without_a_pointer_is_a_read() -> None:
 
 @pytest.mark.parametrize(("ttl_ms", "at"), [(30_000, 100.0), (1, 70.001), (0, None), (-1, None), (30_001, None)])
 def test_the_first_read_believes_what_is_possible(ttl_ms: int, at: float | None) -> None:
-    """Else nothing is known until the next number."""
+    """With an impossible TTL, the age is not known until the next number."""
     reading, heard = read(Heard(), numbered(1, 1), ttl_ms, 100.0)
     assert confirmed_at(heard) == (None if at is None else pytest.approx(at))
     assert reading is (Reading.AGE_UNKNOWN if at is None else Reading.CONFIRMED)
@@ -74,7 +74,7 @@ def test_the_first_read_believes_what_is_possible(ttl_ms: int, at: float | None)
 
 
 def test_a_lesser_number_is_older_while_the_snapshot_lives() -> None:
-    """After that its age is not known, and the next number confirms: one that is greater than all of its own epoch."""
+    """Later its age is not known, and the next number confirms, if it is greater than all of its own epoch."""
     _, heard = read(Heard(), numbered(5, 7), 30_000, 100.0)
     for lesser, next_seq in ((numbered(5, 6), 8), (numbered(4, 100), 101)):
         assert read(heard, lesser, 30_000, 129.9)[0] is Reading.OLDER
@@ -87,7 +87,7 @@ def test_a_lesser_number_is_older_while_the_snapshot_lives() -> None:
 
 @pytest.mark.parametrize("other", [(5, 6), (5, 8), (4, 100), (6, 1)])
 def test_two_old_numbers_in_turn_confirm_nothing(other: tuple[int, int]) -> None:
-    """As two servers behind one address show them, with nobody who writes: each counts once, and no more."""
+    """Two servers behind one address show two old numbers in turn, and no ETL writes: each number counts only once."""
     heard = Heard()
     for turn in range(20):
         for number in ((5, 7), other):

@@ -47,7 +47,7 @@ def test_a_source_without_a_snapshot_says_why(missing: SourceView, sentence: str
     ],
 )
 def test_the_store_counts_as_unreachable_after_two_seconds(seen: View, trouble: str) -> None:
-    """Until then its last failure is not taken for the reason of anything."""
+    """For two seconds, a failed poll of the store is not taken for the reason of anything."""
     assert store_unreachable(seen, NOW) == trouble
 
 
@@ -59,7 +59,7 @@ def test_an_unreachable_store_is_the_reason_of_everything() -> None:
 
 
 def test_many_missing_sources_are_counted() -> None:
-    """Three are named, the rest is a number."""
+    """Of the missing sources three are named, and the others are a number."""
     missing = [source(f"s{number}") for number in range(10)]
     sentence = str(no_live_snapshot(view(*missing), NOW, missing))
     assert sentence.count("No snapshot yet of source") == 3
@@ -78,12 +78,12 @@ def test_ask_again_when_the_next_scrape_is_due(seen_ago: float, seconds: int) ->
 
 
 def test_without_any_attempt_ask_again_soon() -> None:
-    """Where nothing says when a scrape will be, two seconds it is."""
+    """If nothing tells when the next scrape will be, Retry-After is two seconds."""
     assert retry_after(NOW, []) == retry_after(NOW, [SourceView(name="b")]) == 2
 
 
 def test_ready_until_the_last_snapshot_expires() -> None:
-    """One source that can answer is enough, however stale; being told to stop is not ready at once."""
+    """One source that can answer is enough, however stale; a process that is told to stop is not ready at once."""
     seen = view(source("a", [row("sw1", errors=1)], answered_at=NOW - 20), source("b"))
     assert readiness(seen, NOW).ready
     assert readiness(seen, NOW).store.ready

@@ -52,7 +52,7 @@ def test_only_what_is_pinned_answers(pin: str, names: list[str]) -> None:
     ],
 )
 def test_an_unknown_snapshot_is_gone_or_not_here_yet(pin: str, kind: ErrorKind) -> None:
-    """One that began before what is known is gone; a later one may still come, and the answer says when."""
+    """A snapshot that began before a known one is gone; a later one may still come, and the answer says when."""
     with pytest.raises(UnknownSnapshot) as caught:
         BOTH.standing(NOW, pin=pin)
     assert caught.value.kind is kind

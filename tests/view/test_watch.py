@@ -35,7 +35,7 @@ READY = next(endpoint for endpoint in ENDPOINTS if endpoint.path == "/ready")
 
 @pytest.fixture
 async def store(redis_server: EmbeddedRedis) -> AsyncIterator[Store]:
-    """The store, as one process would have it."""
+    """The store with connections of its own, as a process has it."""
     store = Store(redis_server.url)
     yield store
     await store.aclose()
@@ -43,7 +43,7 @@ async def store(redis_server: EmbeddedRedis) -> AsyncIterator[Store]:
 
 @pytest.fixture
 async def redis(redis_server: EmbeddedRedis) -> AsyncIterator[Redis]:
-    """A client that does what nobody should do."""
+    """A client for changes of the store that no ETL makes."""
     async with Redis.from_url(redis_server.url) as client:
         yield client
 
@@ -205,7 +205,7 @@ async def test_at_first_sight_an_impossible_ttl_tells_no_age(
 async def test_a_pointer_of_an_older_etl_is_followed_by_its_ttl(
     store: Store, publisher: Publisher, redis: Redis
 ) -> None:
-    """Without numbers the remaining TTL tells of each confirmation, never more than the whole; it is said once."""
+    """Without numbers, the remaining TTL tells each confirmation, never more than the whole TTL; it is logged once."""
     old = publisher.write([row("sw1", errors=1)])
     await publisher.store_blocks(old)
     fields = msgspec.json.decode(msgspec.json.encode(old.manifest))
@@ -277,7 +277,7 @@ async def test_a_status_that_cannot_be_read_takes_nothing_from_the_pointer(
 
 
 async def test_a_store_that_refuses_all_is_not_ready(redis_server: EmbeddedRedis, redis: Redis) -> None:
-    """As a replica that has lost its primary does: /ready says so of the store, and not of the sources only."""
+    """A replica that has lost its primary refuses all: /ready says so of the store, and not of the sources only."""
     store = Store(redis_server.url)
     async with watching(store) as watcher:
         publisher = Publisher(store)

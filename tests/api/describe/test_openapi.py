@@ -48,7 +48,7 @@ def resolved(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def empty_schemas(schema: Any, at: str) -> Iterator[str]:
-    """Where a schema says nothing about a value, as a path."""
+    """Paths of the places at which a schema says nothing about a value."""
     if not isinstance(schema, dict) or not schema.keys() & {"type", "$ref", "anyOf", "enum"}:
         yield at
         return
@@ -82,7 +82,7 @@ def schemas() -> Iterator[tuple[str, Any]]:
 
 
 def test_the_document_is_valid() -> None:
-    """It fits the OpenAPI 3.1 schema, and each schema in it fits JSON Schema 2020-12."""
+    """The document fits the OpenAPI 3.1 schema, and each schema in it fits JSON Schema 2020-12."""
     schemathesis.openapi.from_dict(DOCUMENT).validate()
     for at, schema in schemas():
         assert jsonschema_rs.meta.is_valid({"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema), at
@@ -90,7 +90,7 @@ def test_the_document_is_valid() -> None:
 
 
 def test_an_invalid_document_is_found() -> None:
-    """What the test above relies on refuses a document that is wrong."""
+    """The validator of the test above refuses a document that is wrong."""
     wrong = DOCUMENT | {"paths": {"/x": {"get": {"responses": 1}}}}
     with pytest.raises(Exception, match="responses"):
         schemathesis.openapi.from_dict(wrong).validate()

@@ -36,7 +36,7 @@ def port() -> Iterator[int]:
 
 @pytest.mark.parametrize("target", FILES)
 def test_a_file_is_served(port: int, target: str) -> None:
-    """Its bytes, its type, and headers that allow it nothing from elsewhere."""
+    """A file is served with its bytes, its type, and headers that allow it nothing from other servers."""
     name, media_type = FILES[target]
     reply = ask(port, target)
     assert reply.status == 200

@@ -22,7 +22,7 @@ from tests.lab.servers import PATIENCE_SECONDS
 
 @pytest.fixture(scope="module")
 def failing() -> Iterator[Generator]:
-    """One with a fault, for tests that leave it as it is."""
+    """A generator with a fault, for tests that leave it as it is."""
     with running_generator(1_795_460_003.5, faults_api=True, faults="server_error") as generator:
         yield generator
 
@@ -101,7 +101,7 @@ def test_faults_that_cannot_be_change_nothing(failing: Generator, method: str, b
 
 
 def test_other_methods_are_refused(failing: Generator) -> None:
-    """405 names those that are possible here."""
+    """405 names the methods that are possible here."""
     assert send(failing, "PATCH") == (405, "PATCH is not allowed here, only DELETE, GET, HEAD, POST and PUT\n")
 
 

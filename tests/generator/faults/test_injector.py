@@ -32,7 +32,7 @@ def profile(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def good(profile: dict[str, Any]) -> Iterator[Generator]:
-    """One without faults, whose clock stands still."""
+    """A generator without faults, whose clock stands still."""
     with running_generator(SLOT_TIME, **profile) as generator:
         yield generator
 
@@ -59,7 +59,7 @@ def is_not_the_good_answer(answer: Answer, good: Answer) -> None:
 
 @pytest.fixture
 def bad_one(start: Start, profile: dict[str, Any]) -> BadOne:
-    """Starts one with these faults."""
+    """Starts a generator with these faults."""
     return lambda faults: start(SLOT_TIME, **profile, faults=faults)
 
 
@@ -290,7 +290,7 @@ def test_slow_answer_ends_with_its_client(profile: dict[str, Any]) -> None:
 
 
 def test_only_counters_are_hit(start: Start, profile: dict[str, Any]) -> None:
-    """What is no telemetry is answered as ever; all paths of telemetry are hit."""
+    """Other paths than those of telemetry are answered as ever; all paths of telemetry are hit."""
     generator = start(SLOT_TIME, **profile, faults="server_error")
     assert [generator.ask(path).status for path in ("/health", "/", "/nothing")] == [200, 200, 404]
     paths = (

@@ -63,7 +63,7 @@ def test_fault_that_cannot_be_is_refused(text: str, told: str) -> None:
 
 @pytest.mark.parametrize("amount", [float("nan"), float("inf")])
 def test_amount_is_a_finite_number(amount: float) -> None:
-    """What is no number is within no limits."""
+    """An amount that is not a number is within no limits."""
     with pytest.raises(ConfigError, match="is not between"):
         checked({"slow_drip": Fault(1, amount)})
 
@@ -104,7 +104,7 @@ def test_hits_begin_anew_in_every_slot() -> None:
 
 
 def test_faults_are_hit_in_the_order_of_the_table_with_the_usual_amounts() -> None:
-    """What is not said is as the table has it."""
+    """Order and missing amounts are those of the table."""
     plan = FaultPlan({"restart": Fault(), "server_error": Fault(1, 503), "slow_drip": Fault()}, 1, Slots())
     assert [(hit.name, hit.amount) for hit in plan.hits()] == [
         ("server_error", 503),

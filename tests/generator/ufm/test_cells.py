@@ -42,7 +42,7 @@ def test_negative_integers_add_up() -> None:
     bare_zero=st.booleans(),
 )
 def test_decimals_are_written_without_exponent_and_add_up(steps: list[int], decimals: int, bare_zero: bool) -> None:
-    """The text is the exact decimal number, and the total is what a reader gets who reads floats."""
+    """The text is the exact decimal number, and the total is what a reader of floats gets."""
     cells = Decimals(np.array([steps]), decimals, bare_zero=bare_zero)
     (column,) = read(cells)
     assert [Fraction(text or "") * 10**decimals for text in column] == steps

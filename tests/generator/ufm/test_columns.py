@@ -25,7 +25,7 @@ SETS: list[SetName] = ["primary", "secondary"]
 
 @pytest.mark.parametrize(("chosen", "sample"), [("primary", PRIMARY), ("secondary", SECONDARY)])
 def test_columns_have_the_names_and_order_of_the_samples(chosen: SetName, sample: list[str]) -> None:
-    """All columns of the sample are there, and those that are also there stand between them."""
+    """All columns of the sample are there in its order; further columns stand between them."""
     names = [*KEYS[chosen], *(column.name for column in columns_of(chosen, 120))]
     assert [name for name in names if name in sample] == sample
     assert names[:6] == sample[:6]

@@ -67,7 +67,7 @@ def test_columns_of_one_quantity_are_equal() -> None:
 
 
 def test_counter_of_32_bits_wraps() -> None:
-    """It is the lower half of the same counter with 64 bits, and falls when that one passes 2 ** 32."""
+    """A counter of 32 bits is the lower half of the same one with 64 bits, and falls when that passes 2 ** 32."""
     slots = [ports_at(slot) for slot in range(START, START + 4_000, 40)]
     short = np.array([values_of(Counter("a", 9, bits=32), ports) for ports in slots]).astype(np.int64)
     long = np.array([values_of(Counter("a", 9), ports) for ports in slots]).astype(np.int64)

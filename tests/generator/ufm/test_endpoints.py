@@ -85,7 +85,7 @@ def test_known_tag_or_date_gets_304(generator: Generator, path: str) -> None:
 
 
 def test_date_that_cannot_tell_slots_apart_is_not_used(start: Start) -> None:
-    """With a hold that is no whole number of seconds there is no Last-Modified, and no 304 by date."""
+    """If the hold is not a whole number of seconds, there is no Last-Modified, and no 304 by date."""
     generator = start(SLOT_TIME, profile="ufm", switches="1", hold=0.5)
     answer = generator.ask(If_Modified_Since="Tue, 24 Nov 2037 05:33:20 GMT")
     assert (answer.status, answer["Last-Modified"]) == (200, None)
@@ -93,7 +93,7 @@ def test_date_that_cannot_tell_slots_apart_is_not_used(start: Start) -> None:
 
 @pytest.mark.parametrize("coding", ["", "gzip"])
 def test_head_has_the_headers_of_get(generator: Generator, coding: str) -> None:
-    """HEAD answers as GET would, but for the length, which nobody knows before the body is made."""
+    """HEAD answers as GET would, except for the length, which is not known before the body is made."""
     got = generator.ask(Accept_Encoding=coding)
     head = generator.ask(method="HEAD", Accept_Encoding=coding)
     assert (head.status, head.body) == (200, b"")
@@ -149,7 +149,7 @@ def test_shards_are_the_whole(generator: Generator, path: str, field: str) -> No
     ],
 )
 def test_shard_that_cannot_be_is_refused(generator: Generator, query: str, told: str) -> None:
-    """A shard that is none gets 400 with a sentence that names parameter and value, whatever the client has."""
+    """A shard that cannot be gets 400 with a sentence that names parameter and value, whatever the client has."""
     answer = generator.ask(f"/csv/metrics?{query}", If_None_Match="*")
     assert answer.status == 400
     assert told in answer.body.decode()

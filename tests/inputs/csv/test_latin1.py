@@ -20,7 +20,7 @@ def test_labels_are_read_in_either_encoding(quote: bytes) -> None:
 
 
 def test_a_switch_or_port_must_be_utf8() -> None:
-    """A key that is no UTF-8 is a reject: guessing could make two keys one."""
+    """A key that is not UTF-8 is a reject: guessing could make two keys one."""
     parsed = parse(HEADER + b"Z\xfcrich,1,x,5\na,\xfc,x,5\na,1,x,5\n")
     assert [(reject.line, reject.reason) for reject in parsed.parser.rejects.examples] == [
         (2, "bad_utf8"),

@@ -194,7 +194,7 @@ def test_drops_a_row_that_cannot_be_assigned(reason: str) -> None:
     ],
 )
 def test_drops_a_row_with_a_bad_port_or_time(row: str, reason: str, column: str) -> None:
-    """Port and time are keys like the switch; a name with a line end in it is none."""
+    """Port and time are keys like the switch; a name with a line end in it cannot be a key."""
     body = f"timestamp,switch_id,port,a\n{row}\n1795460003500000,sw9,1,9\n"
     parsed = parse(body.encode(), ColumnSettings(timestamp_unit="us"))
     assert [(each[1], each[2]) for each in parsed.rejects] == [(column, reason)]
