@@ -36,7 +36,7 @@ def uncertain_miss(view: View, now: float, sentence: str, missing: Sequence[Sour
 
 
 def describe(view: View, now: float, sources: Sequence[SourceView]) -> str:
-    """Why these sources have no live snapshot, as far as it is known: one sentence per source."""
+    """Why these sources have no live snapshot, as far as it is known; at most three of them are named."""
     sentences = [_describe(view, now, source) for source in sources[:_SOURCES_NAMED]]
     if len(sources) > _SOURCES_NAMED:
         sentences.append(f"{len(sources) - _SOURCES_NAMED} more sources have none either")
