@@ -137,7 +137,7 @@ class ListMetrics(Pinned, Paged, Formatted, frozen=True, kw_only=True, omit_defa
 
 
 class BatchCell(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """One cell of a batch, with the parameters of GetMetric."""
+    """One cell of a batch; its fields mean the same as the parameters of GetMetric."""
 
     switch_id: Annotated[_Text, Meta(description="the switch; a GUID in any spelling")]
     metric: Annotated[_Text, Meta(description="a metric or a label")]
