@@ -19,9 +19,9 @@ from prometheus_client import REGISTRY
 from switchboard.api import app as door
 from switchboard.api.answer import Answer
 from switchboard.api.bodies import BodyTable
-from switchboard.api.dress import dressed
 from switchboard.api.endpoint import Endpoint
 from switchboard.api.endpoints import ENDPOINTS
+from switchboard.api.results import answer_of
 from switchboard.api.run import serve_api
 from switchboard.config.settings import Settings
 from switchboard.query.lists import list_metrics
@@ -63,7 +63,7 @@ def fail_at_once(seen: View, now: float, query: None) -> Answer:
 
 
 def fail_late(seen: View, now: float, query: ListMetrics) -> Answer:
-    answer = dressed(list_metrics(seen, now, query))
+    answer = answer_of(list_metrics(seen, now, query))
     answer.etag = b'"broken"'
     answer.body = broken_pieces()
     return answer
@@ -148,7 +148,7 @@ def test_a_long_list_that_is_kept_has_a_length(long_view: View) -> None:
 @pytest.fixture
 def _streamed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lists of any size are too large to be kept."""
-    monkeypatch.setattr("switchboard.api.dress.MOST_CELLS", 0)
+    monkeypatch.setattr("switchboard.api.results.MOST_CELLS", 0)
 
 
 @pytest.mark.usefixtures("_streamed")

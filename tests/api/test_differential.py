@@ -12,11 +12,11 @@ from prometheus_client import REGISTRY
 
 from switchboard.api import metrics
 from switchboard.api.answer import Answer
-from switchboard.api.dress import dressed
 from switchboard.api.endpoint import Endpoint
 from switchboard.api.endpoints import ENDPOINTS
 from switchboard.api.fast import FastDoor
-from switchboard.api.ready_answers import Ready
+from switchboard.api.ready_answers import ReadyAnswer
+from switchboard.api.results import answer_of
 from switchboard.view.view import View
 from tests.api.differential import compare, learn_tags
 from tests.api.generated import GET_METRIC, KINDS, Case, World, generate, request
@@ -55,7 +55,7 @@ def planted(change: str) -> Sequence[Endpoint]:
     """The endpoints, with something wrong in the answers for one cell."""
 
     def answer(view: View, now: float, query: Any) -> Answer:
-        made = dressed(original.answer(view, now, query), bare=original.bare)
+        made = answer_of(original.answer(view, now, query), bare=original.bare)
         if (query.switch_id, query.metric) == ("sw7", "errors"):
             if change == "header":
                 made.headers.reverse()
@@ -131,7 +131,7 @@ def test_a_difference_planted_in_the_fast_door_is_found(
     """A fault of the fast door alone, in the answers to one target, does not go unnoticed."""
 
     class Planted(FastDoor):
-        def reply(self, head: bytes) -> Ready | None:
+        def reply(self, head: bytes) -> ReadyAnswer | None:
             ready = super().reply(head)
             if ready is None or b"=sw7&" not in head or ready.status != 200:
                 return ready

@@ -98,7 +98,7 @@ async def test_a_body_that_cannot_be_rendered_ahead_holds_nothing_up(
     def failing(*arguments: object) -> Answer:
         raise LookupError("no")
 
-    monkeypatch.setattr("switchboard.api.hooks.FIRST_ASKED", [Recipe(failing, None)])
+    monkeypatch.setattr("switchboard.api.hooks.RENDERED_FIRST", [Recipe(failing, None)])
     async with running(store) as service:
         await publisher.publish([row("sw1", errors=1)])
         await until(lambda: service.snapshot == "1-test", "the snapshot")

@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from switchboard.api.ready_answers import LARGEST_BYTES, MOST_ANSWERS, MOST_BYTES, HotAnswers, Ready
+from switchboard.api.ready_answers import LARGEST_BYTES, MOST_ANSWERS, MOST_BYTES, ReadyAnswer, ReadyAnswers
 from switchboard.view.view import View
 from tests.lab.fabric import NOW, row, source, view
 
-ANSWER = Ready("/x", 200, b"answer")
+ANSWER = ReadyAnswer("/x", 200, b"answer")
 ROWS = [row("sw1", errors=1)]
 
 
-def kept(seen: View, now: float = NOW) -> HotAnswers:
-    hot = HotAnswers()
+def kept(seen: View, now: float = NOW) -> ReadyAnswers:
+    hot = ReadyAnswers()
     assert hot.get(b"request", seen, now) is None
     hot.keep(b"request", ANSWER)
     assert hot.get(b"request", seen, now) == ANSWER
@@ -59,13 +59,13 @@ def test_time_alone_empties_the_table(age: float, after: float) -> None:
 
 def test_the_table_is_bounded() -> None:
     """Neither many answers nor large ones make it grow beyond its bounds."""
-    hot, seen = HotAnswers(), view(source("a", ROWS))
+    hot, seen = ReadyAnswers(), view(source("a", ROWS))
     for number in range(3 * MOST_ANSWERS):
         hot.get(b"%d" % number, seen, NOW)
         hot.keep(b"%d" % number, ANSWER)
         assert len(hot) <= MOST_ANSWERS
-    hot.keep(b"large", Ready("/x", 200, b"x" * LARGEST_BYTES))
+    hot.keep(b"large", ReadyAnswer("/x", 200, b"x" * LARGEST_BYTES))
     assert hot.get(b"large", seen, NOW) is None
     for number in range(2 * MOST_BYTES // (LARGEST_BYTES - 100)):
-        hot.keep(b"%d" % number, Ready("/x", 200, b"x" * (LARGEST_BYTES - 100)))
+        hot.keep(b"%d" % number, ReadyAnswer("/x", 200, b"x" * (LARGEST_BYTES - 100)))
     assert len(hot) <= MOST_BYTES // (LARGEST_BYTES - 100)

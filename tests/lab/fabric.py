@@ -141,7 +141,7 @@ def source(
         confirmed_at=NOW - age,
         expires_at=NOW - age + ttl_seconds,
         data_at=NOW - age - DATA_AGE,
-        most_data_age=900.0,
+        max_data_age_seconds=900.0,
     )
     return replace(view, **more)
 

@@ -39,7 +39,7 @@ class Answer:
     etag: bytes | None = None
     shared: bool = False
     cells: int = 0
-    settled: bool = False
+    repeatable: bool = False
     """The same request gets the same answer until a source has another snapshot or another state."""
 
     @property

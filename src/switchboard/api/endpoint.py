@@ -42,7 +42,7 @@ class Endpoint:
     posted: bool = False
     variants: tuple[Any, ...] = ()
     """Other types that the body may have, depending on the query: msgspec has no union of two kinds of object."""
-    other: Mapping[int, Any] = field(default_factory=dict)
+    content_by_status: Mapping[int, Any] = field(default_factory=dict)
     """Type of the body by status, for statuses other than 200 that carry an answer."""
     media_type: bytes = JSON
     """Content type of a body whose format cannot be chosen."""

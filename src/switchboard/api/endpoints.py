@@ -151,7 +151,7 @@ ENDPOINTS = (
         query=None,
         answer=_ready,
         content=Readiness,
-        other={503: Readiness},
+        content_by_status={503: Readiness},
     ),
     Endpoint(
         path="/metrics",

@@ -21,7 +21,7 @@ from switchboard.api.endpoint import Endpoint, Runs
 from switchboard.api.endpoints import ENDPOINTS
 from switchboard.api.head import HeadReader
 from switchboard.api.ordinary import OrdinaryProtocol
-from switchboard.api.ready_answers import HotAnswers, Ready
+from switchboard.api.ready_answers import ReadyAnswer, ReadyAnswers
 from switchboard.api.respond import failure, respond
 from switchboard.serving.guard import IDLE
 from switchboard.view.view import ViewHolder
@@ -43,7 +43,7 @@ class FastDoor:
     def __init__(
         self, holder: ViewHolder, endpoints: Sequence[Endpoint] = ENDPOINTS, *, bodies: BodyTable | None = None
     ) -> None:
-        self.hot = HotAnswers()
+        self.ready_answers = ReadyAnswers()
         self._holder = holder
         self._bodies = BodyTable() if bodies is None else bodies
         self._endpoints = {endpoint.path.encode(): endpoint for endpoint in endpoints if endpoint.runs is Runs.FAST}
@@ -62,13 +62,13 @@ class FastDoor:
             beginning = self._beginnings[status] = STATUS_LINE[status] + b"".join(lines)
         return beginning
 
-    def reply(self, head: bytes) -> Ready | None:
+    def reply(self, head: bytes) -> ReadyAnswer | None:
         """The answer to a request without a body; None: the ordinary door has to give it."""
         view, now = self._holder.view, self._holder.clock()
         if view.stopping:
             return None  # the ordinary door says that the connection will close
         try:
-            ready = self.hot.get(head, view, now)
+            ready = self.ready_answers.get(head, view, now)
             if ready is not None:
                 return ready
             read = self._heads.read(head)
@@ -84,12 +84,12 @@ class FastDoor:
             answer = respond(endpoint, view, now, request, self._bodies)
             if not isinstance(answer.body, bytes) or len(answer.body) > LARGEST_BODY_BYTES:
                 return None
-            ready = Ready(endpoint.path, answer.status, _wire(answer, bodiless=bodiless))
-            if answer.settled:
-                self.hot.keep(head, ready)
+            ready = ReadyAnswer(endpoint.path, answer.status, _wire(answer, bodiless=bodiless))
+            if answer.repeatable:
+                self.ready_answers.keep(head, ready)
         except Exception as error:  # noqa: BLE001 - a failure of ours is a 500; uvicorn would blame the client
             answer = failure(endpoint, request, error)
-            ready = Ready(endpoint.path, answer.status, _wire(answer, bodiless=bodiless))
+            ready = ReadyAnswer(endpoint.path, answer.status, _wire(answer, bodiless=bodiless))
         return ready
 
 

@@ -9,7 +9,7 @@ import structlog
 
 from switchboard.api import metrics
 from switchboard.api.bodies import MOST_WARMED, BodyTable
-from switchboard.api.warm import FIRST_ASKED, warm
+from switchboard.api.warm import RENDERED_FIRST, warm
 from switchboard.view.hooks import Hooks
 from switchboard.view.view import View
 
@@ -28,7 +28,7 @@ class ApiHooks(Hooks):
     async def prepare(self, view: View) -> None:
         """Render the bodies that clients asked for last."""
         table = BodyTable()
-        recipes = FIRST_ASKED if self._is_first else self._bodies.last_asked(MOST_WARMED)
+        recipes = RENDERED_FIRST if self._is_first else self._bodies.last_asked(MOST_WARMED)
         try:
             await warm(table, view, self._clock(), recipes)
         except Exception as error:

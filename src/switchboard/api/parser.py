@@ -38,7 +38,7 @@ class Parser:
     def parse(self, raw: bytes) -> msgspec.Struct:
         """Read what follows the ``?``. Raises QueryError (MALFORMED) with a sentence that names the parameter."""
         values: dict[str, Any] = {}
-        as_they_are = True  # every value is the text that was given
+        only_plain_texts = True  # every value is the text that was given
         plain = raw.isascii() and b"%" not in raw and b"+" not in raw
         for pair in raw.split(b"&"):
             if not pair:
@@ -47,14 +47,14 @@ class Parser:
             parameter = self._as_bytes.get(raw_name) or self._named(raw_name, raw_value)
             name, value = parameter.name, raw_value.decode() if plain else _unquote(raw_value)
             if not value or parameter.repeats or parameter.convert is not None:
-                as_they_are = False
+                only_plain_texts = False
             if parameter.repeats:
                 values.setdefault(name, []).append(value)
             elif name in values:
                 raise QueryError(ErrorKind.MALFORMED, f"Repeated {name} parameter: it may be given once")
             else:
                 values[name] = value
-        if as_they_are and self._required <= values.keys():
+        if only_plain_texts and self._required <= values.keys():
             return self._query(**values)
         for name, parameter in self.parameters.items():
             if name not in values:

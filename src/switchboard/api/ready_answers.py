@@ -1,4 +1,4 @@
-"""Ready answers: the bytes for requests that come again and again.
+"""ReadyAnswer answers: the bytes for requests that come again and again.
 
 The key is the whole request, byte for byte; the value is the answer without its status line and date. An answer is
 right as long as every source shows the same snapshot in the same state: a change of any of these empties the table, and
@@ -17,7 +17,7 @@ LARGEST_BYTES = 128 << 10
 """A larger answer is not kept: its cost is that of sending it."""
 
 
-class Ready(NamedTuple):
+class ReadyAnswer(NamedTuple):
     """An answer without its status line and date, and the path for which it is counted."""
 
     path: str
@@ -25,11 +25,11 @@ class Ready(NamedTuple):
     rest: bytes
 
 
-class HotAnswers:
+class ReadyAnswers:
     """The table of ready answers of one process."""
 
     def __init__(self) -> None:
-        self._answers: dict[bytes, Ready] = {}
+        self._answers: dict[bytes, ReadyAnswer] = {}
         self._bytes = 0
         self._view = 0
         self._until = float("-inf")
@@ -38,13 +38,13 @@ class HotAnswers:
     def __len__(self) -> int:
         return len(self._answers)
 
-    def get(self, request: bytes, view: View, now: float) -> Ready | None:
+    def get(self, request: bytes, view: View, now: float) -> ReadyAnswer | None:
         """The answer to exactly this request, if it was kept and still is the answer."""
         if view.serial != self._view or now >= self._until:
             self._look_at(view, now)
         return self._answers.get(request)
 
-    def keep(self, request: bytes, answer: Ready) -> None:
+    def keep(self, request: bytes, answer: ReadyAnswer) -> None:
         """Keep an answer. It must come from the view and the moment of the last ``get``."""
         size = len(request) + len(answer.rest)
         if size > LARGEST_BYTES:

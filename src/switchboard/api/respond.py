@@ -10,9 +10,9 @@ import structlog
 
 from switchboard.api.answer import Answer, Request, error_answer
 from switchboard.api.bodies import BodyTable, Recipe, SharedBody
-from switchboard.api.dress import dressed
 from switchboard.api.endpoint import Endpoint
 from switchboard.api.negotiate import RequestError, negotiate
+from switchboard.api.results import answer_of
 from switchboard.api.warm import GZIP, shared_body, tag_of
 from switchboard.errors import ErrorKind, QueryError
 from switchboard.negotiation import accepts_gzip, matches
@@ -32,13 +32,13 @@ def respond(endpoint: Endpoint, view: View, now: float, request: Request, bodies
         return _other_method(endpoint, request)
     try:
         query = _query(endpoint, request)
-        answer = dressed(endpoint.answer(view, now, query), bare=endpoint.bare)
+        answer = answer_of(endpoint.answer(view, now, query), bare=endpoint.bare)
         if answer.etag is not None:
             gzip = answer.compressible and accepts_gzip(request.accept_encoding)
             if not _is_known(answer, request, gzip=gzip) and not isinstance(answer.body, bytes):
                 table = BodyTable() if bodies is None else bodies
                 _begin_body(answer, table, Recipe(endpoint.answer, query, gzip))
-            answer.settled = not _is_pinned(query)
+            answer.repeatable = not _is_pinned(query)
     except QueryError as error:
         more = [] if error.retry_after_seconds is None else [(b"retry-after", b"%d" % error.retry_after_seconds)]
         return error_answer(STATUS_OF[error.kind], str(error), request.accept, *more)
@@ -50,7 +50,7 @@ def respond(endpoint: Endpoint, view: View, now: float, request: Request, bodies
 
 
 def _is_pinned(query: Any) -> bool:
-    """Whether a query names snapshots: a replaced one has deadlines of its own, so the answer is not settled."""
+    """Whether a query names snapshots: a replaced one has deadlines of its own, so the answer is not repeatable."""
     return (isinstance(query, Pinned) and query.snapshot is not None) or (
         isinstance(query, Paged) and query.cursor is not None
     )

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 
 from switchboard.api.answer import Answer
 from switchboard.api.bodies import CELL_BYTES, BodyTable, Recipe, SharedBody, gzip_pieces
-from switchboard.api.dress import dressed
+from switchboard.api.results import answer_of
 from switchboard.errors import QueryError
 from switchboard.negotiation import gzip_tag
 from switchboard.query.lists import list_metrics
 from switchboard.query.requests import ListMetrics
 from switchboard.view.view import View
 
-FIRST_ASKED = (Recipe(list_metrics, ListMetrics()),)
+RENDERED_FIRST = (Recipe(list_metrics, ListMetrics()),)
 """What is rendered of the first snapshot, when no client has asked for anything yet."""
 
 
@@ -52,7 +52,7 @@ async def warm(table: BodyTable, view: View, now: float, recipes: Sequence[Recip
     """Render bodies of a view into a table, piece by piece, without holding the event loop."""
     for recipe in recipes:
         try:
-            answer = dressed(recipe.answer(view, now, recipe.query))
+            answer = answer_of(recipe.answer(view, now, recipe.query))
         except QueryError:
             continue  # what was asked for is no longer there
         if answer.etag is not None and answer.shared:

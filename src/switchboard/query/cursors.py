@@ -23,7 +23,7 @@ from switchboard.view.pins import parse_pins
 from switchboard.view.view import Standing
 
 _CHECKSUM_BYTES = 8
-_AS_THEY_ARE = "/:*?@!$()"
+_UNESCAPED = "/:*?@!$()"
 """Characters that stay unescaped in the link to the next page, which must not be too long to be followed."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -74,7 +74,7 @@ def next_query(query: ListMetrics, cursor: str) -> str:
         if name == "since":
             value = _since(value)
         pairs += [(name, str(each)) for each in (value if isinstance(value, tuple) else (value,))]
-    return f"?{urlencode([*pairs, ('cursor', cursor)], safe=_AS_THEY_ARE, quote_via=quote)}"
+    return f"?{urlencode([*pairs, ('cursor', cursor)], safe=_UNESCAPED, quote_via=quote)}"
 
 
 def _since(microseconds: int) -> str:

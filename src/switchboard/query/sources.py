@@ -73,7 +73,9 @@ def _report(view: View, now: float, source: SourceView) -> SourceReport:
         timestamp=None if loaded is None else loaded.newest,
         age_seconds=None if loaded is None else round(now - source.confirmed_at, 3),
         data_age_seconds=None if loaded is None else source.data_age(now),
-        max_data_age_seconds=None if loaded is None or source.most_data_age == math.inf else source.most_data_age,
+        max_data_age_seconds=None
+        if loaded is None or source.max_data_age_seconds == math.inf
+        else source.max_data_age_seconds,
         expires_in_seconds=None if loaded is None else round(source.expires_at - now, 3),
         rows=None if manifest is None else manifest.rows,
         switches=None if manifest is None else manifest.switches,

@@ -40,7 +40,7 @@ class Confirmation(NamedTuple):
     """When the snapshot's TTL ends, unless it is confirmed again."""
     data_at: float
     """When the snapshot's newest row was made; -inf: unknown."""
-    most_data_age: float
+    max_data_age_seconds: float
     """Age of the newest row, in seconds, above which the data is old; inf: no limit."""
 
 
@@ -109,6 +109,6 @@ class Heard:
             confirmed_at=confirmed_at,
             expires_at=confirmed_at + manifest.ttl_ms / 1000,
             data_at=float("-inf") if age_ms is None else confirmed_at - age_ms / 1000,
-            most_data_age=most_ms / 1000 if most_ms and age_ms is not None else float("inf"),
+            max_data_age_seconds=most_ms / 1000 if most_ms and age_ms is not None else float("inf"),
         )
         return Reading.CONFIRMED, Heard(manifest.order, confirmation, asked_at, self._greatest_with(manifest.order))

@@ -17,8 +17,8 @@ from switchboard.snapshot.reader import SnapshotReader
 from switchboard.snapshot.snapshot import Snapshot
 
 SLICE_SECONDS = 0.002
-_SWITCHES_A_STEP = 5_000
-_BLOCKS_A_STEP = 20
+_SWITCHES_PER_STEP = 5_000
+_BLOCKS_PER_STEP = 20
 
 
 class BlockStore(Protocol):
@@ -39,7 +39,7 @@ async def load_snapshot(store: BlockStore, manifest: Manifest) -> Snapshot:
         for payload in payloads:
             reader.add(payload)
             await pace.breathe()
-    for _ in reader.steps(_SWITCHES_A_STEP):
+    for _ in reader.steps(_SWITCHES_PER_STEP):
         await pace.breathe()
     return reader.finish()
 
@@ -61,10 +61,10 @@ class Retired:
             return False
         pace = _Pace()
         while self._blocks:
-            del self._blocks[-_BLOCKS_A_STEP:]
+            del self._blocks[-_BLOCKS_PER_STEP:]
             await pace.breathe()
         while self._switches:
-            for _ in range(min(_SWITCHES_A_STEP, len(self._switches))):
+            for _ in range(min(_SWITCHES_PER_STEP, len(self._switches))):
                 self._switches.popitem()
             await pace.breathe()
         return True

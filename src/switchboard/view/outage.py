@@ -99,5 +99,5 @@ def reason(view: View, now: float, source: SourceView) -> str:
 
 def old_data(now: float, source: SourceView) -> str:
     """The sentence about a source that answers, but whose newest row is older than ``max_data_age``."""
-    age, most = in_words(source.data_age(now) or 0), in_words(source.most_data_age)
+    age, most = in_words(source.data_age(now) or 0), in_words(source.max_data_age_seconds)
     return f"the source answers, but its newest row is {age} old, more than {most} (max_data_age)"

@@ -50,7 +50,7 @@ class Kept(NamedTuple):
     confirmed_at: float
     expires_at: float
     data_at: float = float("-inf")
-    most_data_age: float = float("inf")
+    max_data_age_seconds: float = float("inf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ class SourceView:
     expires_at: float = float("-inf")
     data_at: float = float("-inf")
     """When the newest row of the snapshot was made; -inf if the rows have no times."""
-    most_data_age: float = float("inf")
+    max_data_age_seconds: float = float("inf")
     """Age of the newest row, in seconds, above which the source's data is old; a setting of its ETL."""
     answered_at: float = float("-inf")
     status: SourceStatus | None = None
@@ -102,7 +102,7 @@ class SourceView:
 
     def data_is_old(self, now: float) -> bool:
         """Whether the source answers, but its newest row is older than ``max_data_age``."""
-        return now - self.data_at > self.most_data_age
+        return now - self.data_at > self.max_data_age_seconds
 
     def state(self, now: float) -> State | None:
         """How current the snapshot is; None if there is no live one."""
@@ -121,8 +121,8 @@ class SourceView:
     def steady_until(self, now: float) -> float:
         """The next moment at which the state may change by time alone, without any news of the source."""
         changes = [self.expires_at, self.answered_at + STORE_SILENCE_SECONDS]
-        if self.most_data_age != float("inf"):
-            changes.append(self.data_at + self.most_data_age)
+        if self.max_data_age_seconds != float("inf"):
+            changes.append(self.data_at + self.max_data_age_seconds)
         if self.loaded is not None:
             changes.append(self.confirmed_at + FRESH_INTERVALS * self.loaded.snapshot.manifest.interval_ms / 1000)
         if self.status is not None:
@@ -133,7 +133,7 @@ class SourceView:
     def generations(self) -> Iterator[Kept]:
         """The current snapshot and those that it replaced, the newest first."""
         if self.loaded is not None:
-            yield Kept(self.loaded, self.confirmed_at, self.expires_at, self.data_at, self.most_data_age)
+            yield Kept(self.loaded, self.confirmed_at, self.expires_at, self.data_at, self.max_data_age_seconds)
         yield from self.kept
 
 

@@ -29,7 +29,7 @@ from switchboard.view.load import BlockStore, Retired, load_snapshot
 from switchboard.view.outage import reason
 from switchboard.view.sources import Loaded, SourceView
 from switchboard.view.view import View
-from switchboard.view.watched import UNSAID, Pointer, Watched, sentence
+from switchboard.view.watched import NOT_LOGGED, Pointer, Watched, error_text
 
 POLL_SECONDS = 0.5
 PATIENCE_SECONDS = 0.5
@@ -178,7 +178,7 @@ class Watcher:
                 "store failed",
                 "store",
                 type(trouble).__name__,
-                error=sentence(trouble),
+                error=error_text(trouble),
                 exc_info=None if expected else trouble,
             )
         elif answered:
@@ -187,7 +187,7 @@ class Watcher:
         store_trouble = self._unlisted or (None if answered else unanswered)
         changes: dict[str, Any] = {"store_answered_at": asked_at} if answered else {}
         if answered or store_trouble is not None:  # else nothing new is known
-            changes["store_trouble"] = sentence(store_trouble)
+            changes["store_trouble"] = error_text(store_trouble)
         self._publish(**changes)
         if any(watched.wants_load(self.clock()) for watched in self._watched.values()):
             self._to_load.set()
@@ -252,7 +252,7 @@ class Watcher:
         except StoreUnavailable:
             raise
         except StoreError as error:
-            told = sentence(error)
+            told = error_text(error)
             self._changes.failed("status unreadable", f"status {name}", type(error).__name__, source=name, error=told)
             return None
         self._changes.recovered("status readable", f"status {name}", source=name)
@@ -261,12 +261,12 @@ class Watcher:
     def _source_failed(self, watched: Watched, error: Exception) -> None:
         if not isinstance(error, StoreError) or isinstance(error, StoreUnavailable):
             watched.unanswered = error
-            watched.view = replace(watched.view, trouble=sentence(error))
+            watched.view = replace(watched.view, trouble=error_text(error))
             return
         if isinstance(error, SnapshotGone | FormatTooNew):  # Redis has answered, with something that cannot be used
             self._answered_at = max(self._answered_at, self.clock())
         watched.unreadable(error)
-        name, told = watched.view.name, sentence(error)
+        name, told = watched.view.name, error_text(error)
         self._changes.failed("source unreadable", f"source {name}", type(error).__name__, source=name, error=told)
 
     async def _load(self) -> None:
@@ -298,7 +298,7 @@ class Watcher:
 
     def _load_failed(self, watched: Watched, manifest: Manifest, error: Exception) -> None:
         expected = isinstance(error, StoreError | TimeoutError)
-        told = sentence(error)
+        told = error_text(error)
         watched.failures = watched.failures + 1 if watched.failed_snapshot == manifest.snapshot else 1
         watched.failed_snapshot = manifest.snapshot
         watched.retry_at = self.clock() + min(MOST_RETRY_SECONDS, self._poll_seconds * 2 ** min(watched.failures, 10))
@@ -317,10 +317,10 @@ class Watcher:
 
     async def _swap(self, watched: Watched, pointer: Pointer, loaded: Loaded) -> None:
         """Show a snapshot in place of the previous one, with the deadlines that were last read for it."""
-        shown = watched.shown(pointer, loaded)
+        shown = watched.with_loaded(pointer, loaded)
         sources = [shown if source.name == shown.name else source for source in self.view.sources]
         await self._hooks.prepare(replace(self.view, sources=tuple(sources)))
-        watched.view = watched.shown(pointer, loaded)  # it may have been confirmed meanwhile
+        watched.view = watched.with_loaded(pointer, loaded)  # it may have been confirmed meanwhile
         watched.failures, watched.failed_snapshot = 0, ""
         self._publish(swapped=True)
 
@@ -372,12 +372,12 @@ class Watcher:
     def _say_state(self, watched: Watched, now: float) -> None:
         """Log one line when a source turns late, stale or expired, and when it is fresh again."""
         source, state = watched.view, watched.view.state(now)
-        was = watched.said
-        if state is was or (state is None and was is UNSAID):
+        was = watched.logged_state
+        if state is was or (state is None and was is NOT_LOGGED):
             return
-        watched.said = state
+        watched.logged_state = state
         if state is State.FRESH:
-            if was is not UNSAID:
+            if was is not NOT_LOGGED:
                 log.info("source fresh again", source=source.name)
             return
         log.warning(

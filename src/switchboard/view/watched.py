@@ -13,7 +13,7 @@ from switchboard.view.hooks import Hooks
 from switchboard.view.sources import Loaded, SourceView
 from switchboard.view.state import STORE_SILENCE_SECONDS
 
-UNSAID = "unsaid"
+NOT_LOGGED = "unsaid"
 """Stands in place of a state until the first log line about a source."""
 
 log = structlog.get_logger()
@@ -33,7 +33,7 @@ class Watched:
 
     view: SourceView
     hooks: Hooks
-    said: State | str | None = UNSAID
+    logged_state: State | str | None = NOT_LOGGED
     """The state in the last log line about the source; None after its snapshot expired."""
     pointer: Pointer | None = None
     """The last pointer that names a snapshot to show, shown already or not; None: there is nothing to follow."""
@@ -53,7 +53,7 @@ class Watched:
     def unreadable(self, error: Exception) -> None:
         """Note that the store has answered, but with something that cannot be used."""
         self.unanswered = None
-        self._without_pointer(sentence(error))
+        self._without_pointer(error_text(error))
 
     def answered(self, asked_at: float) -> None:
         """Note that the store has answered a question that was sent at ``asked_at``."""
@@ -107,7 +107,7 @@ class Watched:
         snapshot = self.pointer.manifest.snapshot
         return not self.shows(snapshot) and (snapshot != self.failed_snapshot or now >= self.retry_at)
 
-    def shown(self, pointer: Pointer, loaded: Loaded) -> SourceView:
+    def with_loaded(self, pointer: Pointer, loaded: Loaded) -> SourceView:
         """The source with ``loaded`` in place of the previous snapshot, and with the latest confirmation read."""
         if self.pointer is not None and self.pointer.manifest.snapshot == pointer.manifest.snapshot:
             pointer = self.pointer
@@ -145,6 +145,6 @@ class Watched:
         self.warned_of_format = manifest.seq == 0
 
 
-def sentence(error: Exception | None) -> str:
+def error_text(error: Exception | None) -> str:
     """An error in words; empty for none."""
     return "" if error is None else str(error) or type(error).__name__

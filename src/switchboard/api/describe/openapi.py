@@ -93,14 +93,14 @@ def encoded_document(endpoints: Sequence[Endpoint]) -> bytes:
 
 
 def _bodies(endpoint: Endpoint) -> tuple[Any, ...]:
-    return (endpoint.content, *endpoint.variants, *endpoint.other.values())
+    return (endpoint.content, *endpoint.variants, *endpoint.content_by_status.values())
 
 
 def _by_status(endpoint: Endpoint, schemas: Iterator[Any]) -> dict[int, Any]:
     """The schema of each body by status. ``schemas`` yields those of ``_bodies``, in that order."""
     usual, *variants = (next(schemas) for _ in (endpoint.content, *endpoint.variants))
     bodies = {200: {"anyOf": [*usual.get("anyOf", [usual]), *variants]} if variants else usual}
-    return bodies | {status: next(schemas) for status in endpoint.other}
+    return bodies | {status: next(schemas) for status in endpoint.content_by_status}
 
 
 def _operation(endpoint: Endpoint, schemas: dict[int, Any], posted: Any) -> dict[str, Any]:

@@ -25,7 +25,7 @@ BOM = b"\xef\xbb\xbf"
 """A UTF-8 byte order mark: allowed once, at the very beginning of a body."""
 MISSING_WORDS = ("", "NA", "N/A")
 """Cells that say «there is no value» everywhere; the words are NVIDIA UFM's."""
-NONE = "-"
+NO_COLUMN = "-"
 """In ColumnSettings: there is no such column, whatever the header says."""
 
 
@@ -131,7 +131,7 @@ def recognise(names: list[str], settings: ColumnSettings) -> Columns:
     """Give every column its role. Raises BodyError if no column names the switch, or a configured one is missing."""
     wanted = {"switch": settings.switch, "port": settings.port, "timestamp": settings.timestamp}
     for role, name in wanted.items():
-        if name not in ("", NONE) and name not in names:
+        if name not in ("", NO_COLUMN) and name not in names:
             raise BodyError("schema", f"header: there is no column {name!r}, which the settings name as {role}")
     dialect = next((known for known in DIALECTS if any(name in names for name in known.switch)), CUSTOM)
     switch = _find(names, settings.switch, dialect.switch)
@@ -193,7 +193,7 @@ def _kept_names(names: list[str], dialect: Dialect, settings: ColumnSettings) ->
 
 
 def _find(names: list[str], configured: str, candidates: tuple[str, ...]) -> int | None:
-    if configured == NONE:
+    if configured == NO_COLUMN:
         return None
     if configured:
         return names.index(configured)

@@ -15,7 +15,7 @@ from switchboard.view.provenance import Provenance
 _REMEMBERED = 256
 
 
-def dressed(result: Result | Answer, *, bare: bool = False) -> Answer:
+def answer_of(result: Result | Answer, *, bare: bool = False) -> Answer:
     """The answer that says a result; an Answer is returned as it is.
 
     ``bare``: JSON has no line end.
