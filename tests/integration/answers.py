@@ -56,9 +56,9 @@ def ask(system: Switchboard) -> Seen:
 
 
 def watch(system: Switchboard, until: float) -> list[Seen]:
-    """The answers until a moment of the monotonic clock."""
-    seen = []
+    """The answers until a moment of the monotonic clock: at least one, also if that moment is over."""
+    seen = [ask(system)]
     while time.monotonic() < until:
-        seen.append(ask(system))
         time.sleep(PAUSE_SECONDS)
+        seen.append(ask(system))
     return seen

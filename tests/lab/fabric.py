@@ -18,6 +18,7 @@ from switchboard.snapshot.index import Index
 from switchboard.snapshot.metrics import Column, MetricInfo, Role
 from switchboard.snapshot.reader import SnapshotReader
 from switchboard.snapshot.snapshot import Snapshot
+from switchboard.snapshot.units import unit_of
 from switchboard.view.sources import Loaded, SourceView
 from switchboard.view.view import View
 
@@ -75,7 +76,12 @@ def write(rows: Sequence[Row], *, chunk: int = 1000, labels: Iterable[str] = (),
     blocks += builder.finish()
     texts = {name for name in names if any(isinstance(each.cells.get(name), str) for each in rows)}
     builder.columns = [
-        Column(name, name, Role.LABEL if name in texts else Role.METRIC, BASIC_COLUMNS.get(name, MetricInfo()))
+        Column(
+            name,
+            name,
+            Role.LABEL if name in texts else Role.METRIC,
+            BASIC_COLUMNS.get(name, MetricInfo(unit=unit_of(name))),
+        )
         for name in names
     ]
     times = [each.time_us for each in rows] or [0]
