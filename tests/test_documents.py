@@ -1,7 +1,8 @@
-"""The README is true: marked blocks are run, and their output is compared with what stands there.
+"""The documents are true: what they show is run, and what is printed is compared with what stands there.
 
 A block marked ``<!-- run -->`` runs against a system with the generator, one marked ``<!-- run: ufm -->`` against one
-that scrapes NVIDIA's sample. Numbers, hashes and dates are compared by shape, `…` stands for anything.
+that scrapes NVIDIA's sample. Numbers, hashes and dates are compared by shape, `…` stands for anything. A block of
+commands with their output (```` ```console ````) must be marked, so that nothing is shown that was not run.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -20,9 +22,36 @@ from tests.lab.processes import Switchboard, file_server
 from tests.lab.servers import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text("utf-8")
-_BLOCK = r"<!-- run(?:: (\w+))? -->\n```(\w+)\n(.*?)```\n(?:\nprints[^\n]*\n\n```\n(.*?)```)?"
-BLOCKS = re.findall(_BLOCK, README, re.DOTALL)
+GENERATED = {"docs/API.md", "docs/CONFIG.md"}
+"""Tests of their own compare them with the code."""
+DOCUMENTS = {
+    name: path.read_text("utf-8")
+    for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+    if (name := path.relative_to(ROOT).as_posix()) not in GENERATED
+}
+_MARK = r"<!-- run(?:: (\w+))? -->\n"
+_BLOCK = rf"{_MARK}```(\w+)\n(.*?)```\n(?:\nprints[^\n]*\n\n```\n(.*?)```)?"
+
+
+class Block(NamedTuple):
+    """A marked block of a document."""
+
+    document: str
+    number: int
+    kind: str
+    language: str
+    text: str
+    prints: str
+
+    def __str__(self) -> str:
+        return f"{self.document}-{self.number}"
+
+
+BLOCKS = [
+    Block(document, number, *groups)
+    for document, text in DOCUMENTS.items()
+    for number, groups in enumerate(re.findall(_BLOCK, text, re.DOTALL), 1)
+]
 
 
 @pytest.fixture(scope="module")
@@ -62,16 +91,14 @@ def _placed(text: str, system: Switchboard) -> str:
     return text.replace("localhost:9001", f"127.0.0.1:{system.generator_port}")
 
 
-@pytest.mark.parametrize(("kind", "language", "text", "prints"), BLOCKS, ids=[str(at) for at in range(len(BLOCKS))])
-def test_marked_block_prints_what_the_readme_shows(
-    systems: dict[str, Switchboard], kind: str, language: str, text: str, prints: str
-) -> None:
+@pytest.mark.parametrize("block", BLOCKS, ids=str)
+def test_marked_block_prints_what_the_document_shows(systems: dict[str, Switchboard], block: Block) -> None:
     """Every command of a marked block runs, and prints what stands under it."""
-    system = systems[kind]
-    if language == "python":
-        assert _agrees(prints, _run([sys.executable, "-c", _placed(text, system)]))
+    system = systems[block.kind]
+    if block.language == "python":
+        assert _agrees(block.prints, _run([sys.executable, "-c", _placed(block.text, system)]))
         return
-    commands = re.findall(r"^\$ (.+)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE)
+    commands = re.findall(r"^\$ (.+)\n((?:(?!\$ ).*\n)*)", block.text, re.MULTILINE)
     assert commands
     for command, shown in commands:
         quiet = _placed(command, system).replace("curl ", "curl --silent --show-error ", 1)
@@ -79,8 +106,40 @@ def test_marked_block_prints_what_the_readme_shows(
         assert _agrees(shown, printed), f"{command} printed\n{printed}"
 
 
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_command_with_its_output_is_marked(document: str) -> None:
+    """A block of commands that no test runs may show what is not true any more."""
+    marks = re.findall(r"^(.*)\n```console$", DOCUMENTS[document], re.MULTILINE)
+    assert [mark for mark in marks if not re.fullmatch(_MARK, f"{mark}\n")] == []
+
+
+def anchor(heading: str) -> str:
+    """What a link to a heading of a document ends with, as GitHub has it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, *sorted(GENERATED)])
+def test_links_lead_somewhere(document: str) -> None:
+    """Every relative link names a file that exists, and a heading in it."""
+    path = ROOT / document
+    text = re.sub(r"^```.*?^```$", "", path.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    broken = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", link):
+            continue
+        name, _, heading = link.partition("#")
+        target = (path.parent / name).resolve() if name else path
+        if not target.exists():
+            broken.append(link)
+        elif heading and target.suffix == ".md":
+            headings = re.findall(r"^#+ (.+)$", target.read_text("utf-8"), re.MULTILINE)
+            if heading not in map(anchor, headings):
+                broken.append(link)
+    assert broken == []
+
+
 def row(case: Case) -> str:
-    """A case of the API's tests as a line of the README's table."""
+    """A case of the API's tests as a line of the table of answers."""
     sent = "".join(f"<br>`{name}: {value}`" for name, value in case.sent.items())
     sent += f"<br>`{case.posted}`" if case.posted else ""
     when = "" if case.world == "live" else f"<br>({case.world})"
@@ -91,8 +150,8 @@ def row(case: Case) -> str:
 
 
 def test_every_row_of_the_table_of_answers_is_a_tested_case() -> None:
-    """The table request → status → exact body in the README says what the API's tests hold."""
-    rows = re.findall(r"^\| `(?:GET|POST|DELETE|HEAD|OPTIONS) .*\|$", README, re.MULTILINE)
+    """The table request → status → exact body in docs/answers.md says what the API's tests hold."""
+    rows = re.findall(r"^\| `(?:GET|POST|DELETE|HEAD|OPTIONS) .*\|$", DOCUMENTS["docs/answers.md"], re.MULTILINE)
     cases = {row(case) for case in CASES}
     assert len(rows) > 20
     assert [line for line in rows if line not in cases] == []
