@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -136,6 +137,47 @@ def test_links_lead_somewhere(document: str) -> None:
             if heading not in map(anchor, headings):
                 broken.append(link)
     assert broken == []
+
+
+SOURCES = {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in ROOT.glob("*/**/*.py")}
+_MADE_UP = {"src/switchboard/inputs/csv/columns_opa.py", "tests/query/test_counts.py"}
+"""Files that recipes make."""
+
+
+def named_files(name: str) -> list[str]:
+    """The files that a name in a document may mean: a path from the root, from the package, or the end of one."""
+    whole = [each for each in (name, f"src/switchboard/{name}") if each in SOURCES]
+    return whole or [each for each in SOURCES if each.endswith(f"/{name}")]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_named_files_exist(document: str) -> None:
+    """Each Python file that a document names exists, and has the name that stands with it: `model.py`: `State`."""
+    text = re.sub(r"^```diff$.*?^```$", "", DOCUMENTS[document], flags=re.DOTALL | re.MULTILINE)
+    named = re.findall(r"`([\w/.]+\.py)(?:::\w+)?`(?:: `([\w.]+)`)?", text)
+    named += re.findall(r"`([\w/.]+\.py)(?:: |::)(\w+)`", text)
+    wrong = []
+    for file, name in named:
+        files = named_files(file)
+        if not files and file not in _MADE_UP:
+            wrong.append(file)
+        if files and name and not any(re.search(rf"\b{name.split('.')[-1]}\b", SOURCES[each]) for each in files):
+            wrong.append(f"{file}: {name}")
+    assert document == "CHANGELOG.md" or wrong == []
+
+
+RECIPES = [document for document, text in DOCUMENTS.items() if "```diff\n" in text]
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+@pytest.mark.parametrize("document", RECIPES)
+def test_recipes_fit_the_code(document: str) -> None:
+    """The diffs of a recipe can be applied to the code as it is."""
+    diffs = re.findall(r"^```diff\n(.*?)^```$", DOCUMENTS[document], re.DOTALL | re.MULTILINE)
+    run = subprocess.run(
+        ["git", "apply", "--check", "-"], input="".join(diffs), cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (run.returncode, run.stderr) == (0, "")
 
 
 def row(case: Case) -> str:
