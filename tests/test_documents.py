@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import pytest
 
+from switchboard.cli.main import app
 from tests.lab.cases import CASES, Case
 from tests.lab.processes import Switchboard, file_server
 from tests.lab.servers import PATIENCE_SECONDS
@@ -137,6 +138,16 @@ def test_links_lead_somewhere(document: str) -> None:
             if heading not in map(anchor, headings):
                 broken.append(link)
     assert broken == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_named_commands_exist(document: str) -> None:
+    """Each target of make and each command of switchboard that a document names is there."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    commands = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
+    text = DOCUMENTS[document]
+    assert set(re.findall(r"(?:`|^)make ([a-z][a-z-]*)", text, re.MULTILINE)) <= targets
+    assert set(re.findall(r"(?:`|^|/)switchboard ([a-z][a-z-]*)", text, re.MULTILINE)) <= commands
 
 
 SOURCES = {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in ROOT.glob("*/**/*.py")}
