@@ -87,7 +87,7 @@ def imports(tree: ast.AST, package: str) -> Iterator[tuple[int, str]]:
             if node.level:
                 parents = package.split(".")
                 base = ".".join([*parents[: len(parents) - node.level + 1], *([base] if base else [])])
-            # `from switchboard import codec` imports a room, `from switchboard.codec import csv` a module of it.
+            # `from switchboard import inputs` imports a room, `from switchboard.inputs import csv` a module of it.
             yield from ((node.lineno, f"{base}.{alias.name}") for alias in node.names)
 
 

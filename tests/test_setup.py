@@ -285,7 +285,7 @@ def test_an_old_redis_server_on_path_is_not_enough(repository: Repository) -> No
         ("up", ["ARGS=--redis-url redis://elsewhere"], {}),
         ("up", [], {"SWITCHBOARD_REDIS_URL": "redis://elsewhere"}),
         ("quick", [], {}),
-        ("test", ["ARGS=-k codec"], {}),
+        ("test", ["ARGS=-k inputs"], {}),
     ],
 )
 def test_without_redis_it_goes_on_where_none_may_be_needed(
@@ -327,8 +327,8 @@ def test_coverage_has_a_floor_unless_tests_are_chosen(repository: Repository) ->
     repository.python()
     repository.make("test")
     assert "--cov-fail-under=90" in repository.asked()[-1]
-    repository.make("test", "ARGS=-k codec")
-    assert repository.asked()[-1].endswith("--cov-report=term -k codec")
+    repository.make("test", "ARGS=-k inputs")
+    assert repository.asked()[-1].endswith("--cov-report=term -k inputs")
 
 
 def test_lock_files_pin_hashes_and_no_addresses() -> None:

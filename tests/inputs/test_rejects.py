@@ -51,7 +51,7 @@ def test_rows_and_cells_are_told_apart() -> None:
 
 
 def test_every_reason_of_the_parser_is_explained() -> None:
-    """Each word that the codec uses as a reason has a meaning and an advice."""
+    """Each word that a parser uses as a reason has a meaning and an advice."""
     folder = Path(module.__file__).parent
     text = "".join(path.read_text() for path in folder.rglob("*.py") if path.name != "rejects.py")
     used = set(re.findall(r'rejects\.add\("(\w+)"', text)) | set(re.findall(r'reason(?:, at)? = "(\w+)"', text))

@@ -1,4 +1,4 @@
-"""The API as a table: request, status, exact body, headers. The README shows the same table."""
+"""The API as a table: request, status, exact body, headers. docs/answers.md shows the same table."""
 
 from __future__ import annotations
 

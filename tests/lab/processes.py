@@ -1,6 +1,6 @@
 """A whole Switchboard as its users start it: real processes, found, watched and killed by their ids.
 
-Used by the integration tests, the README's test and the benchmarks.
+Used by the integration tests, the test of the documents and the benchmarks.
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ class Telemetry:
 def ufm(target: str) -> Answer:
     """The samples of both sets under the paths at which UFM serves them, in shards if the query asks for that.
 
-    In UTF-8: what becomes of the Latin-1 in them is for the tests of the codec.
+    In UTF-8: what becomes of the Latin-1 in them is for the tests of the parser.
     """
     files = {"/csv/metrics": "ufm_primary.csv", "/csv/xcset/low_freq_debug": "ufm_secondary.csv"}
     name = files.get(urlsplit(target).path)

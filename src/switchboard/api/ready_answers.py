@@ -1,4 +1,4 @@
-"""ReadyAnswer answers: the bytes for requests that come again and again.
+"""Ready answers: the bytes for requests that come again and again.
 
 The key is the whole request, byte for byte; the value is the answer without its status line and date. An answer is
 right as long as every source shows the same snapshot in the same state: a change of any of these empties the table, and

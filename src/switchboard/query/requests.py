@@ -75,7 +75,7 @@ class GetMetric(Pinned, frozen=True, kw_only=True, omit_defaults=True):
     source: SourceName = None
     snapshot: SnapshotIds = None
     verbose: Annotated[
-        bool, Meta(description="value, unit, time, age, state, source and labels, in place of the value")
+        bool, Meta(description="value, kind, unit, meaning, time, age, state, source and labels, in place of the value")
     ] = False
 
 

@@ -155,3 +155,6 @@ _WORDS = {
     "dbm": "dBm",
 }
 """Unit by the last word of a name in lower case, whatever case the name has."""
+
+UNIT_TABLES = (_COUNTERS, _STATED, _EXACT_WORDS, _WORDS)
+"""All that ``unit_of`` knows of names."""

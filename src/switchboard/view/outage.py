@@ -1,4 +1,4 @@
-"""Why there is no answer: the sentences of every 503, and when to ask again."""
+"""Why no live snapshot can answer: the sentence of every such error, and when to ask again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SOURCES_NAMED = 3
 
 
 def no_live_snapshot(view: View, now: float, missing: Sequence[SourceView]) -> QueryError:
-    """503 for a query that no source can answer."""
+    """The error for a query that no source can answer."""
     if not missing:
         return QueryError(ErrorKind.UNAVAILABLE, f"No snapshot yet: {_nobody(view)}", retry_after_seconds=RETRY_SECONDS)
     return QueryError(
@@ -27,7 +27,7 @@ def no_live_snapshot(view: View, now: float, missing: Sequence[SourceView]) -> Q
 
 
 def uncertain_miss(view: View, now: float, sentence: str, missing: Sequence[SourceView]) -> QueryError:
-    """503 for a cell that no live source has, while a source that might have it cannot be asked."""
+    """The error for a cell that no live source has, while a source that might have it cannot be asked."""
     return QueryError(
         ErrorKind.UNAVAILABLE,
         f"Not found, but not all sources could be asked ({sentence} in the others). {describe(view, now, missing)}",

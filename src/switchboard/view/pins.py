@@ -16,7 +16,7 @@ RETRY_SECONDS = 1
 
 
 class UnknownSnapshot(QueryError):
-    """A query names a snapshot that is not in memory: 410 if a known one is as new or newer, else 404."""
+    """A query names a snapshot that is not in memory: GONE if a known one is as new or newer, else NOT_FOUND."""
 
     def __init__(self, snapshot: str, known: Iterable[str]) -> None:
         began = _began_ms(snapshot)

@@ -168,7 +168,7 @@ def test_examples_are_real(live: int, path: str) -> None:
 
 
 def test_every_endpoint_of_data_has_an_example() -> None:
-    """A new endpoint needs an entry in api/examples.py: the page and docs/API.md show it."""
+    """A new endpoint needs an entry in api/describe/examples.py: the page and docs/API.md show it."""
     data = {endpoint.path for endpoint in ENDPOINTS if endpoint.path.startswith("/telemetry/")}
     assert data <= EXAMPLES.keys()
     assert EXAMPLES.keys() <= {endpoint.path for endpoint in ENDPOINTS}

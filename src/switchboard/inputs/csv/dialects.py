@@ -19,7 +19,7 @@ from switchboard.errors import BodyError
 from switchboard.inputs.csv.columns_basic import BASIC_COLUMNS
 from switchboard.inputs.csv.columns_ufm import UFM_COLUMNS
 from switchboard.snapshot.metrics import Kind, MetricInfo
-from switchboard.snapshot.units import unit_of
+from switchboard.snapshot.units import UNIT_TABLES, unit_of
 
 BOM = b"\xef\xbb\xbf"
 """A UTF-8 byte order mark: allowed once, at the very beginning of a body."""
@@ -160,9 +160,21 @@ def recognise(names: list[str], settings: ColumnSettings) -> Columns:
 
 
 def fingerprint() -> bytes:
-    """A hash of all that the dialects say of columns: if it has changed, a body that has not is read anew."""
-    said = repr([(dialect.name, sorted(dialect.labels), dict(dialect.metrics)) for dialect in DIALECTS])
-    return blake2b(said.encode(), digest_size=8).digest()
+    """A hash of what is known of columns before a header is read; if it changes, an unchanged body is read again."""
+    known = [
+        (
+            (
+                dialect.name,
+                dialect.switch,
+                dialect.port,
+                dialect.timestamp,
+                dialect.renamed and dialect.renamed.pattern,
+            ),
+            (sorted(dialect.labels), sorted(dialect.guids), sorted(dialect.units.items()), dict(dialect.metrics)),
+        )
+        for dialect in (*DIALECTS, CUSTOM)
+    ]
+    return blake2b(repr((known, MISSING_WORDS, _UCUM, UNIT_TABLES)).encode(), digest_size=8).digest()
 
 
 def _info(kept: str, original: str, dialect: Dialect, settings: ColumnSettings) -> MetricInfo:
