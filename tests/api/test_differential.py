@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 from prometheus_client import REGISTRY
 
@@ -62,7 +63,7 @@ def planted(change: str) -> Sequence[Endpoint]:
             elif change == "status":
                 made.status = 203
             else:
-                made = replace(made, body=b"8", etag=made.etag)
+                made = msgspec.structs.replace(made, body=b"8", etag=made.etag)
         return made
 
     original = next(endpoint for endpoint in ENDPOINTS if endpoint.path == GET_METRIC)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import NamedTuple
+
+import msgspec
 
 from switchboard.api.bodies import SharedBody
 from switchboard.negotiation import qualities
@@ -23,8 +24,7 @@ LEAST_CELLS_COMPRESSED = 50
 VARY = (b"vary", b"Accept, Accept-Encoding")
 
 
-@dataclass(slots=True)
-class Answer:
+class Answer(msgspec.Struct):
     """One answer. ``body`` is an iterator of pieces where rendering it at once would hold the event loop.
 
     ``etag`` names the content, and is known before the body is rendered; None: the content has no name, because it

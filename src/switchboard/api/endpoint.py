@@ -83,7 +83,12 @@ class Endpoint:
         """Whether the answers carry entity tags, so that ``If-None-Match`` may get 304."""
         return not self.posted and (self.static or self.takes(Pinned))
 
-    @property
+    @cached_property
+    def pinned(self) -> bool:
+        """Whether its query may name the snapshots to answer from."""
+        return self.takes(Pinned)
+
+    @cached_property
     def paged(self) -> bool:
         """Whether its answers may be pages of a list."""
         return self.takes(Paged)

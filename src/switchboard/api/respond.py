@@ -17,7 +17,7 @@ from switchboard.api.warm import GZIP, shared_body, tag_of
 from switchboard.errors import ErrorKind, QueryError
 from switchboard.negotiation import accepts_gzip, matches
 from switchboard.query.reports import STATUS_OF
-from switchboard.query.requests import Formatted, Paged, Pinned
+from switchboard.query.requests import Formatted
 from switchboard.view.view import View
 
 log = structlog.get_logger()
@@ -38,7 +38,10 @@ def respond(endpoint: Endpoint, view: View, now: float, request: Request, bodies
             if not _is_known(answer, request, gzip=gzip) and not isinstance(answer.body, bytes):
                 table = BodyTable() if bodies is None else bodies
                 _begin_body(answer, table, Recipe(endpoint.answer, query, gzip))
-            answer.repeatable = not _is_pinned(query)
+            # A replaced snapshot that a query names has deadlines of its own.
+            answer.repeatable = not (
+                (endpoint.pinned and query.snapshot is not None) or (endpoint.paged and query.cursor is not None)
+            )
     except QueryError as error:
         more = [] if error.retry_after_seconds is None else [(b"retry-after", b"%d" % error.retry_after_seconds)]
         return error_answer(STATUS_OF[error.kind], str(error), request.accept, *more)
@@ -47,13 +50,6 @@ def respond(endpoint: Endpoint, view: View, now: float, request: Request, bodies
     except Exception as error:  # noqa: BLE001 - whatever it is: a sentence for the client, the traceback for the log
         return failure(endpoint, request, error)
     return answer
-
-
-def _is_pinned(query: Any) -> bool:
-    """Whether a query names snapshots: a replaced one has deadlines of its own, so the answer is not repeatable."""
-    return (isinstance(query, Pinned) and query.snapshot is not None) or (
-        isinstance(query, Paged) and query.cursor is not None
-    )
 
 
 def failure(endpoint: Endpoint, request: Request, error: Exception) -> Answer:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from switchboard.outputs.formats import FormatName
 from switchboard.view.provenance import Provenance
 
 
-@dataclass(slots=True, kw_only=True)
-class Result:
+class Result(msgspec.Struct, kw_only=True):
     """What a query that gets data returns; a query that gets none raises QueryError.
 
     Either ``value`` is set, which can be written as JSON, or ``pieces``: the bytes of a body in ``format``. A piece is

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Protocol
 
 from switchboard.errors import ErrorKind, QueryError
@@ -43,7 +42,7 @@ class Standing:
         return known
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """All sources in configured order, and whether the store answers."""
 
@@ -59,18 +58,14 @@ class View:
         init=False, repr=False, compare=False, default_factory=dict
     )
 
-    @cached_property
-    def places(self) -> dict[str, int]:
-        """Position of each source in configured order, by name."""
-        return {source.name: place for place, source in enumerate(self.sources)}
-
     def chosen(self, name: str | None) -> tuple[SourceView, ...]:
         """The sources in configured order, or the one with this name. Raises QueryError (NOT_FOUND)."""
         if name is None or not self.sources:
             return self.sources
-        if name not in self.places:
+        named = tuple(source for source in self.sources if source.name == name)
+        if not named:
             raise QueryError(ErrorKind.NOT_FOUND, "source does not exist")
-        return (self.sources[self.places[name]],)
+        return named
 
     def standing(self, now: float, name: str | None = None, pin: str | None = None) -> Standing:
         """The sources that can answer at ``now``.
@@ -82,7 +77,8 @@ class View:
         if known is not None and now < known.until:
             return known
         sources = self.chosen(name)
-        standing = _stand(now, sources if pin is None else _pinned(now, sources, parse_pins(pin)), self.places)
+        places = {source.name: place for place, source in enumerate(self.sources)}
+        standing = _stand(now, sources if pin is None else _pinned(now, sources, parse_pins(pin)), places)
         if len(self._standings) < _MOST_STANDINGS:
             self._standings[name, pin] = standing
         return standing
