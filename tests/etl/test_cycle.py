@@ -18,6 +18,7 @@ from switchboard.config.sources import ColumnSettings, SourceSettings
 from switchboard.errors import LeaseLost, PublishRefused, SourceError, StoreError, SwitchboardError
 from switchboard.etl.pull.scrape import MOST_VALIDATOR_BYTES
 from switchboard.model import Manifest, Outcome
+from switchboard.snapshot.metrics import Kind
 from switchboard.store import keys
 from switchboard.store.embedded import EmbeddedRedis
 from tests.etl.conftest import MOST_BYTES, Lab, body, new_lab
@@ -238,6 +239,19 @@ async def test_a_304_without_a_snapshot_is_a_failure(lab: Lab) -> None:
         await lab.attempt()
     assert raised.value.reason == "unasked_304"
     assert await lab.data() == {}
+
+
+async def test_what_is_known_of_the_columns_is_stored_with_the_snapshot(lab: Lab) -> None:
+    """Readers get names, kinds and units with the rows; a body that stays the same is read again if more is known."""
+    lab.serve([http(200, b"switch_id,packet_errors,a\nsw1,1,2\n")])
+    await lab.attempt()
+    snapshot = await lab.snapshot()
+    assert [column.original for column in snapshot.columns] == ["switch_id", "packet_errors", "a"]
+    assert (snapshot.info("packet_errors").kind, snapshot.info("a").kind) == (Kind.COUNTER, Kind.UNKNOWN)
+    report = await lab.attempt(columns=ColumnSettings(counters=("a",), units={"a": "By"}))
+    assert report.outcome is Outcome.PUBLISHED
+    info = (await lab.snapshot()).info("a")
+    assert (info.kind, info.unit) == (Kind.COUNTER, "By")
 
 
 async def test_other_settings_make_another_snapshot(lab: Lab) -> None:
