@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from switchboard.etl.gate import Action, Counted, Memory, Verdict, decide, settled
+from switchboard.etl.gate import Action, BodyCounts, Memory, Verdict, after_success, decide
 from switchboard.inputs.rejects import Rejects
 from switchboard.model import Manifest
 from tests.etl.limits import limits
@@ -36,7 +36,7 @@ CURRENT = Manifest(
 )
 
 
-def counted(rows: int = 100, *, newest: float = 10, spread: float = 0, **reasons: int) -> Counted:
+def counted(rows: int = 100, *, newest: float = 10, spread: float = 0, **reasons: int) -> BodyCounts:
     """A body; times in seconds, ``newest`` after that of the current snapshot."""
     rejects = Rejects()
     for reason, count in reasons.items():
@@ -44,12 +44,12 @@ def counted(rows: int = 100, *, newest: float = 10, spread: float = 0, **reasons
             rejects.add(reason, line + 2)
     newest_us = NOW_US + round(newest * SECOND)
     if rows == 0:
-        return Counted(rows=0, rejects=rejects, data_min_us=None, data_max_us=None)
+        return BodyCounts(rows=0, rejects=rejects, data_min_us=None, data_max_us=None)
     oldest_us = newest_us - round(spread * SECOND)
-    return Counted(rows=rows, rejects=rejects, data_min_us=oldest_us, data_max_us=newest_us)
+    return BodyCounts(rows=rows, rejects=rejects, data_min_us=oldest_us, data_max_us=newest_us)
 
 
-def judge(body: Counted, current: Manifest | None = CURRENT, **more: Any) -> tuple[Verdict, Memory]:
+def judge(body: BodyCounts, current: Manifest | None = CURRENT, **more: Any) -> tuple[Verdict, Memory]:
     memory, now, interval = more.pop("memory", Memory()), more.pop("now", 1000.0), more.pop("interval", 10)
     return decide(body, current, limits(**more), interval_seconds=interval, memory=memory, now=now)
 
@@ -57,7 +57,7 @@ def judge(body: Counted, current: Manifest | None = CURRENT, **more: Any) -> tup
 @dataclass(frozen=True)
 class Case:
     name: str
-    body: Counted
+    body: BodyCounts
     reason: str = ""
     action: Action = Action.REJECT
     limits: Mapping[str, Any] = field(default_factory=dict)
@@ -130,7 +130,7 @@ def test_a_body_gets_the_verdict_of_the_table(case: Case) -> None:
 
 
 @pytest.mark.parametrize("body", [counted(3), counted(newest=-100), counted(3, newest=-100)])
-def test_without_a_current_snapshot_there_is_nothing_to_compare_with(body: Counted) -> None:
+def test_without_a_current_snapshot_there_is_nothing_to_compare_with(body: BodyCounts) -> None:
     """Few rows and early times are fine when the current snapshot has expired."""
     assert judge(body, None) == (Verdict(PUBLISH), Memory())
 
@@ -193,7 +193,7 @@ def test_old_rows_that_stay_the_same_are_no_torn_body() -> None:
         verdict, after = judge(counted(spread=spread, newest=newest), memory=memory, now=now)
         assert verdict.reason == reason
         if not reason:
-            for kept in (after, settled(after)):  # also when the snapshot was confirmed in between
+            for kept in (after, after_success(after)):  # also when the snapshot was confirmed in between
                 assert judge(counted(spread=spread, newest=newest), memory=kept, now=now + 1)[0].action is PUBLISH
 
 

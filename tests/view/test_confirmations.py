@@ -22,7 +22,7 @@ def numbered(epoch: int, seq: int) -> Manifest:
 
 
 def read(heard: Heard, manifest: Manifest, ttl_ms: int, asked_at: float) -> tuple[Reading, Heard]:
-    return heard.pointer(manifest, ttl_ms, asked_at)
+    return heard.after_pointer(manifest, ttl_ms, asked_at)
 
 
 def confirmed_at(heard: Heard) -> float | None:
@@ -56,7 +56,7 @@ def test_a_greater_number_was_confirmed_between_two_reads(ttl_ms: int, at: float
 def test_a_read_without_a_pointer_is_a_read() -> None:
     """A pointer that appears after such a read was confirmed after the read, whatever its TTL says."""
     for ttl_ms, at in ((12_000, 99.0), (-1, 99.0), (29_900, 99.9)):
-        _, heard = read(Heard().nothing(99.0), numbered(1, 1), ttl_ms, 100.0)
+        _, heard = read(Heard().after_nothing(99.0), numbered(1, 1), ttl_ms, 100.0)
         assert confirmed_at(heard) == pytest.approx(at)
 
 
@@ -158,7 +158,7 @@ def test_whatever_the_clock_of_the_store_says_age_is_wrong_by_one_read_at_most(
     between the read before and the truth's next read, and without a new number no end is put off.
     """
     now, epoch, seq, truth = 1000.0, 1, 1, 1000.0
-    heard, last_read = Heard().nothing(now), now
+    heard, last_read = Heard().after_nothing(now), now
     for step, value in steps:
         now += value if step == "wait" else 0.001
         if step == "confirm":

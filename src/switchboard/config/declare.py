@@ -22,7 +22,7 @@ def setting(meaning: str, unit: str = "", *, panel: str = "Options", hides: Hidd
     return Meta(description=meaning, extra={"unit": unit, "panel": panel, "hides": hides}, **limits)
 
 
-class Discreet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class HidesSecrets(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A struct whose repr shows no secrets: fields declared with ``hides`` are masked."""
 
     def __repr__(self) -> str:

@@ -7,10 +7,10 @@ from typing import Annotated, get_args
 import msgspec
 from msgspec import Meta
 
-from switchboard.config.declare import Discreet, setting
+from switchboard.config.declare import HidesSecrets, setting
 
 
-class GeneralLimits(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class GeneralLimits(HidesSecrets, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a body may be, and what the gate tolerates. The fields are settings; see ``Settings``."""
 
     max_body_mib: Annotated[

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from switchboard.config.declare import Discreet, setting
+from switchboard.config.declare import HidesSecrets, setting
 from switchboard.config.limits import Limits, for_source
 from switchboard.config.masks import mask_url
 
@@ -39,7 +39,7 @@ class ColumnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     exclude: Annotated[tuple[str, ...], setting("columns to leave out")] = ()
 
 
-class Access(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Access(HidesSecrets, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Credentials and TLS for a source. Paths of files are relative to the working directory."""
 
     headers: Annotated[
@@ -82,7 +82,7 @@ class SourceSettings(Access, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     columns: Annotated[ColumnSettings, setting("mapping of the columns")] = ColumnSettings()
 
 
-class Source(Discreet, frozen=True, kw_only=True):
+class Source(HidesSecrets, frozen=True, kw_only=True):
     """A source as the ETL gets it, with every default filled in. All times are in seconds."""
 
     name: str

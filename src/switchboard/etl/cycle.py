@@ -21,7 +21,7 @@ from switchboard.config.sources import Access, Source
 from switchboard.errors import BodyError, BodyHeld, FormatTooNew, LeaseLost, SnapshotGone, SourceError
 from switchboard.etl import metrics
 from switchboard.etl.age import data_age_ms, limit_ms, period_ms
-from switchboard.etl.gate import Action, Counted, Memory, decide, settled
+from switchboard.etl.gate import Action, BodyCounts, Memory, after_success, decide
 from switchboard.etl.lease import LeaseKeeper
 from switchboard.etl.publish import Numbered, Publication
 from switchboard.etl.pull.scrape import Response, Validators, scrape
@@ -198,7 +198,7 @@ class Cycle:
         """Let the gate decide on the body. Raises BodyError, or BodyHeld."""
         decoder, interval = transform.decoder, self.source.interval
         verdict, self._memory = decide(
-            Counted(
+            BodyCounts(
                 rows=decoder.rows,
                 rejects=decoder.rejects,
                 data_min_us=decoder.data_min_us,
@@ -234,7 +234,7 @@ class Cycle:
                 await self._store.snapshots.extend_pointer(confirmed, lease)
             except SnapshotGone:
                 return None
-            self._memory = settled(self._memory)
+            self._memory = after_success(self._memory)
             return confirmed
 
     def _manifest(self, snapshot: str, scraped_ms: int, transform: Transform, validators: Validators) -> Manifest:

@@ -47,7 +47,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counted:
+class BodyCounts:
     """What the parser counted in one body. The times are None if no row can be used."""
 
     rows: int
@@ -72,7 +72,7 @@ class Memory:
 
 
 def decide(
-    counted: Counted,
+    counted: BodyCounts,
     current: Manifest | None,
     limits: Limits,
     *,
@@ -88,7 +88,7 @@ def decide(
     if refusal is not None:
         return refusal, memory
     torn = _spread(counted, limits, interval_seconds)
-    published = Memory() if torn is None else settled(memory)
+    published = Memory() if torn is None else after_success(memory)
     if torn is not None:
         if counted.data_min_us != memory.torn_us:
             return torn, replace(memory, torn_us=counted.data_min_us, torn_at=now)
@@ -117,7 +117,7 @@ def decide(
     return _PUBLISH, published
 
 
-def settled(memory: Memory) -> Memory:
+def after_success(memory: Memory) -> Memory:
     """The memory after a publication or confirmation: only the known old rows are left."""
     return Memory(torn_us=memory.torn_us, torn_at=memory.torn_at)
 
@@ -125,7 +125,7 @@ def settled(memory: Memory) -> Memory:
 _PUBLISH = Verdict(Action.PUBLISH)
 
 
-def _rows(counted: Counted, limits: Limits) -> Verdict | None:
+def _rows(counted: BodyCounts, limits: Limits) -> Verdict | None:
     """Refuse a body in which too many rows are bad."""
     rejects = counted.rejects
     future, duplicates = rejects.counts["future"], rejects.counts["duplicate"]
@@ -146,7 +146,7 @@ def _rows(counted: Counted, limits: Limits) -> Verdict | None:
     return None
 
 
-def _spread(counted: Counted, limits: Limits, interval_seconds: float) -> Verdict | None:
+def _spread(counted: BodyCounts, limits: Limits, interval_seconds: float) -> Verdict | None:
     """Refuse a body that mixes samples. One sample takes up to the source's own period, which is not ours."""
     if counted.data_min_us is None or counted.data_max_us is None:
         return None

@@ -57,7 +57,7 @@ class LeaseKeeper:
         self.lease: Lease | None = None
         self.trouble = ""
         """Why the last call of the store failed; empty if it succeeded."""
-        self._held = asyncio.Event()
+        self._has_lease = asyncio.Event()
         self._store = store
         self._source = source
         self._owner = owner
@@ -72,7 +72,7 @@ class LeaseKeeper:
 
     async def wait(self) -> None:
         """Return as soon as this keeper has the lease."""
-        await self._held.wait()
+        await self._has_lease.wait()
 
     def claim(self, epoch: int) -> Claim:
         """Claim one write: the lease, with the next number of ``epoch``. Raises LeaseLost if the epoch has ended."""
@@ -127,7 +127,7 @@ class LeaseKeeper:
         if self.lease is None:
             return
         self._seqs, self._last_epoch, self._other = count(1), self.lease.epoch, None
-        self._held.set()
+        self._has_lease.set()
         metrics.LEASE_CHANGES.labels(self._source, "taken").inc()
         metrics.OWNED.labels(self._source).set(1)
         _log.info("lease taken", source=self._source, epoch=self.lease.epoch, from_silent_owner=silent is not None)
@@ -144,7 +144,7 @@ class LeaseKeeper:
             metrics.LEASE_CHANGES.labels(self._source, change).inc()
             metrics.OWNED.labels(self._source).set(0)
         self.lease = None
-        self._held.clear()
+        self._has_lease.clear()
 
     async def _release(self) -> None:
         if self.lease is None:

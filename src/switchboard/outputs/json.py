@@ -47,7 +47,7 @@ def render_list(selectors: Sequence[Selector], choice: Choice, page: Page = WHOL
 
 def _written(selectors: Sequence[Selector], choice: Choice, page: Page) -> Iterator[Piece]:
     writer = _Writer()
-    alive = [source for source, selector in enumerate(selectors) if not selector.hopeless]
+    alive = [source for source, selector in enumerate(selectors) if not selector.nothing_to_find]
     if len(alive) == 1:
         yield from _single(writer, selectors[alive[0]], page, alive[0])
     else:

@@ -36,7 +36,7 @@ FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
 STEADY_SECONDS = 3.0
 """A child that lived for at least this time is restarted after the first, short pause."""
-SAME_WISH_SECONDS = 0.5
+SAME_SIGNAL_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,8 +260,8 @@ class Supervisor:
 def handle_signals(stop: asyncio.Event, force: Callable[[], None]) -> None:
     """Let the first SIGINT, SIGTERM or SIGHUP set ``stop``, and a later one call ``force``.
 
-    Signals within SAME_WISH_SECONDS of the first count as one: make and timeout pass on a signal that the terminal has
-    sent to us already.
+    Signals within SAME_SIGNAL_SECONDS of the first count as one: make and timeout pass on a signal that the terminal
+    has sent to us already.
     """
     loop = asyncio.get_running_loop()
     first = 0.0
@@ -271,7 +271,7 @@ def handle_signals(stop: asyncio.Event, force: Callable[[], None]) -> None:
         if not stop.is_set():
             first = loop.time()
             stop.set()
-        elif loop.time() - first > SAME_WISH_SECONDS:
+        elif loop.time() - first > SAME_SIGNAL_SECONDS:
             force()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

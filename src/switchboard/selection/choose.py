@@ -7,7 +7,8 @@ The selector goes through the rows in **steps** of about STEP_ROWS candidates; b
 others have their turn. A step tells which of its candidates are taken, how many it looked at, and where the next step
 begins. Candidates pass through filters in this order; 3 and 4 are one mask, each of the others sees only what is left:
 
-    1  time, by the manifest    the snapshot has no row later than ``since``: nothing is looked at (``hopeless``)
+    1  time, by the manifest    the snapshot has no row later than ``since``: nothing is looked at
+                                (``nothing_to_find``)
     2  switches                 exact names: only their rows are candidates at all. Patterns: matched per switch, not
                                 per row, and each name once per selector
     3  first of its kind        of two rows with one switch and port the first counts. It counts even if it is not taken
@@ -96,7 +97,7 @@ class Selector:
         self.choice = choice
         self.order = snapshot.order
         since_us, manifest = choice.since_us, snapshot.manifest
-        self.hopeless = since_us is not None and manifest.data_max_us <= since_us
+        self.nothing_to_find = since_us is not None and manifest.data_max_us <= since_us
         """No row is late enough: there is no need to look."""
         if since_us is not None and manifest.data_min_us > since_us:
             since_us = None  # every row is late enough
@@ -140,7 +141,7 @@ class Selector:
         found: list[Step] = []
         if remember:
             self._remembered[start] = found
-        for candidates in () if self.hopeless else self._candidates(start):
+        for candidates in () if self.nothing_to_find else self._candidates(start):
             step = candidates._replace(taken=self._filtered(candidates.taken))
             if remember:
                 found.append(step)
@@ -156,7 +157,7 @@ class Selector:
         switches = np.arange(len(starts) - 1, dtype=np.int32) if self._switches is None else self._switches
         begin = int(np.searchsorted(switches, start))
         rows = np.cumsum(starts[switches + 1] - starts[switches])
-        while not self.hopeless and begin < len(switches):
+        while not self.nothing_to_find and begin < len(switches):
             before = int(rows[begin - 1]) if begin else 0
             end = max(begin + 1, int(np.searchsorted(rows, before + most_rows, side="right")))
             some = switches[begin:end]

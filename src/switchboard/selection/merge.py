@@ -80,11 +80,11 @@ def merged_steps(selectors: Sequence[Selector], choice: Choice, page: Page = WHO
     """The rows of ``page``, a step at a time."""
     for source, selector in enumerate(selectors):
         start, end = page.of(source)
-        if selector.hopeless or start is None:
+        if selector.nothing_to_find or start is None:
             continue
         first = selector.switch_at(start.row)
         last = None if end is None else selector.switch_at(end.row)
-        earlier = [other for other in selectors[:source] if not other.hopeless]
+        earlier = [other for other in selectors[:source] if not other.nothing_to_find]
         for switches, looked, after in selector.switch_steps(first):
             own = switches if last is None else switches[switches <= last]
             if earlier:
@@ -103,7 +103,7 @@ def merged_steps(selectors: Sequence[Selector], choice: Choice, page: Page = WHO
 
 def merged_page_end(selectors: Sequence[Selector], start: Position, limit: int) -> Position | None:
     """The end of a page of merged rows, by the rules of ``page_end``. At least one selector; all have one choice."""
-    if sum(not selector.hopeless for selector in selectors) == 1:
+    if sum(not selector.nothing_to_find for selector in selectors) == 1:
         return page_end(selectors, start, limit)
     left, idle = limit, 0
     row_work = cost.MERGE_CELLS + sum(selector.row_work for selector in selectors)
@@ -166,7 +166,7 @@ def _gather(selectors: Sequence[Selector], source: int, switches: IntArray) -> l
     parts = [
         _gather_from(selector, index, wanted)
         for index, selector in enumerate(selectors[source:], source)
-        if not selector.hopeless
+        if not selector.nothing_to_find
     ]
     return [part for part in parts if part is not None]
 

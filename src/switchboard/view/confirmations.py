@@ -69,11 +69,11 @@ class Heard:
     Not for the highest epochs: after Redis was emptied and its clock set back, the current epoch is the lowest.
     """
 
-    def nothing(self, asked_at: float) -> Heard:
+    def after_nothing(self, asked_at: float) -> Heard:
         """The memory after a read that found no pointer."""
         return replace(self, asked_at=asked_at)
 
-    def pointer(self, manifest: Manifest, ttl_ms: int, asked_at: float) -> tuple[Reading, Heard]:
+    def after_pointer(self, manifest: Manifest, ttl_ms: int, asked_at: float) -> tuple[Reading, Heard]:
         """What a pointer with ``ttl_ms`` left to live means, and the memory after it was read."""
         order = manifest.order
         if self.order is not None and order < self.order and self._lives(asked_at):

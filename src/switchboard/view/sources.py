@@ -89,9 +89,9 @@ class SourceView:
     def attempt_failed(self, now: float) -> bool:
         """Whether the last scrape failed, or nobody seems to scrape."""
         status = self.status
-        return status is None or status.outcome is Outcome.FAILED or self.attempt_is_silent(now)
+        return status is None or status.outcome is Outcome.FAILED or self.no_recent_attempt(now)
 
-    def attempt_is_silent(self, now: float) -> bool:
+    def no_recent_attempt(self, now: float) -> bool:
         """Whether no new attempt was seen for ATTEMPT_INTERVALS: then nobody seems to scrape."""
         status = self.status
         return status is None or now - self.status_seen_at > ATTEMPT_INTERVALS * status.interval_ms / 1000

@@ -66,7 +66,7 @@ class Watched:
         order = (0, 0) if status is None else (status.epoch, status.attempt)
         if order == (0, 0):  # no status, or an older ETL that does not number its attempts
             is_new = status != self.view.status
-        elif order < self.status_order and not self.view.attempt_is_silent(now):
+        elif order < self.status_order and not self.view.no_recent_attempt(now):
             return
         else:
             is_new = order > self.status_order
@@ -77,11 +77,11 @@ class Watched:
     def note_pointer(self, manifest: Manifest | None, ttl_ms: int, asked_at: float) -> None:
         """Take note of a pointer: it may confirm the snapshot we have, name a newer one, or have gone back."""
         if manifest is None:
-            self.heard = self.heard.nothing(asked_at)
+            self.heard = self.heard.after_nothing(asked_at)
             self._without_pointer("")
             return
         self._warn_of_format(manifest)
-        reading, self.heard = self.heard.pointer(manifest, ttl_ms, asked_at)
+        reading, self.heard = self.heard.after_pointer(manifest, ttl_ms, asked_at)
         confirmation, is_shown = self.heard.confirmation, self.shows(manifest.snapshot)
         if reading is Reading.OLDER:
             if not is_shown:  # else a fail-over has lost its last confirmation, and the next number is greater again
@@ -119,7 +119,7 @@ class Watched:
         interval, confirmation = self.view.interval_seconds, self.heard.confirmation
         if confirmation is None or interval is None or now - self.view.answered_at > STORE_SILENCE_SECONDS:
             return False
-        return now - confirmation.confirmed_at > FRESH_INTERVALS * interval and self.view.attempt_is_silent(now)
+        return now - confirmation.confirmed_at > FRESH_INTERVALS * interval and self.view.no_recent_attempt(now)
 
     def _without_pointer(self, trouble: str) -> None:
         self.pointer = None

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from switchboard.errors import SourceError
-from switchboard.etl.pull.rate import Rate
+from switchboard.etl.pull.rate import LeastRate
 from tests.lab.virtual import in_virtual_time
 
 LEAST = 1000
@@ -36,7 +36,7 @@ async def test_silence_is_too_slow() -> None:
         return b""
 
     with pytest.raises(SourceError) as caught:
-        await Rate(LEAST, WINDOW).wait(read)
+        await LeastRate(LEAST, WINDOW).wait(read)
     assert caught.value.reason == "slow"
     assert cancelled.is_set()
 
@@ -44,7 +44,7 @@ async def test_silence_is_too_slow() -> None:
 @in_virtual_time
 async def test_a_drip_is_too_slow() -> None:
     """Bytes that keep coming, but too few of them, are refused at the end of a window."""
-    rate = Rate(LEAST, WINDOW)
+    rate = LeastRate(LEAST, WINDOW)
 
     async def read_on() -> None:
         while True:
@@ -57,7 +57,7 @@ async def test_a_drip_is_too_slow() -> None:
 @in_virtual_time
 async def test_enough_bytes_may_come_late() -> None:
     """A window that has its bytes opens the next one; a read that outlasts a window is asked again."""
-    rate = Rate(LEAST, WINDOW)
+    rate = LeastRate(LEAST, WINDOW)
     for _ in range(10):
         assert await rate.wait(after(0.05, b"x" * LEAST)) == b"x" * LEAST
 
@@ -65,7 +65,7 @@ async def test_enough_bytes_may_come_late() -> None:
 @in_virtual_time
 async def test_the_end_is_never_too_slow() -> None:
     """However little there was: when the body ends, it was all."""
-    rate = Rate(LEAST, WINDOW)
+    rate = LeastRate(LEAST, WINDOW)
     assert await rate.wait(after(0.0, b"x")) == b"x"
     assert await rate.wait(after(0.0, b"")) == b""
 
@@ -73,7 +73,7 @@ async def test_the_end_is_never_too_slow() -> None:
 @in_virtual_time
 async def test_our_own_time_does_not_count() -> None:
     """While the last bytes are worked on, the source is not to blame."""
-    rate = Rate(LEAST, WINDOW)
+    rate = LeastRate(LEAST, WINDOW)
     for _ in range(5):
         assert await rate.wait(after(0.0, b"x")) == b"x"
         await asyncio.sleep(0.1)
@@ -88,7 +88,7 @@ async def test_no_limit_waits_on() -> None:
         await asyncio.sleep(next(asked))
         return b"x"
 
-    assert await Rate(0, WINDOW).wait(read) == b"x"
+    assert await LeastRate(0, WINDOW).wait(read) == b"x"
 
 
 @in_virtual_time
@@ -99,4 +99,4 @@ async def test_a_timeout_of_the_read_itself_goes_through() -> None:
         raise TimeoutError
 
     with pytest.raises(TimeoutError):
-        await Rate(LEAST, WINDOW).wait(read)
+        await LeastRate(LEAST, WINDOW).wait(read)

@@ -10,7 +10,7 @@ from switchboard.errors import SourceError
 WINDOW_SECONDS = 2.0
 
 
-class Rate:
+class LeastRate:
     """Counts the bytes that come in windows of waiting time.
 
     Time between two reads does not count: while we parse or write, the source is not slow.

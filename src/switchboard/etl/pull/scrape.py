@@ -20,7 +20,7 @@ from switchboard.config.secrets import request_headers
 from switchboard.config.sources import Source
 from switchboard.errors import BodyError, SourceError
 from switchboard.etl.pull.connect import ForbiddenAddress, new_connector
-from switchboard.etl.pull.rate import Rate
+from switchboard.etl.pull.rate import LeastRate
 from switchboard.inputs.gunzip import PIECE_BYTES, Gunzip
 from switchboard.model import Reject
 
@@ -91,7 +91,7 @@ class Response:
     async def _decoded(self) -> AsyncGenerator[bytes]:
         gunzip = Gunzip() if _encoding(self._response) == "gzip" else None
         decoded_bytes = 0
-        rate = Rate(self._limits.min_rate_kib << 10)
+        rate = LeastRate(self._limits.min_rate_kib << 10)
         read = functools.partial(self._response.content.read, _READ_BYTES)
         with _translated():
             while data := await rate.wait(read):
