@@ -5,7 +5,8 @@ positions in the order of lists (``snapshot/order.py``): a page is a range of or
 
 The selector goes through the rows in **steps** of about STEP_ROWS candidates; between two steps the caller may let
 others have their turn. A step tells which of its candidates are taken, how many it looked at, and where the next step
-begins. Candidates pass through filters in this order; 3 and 4 are one mask, each of the others sees only what is left:
+begins. Candidates pass through filters in this order. Filters 3 and 4 are one mask; each other filter is applied only
+to rows that passed the earlier ones:
 
     1  time, by the manifest    the snapshot has no row later than ``since``: nothing is looked at
                                 (``nothing_to_find``)
@@ -13,16 +14,16 @@ begins. Candidates pass through filters in this order; 3 and 4 are one mask, eac
                                 per row, and each name once per selector
     3  first of its kind        of two rows with one switch and port the first counts. It counts even if it is not taken
                                 for another reason: the second does not stand in for it
-    4  ports, time              one mask per block, made once, from which the candidates read their truth value
+    4  ports, time              one mask per block, made once; a candidate is looked up in it
     5  conditions               one verdict per condition and row of a block
     6  any chosen cell          with ``metrics``, rows that have none of them are left out
 
 Filters that need no column come first. The masks of 4, 5 and 6 are made for a whole block when its first candidate
 needs them, and kept (``masks.py``): the next steps, and the search for the end of a page, read the same block.
 
-Where several snapshots are merged, filters 5 and 6 cannot be applied to the rows of one: another snapshot may have
-the missing cell. So ``merge.py`` asks for whole switches (``switch_steps``), has filters 3 and 4 applied (``rows_of``),
-puts rows together, and applies the other two to the result, with ``verdicts`` and ``has``.
+Where several snapshots are merged, filters 5 and 6 cannot be applied to one snapshot alone, because another snapshot
+may have the missing cell. So ``merge.py`` asks for whole switches (``switch_steps``), has filters 3 and 4 applied
+(``rows_of``), puts rows together, and applies the other two to the result, with ``verdicts`` and ``has``.
 """
 
 from __future__ import annotations
@@ -108,13 +109,13 @@ class Selector:
         self._all_rows = choice.ports is None and since_us is None
         """Filter 4 leaves everything."""
         self._columns: dict[int, Columns] = {}
-        """By identity of a schema's metrics, which its blocks share."""
+        """Key: ``id()`` of the dictionary of metrics, which all blocks of a schema share."""
         self._in_ports_and_time = PerBlock(partial(mask_ports_and_time, choice.ports, since_us))
         self._with_any_cell = PerBlock(partial(mask_any_cell, partial(_columns_of, self._columns, choice.metrics)))
         self._judged = PerBlock(partial(judge_rows, choice.where))
         self._matches, self._switches = _find_switches(snapshot, choice.switches)
         self._remembered: dict[int, list[Step]] = {}
-        """By the ordinal from which they start: steps that are asked for again."""
+        """Steps that will be asked for again, by the ordinal at which the first one starts."""
 
     def columns(self, block: Block) -> Columns:
         """The columns of a block that are listed: labels first, both in the order of the block."""

@@ -9,7 +9,8 @@ counts these. A constant in another unit names that unit (``STEP_ROWS``), and it
 
     step      rows that are looked at together, to find those that are taken
     piece     bytes of an answer; others have their turn after each
-    budget    work after which a piece ends: with the rows, or the step, that reach it. So a piece may cost more
+    budget    work of a piece: it ends as soon as its work has reached the budget. The rows or the step that reach it
+              are finished first, so it may cost more
 
 The weights were measured. They need not be exact, only near enough that no piece holds the event loop for long.
 """
@@ -24,7 +25,7 @@ from typing import NamedTuple
 PIECE_CELLS = 5_000
 """Budget of a piece: 0.5 ms on an idle machine, several times that on a busy one."""
 MOST_IDLE_CELLS = 100_000
-"""Spent on rows that are not taken while the end of a page is looked for: up to 10 ms. The page is short after that."""
+"""Work on rows not taken, after which the search for the end of a page stops (10 ms); the page is then short."""
 
 # Steps: what is looked at in one go.
 
@@ -40,17 +41,17 @@ STEP_BLOCKS = 64
 # Finding rows: what a step and each of its rows costs, whether the row is taken or not.
 
 STEP_CELLS = 1_000
-"""A step by itself, LOOK_CELLS for its rows included."""
+"""Fixed cost of a step. It includes LOOK_CELLS for each of its rows."""
 LOOK_CELLS = 1
 """A row that is looked at, whatever the query asks of it."""
 CONDITION_CELLS = 2
 """A row, for each condition."""
 PATTERN_CELLS = 8
-"""A row, for having a name matched at all ..."""
+"""A row whose name, or whose port, is matched with patterns: for each of the two, however short the patterns are."""
 CHARACTERS_PER_CELL = 10
-"""... and one cell more for each so many characters of the patterns."""
+"""So many characters of the patterns cost each row one cell more."""
 RUN_CELLS = 20
-"""A row that is a run of its own: going to another place of the body."""
+"""A row whose neighbours in the list stand elsewhere in the body."""
 MERGE_CELLS = 30
 """A row that is put together with those of other snapshots."""
 
@@ -59,16 +60,16 @@ MERGE_CELLS = 30
 ROW_CELLS = 10
 """A row, beside its cells."""
 COLUMN_CELLS = 1
-"""A column of a block of which a window has rows that are neighbours ..."""
+"""A column of a block, if the rows that a window takes from the block are neighbours."""
 GATHER_CELLS = 15
-"""... and of one whose rows in the window are not neighbours."""
+"""A column of a block, if the rows that a window takes from the block are not neighbours."""
 MOST_WINDOW_CELLS = 4_000
-"""Work on columns after which no further block is put into a window."""
+"""A window takes no further block once its column work has reached this."""
 
 # Writing them.
 
 CSV_FACTOR = 2
-"""CSV costs so many times what JSON does: floats alone take three times as long."""
+"""CSV counts twice as much as JSON. Floats alone take three times as long, other cells less."""
 COPIES_PER_CELL = 32
 """Copying 32 Arrow cells costs as much as writing one cell as text."""
 BATCH_COPIES = 1 << 17

@@ -23,9 +23,9 @@ three parts, shown for switch sw1:
 
              group           0    1    1
 
-    keep     Write a table with a line per source and a column per group, and the verdicts on the conditions, the first
-             source that has the cell deciding. Keep the groups that meet all conditions and have a chosen cell in any
-             source. Order them by switch, then as the first source has them that lists the row.
+    keep     Write a table with a line per source and a column per group, and the verdict on each condition. The first
+             source that has the cell decides. Keep the groups that meet all conditions and have a chosen cell in any
+             source. Order them by switch, then in the order of the first source that has the row.
 
              source 0        0    1            ordinals
              source 1       -1    1            -1: source 1 does not have the row

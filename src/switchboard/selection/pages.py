@@ -20,7 +20,7 @@ class Position(NamedTuple):
     row: int = 0
     """Ordinal of the row. Where snapshots are merged, the row is the first one of its switch."""
     skip: int = 0
-    """Where snapshots are merged: number of merged rows of that switch which are before this place; else 0."""
+    """Where snapshots are merged: how many merged rows of that switch the pages before this place have; else 0."""
 
 
 class Page(NamedTuple):

@@ -4,8 +4,10 @@ A metric may have another type in each block. numpy ranks the values of one type
 rounded to doubles. Only the best few of each type become Python values, and Python compares these exactly. Rows with
 equal values keep the order of lists: switches in the order of the body, and the rows of each switch likewise.
 
-In this module a row has a *position* in the sequence of runs, which is how values are read, and a *place* in the order
-of lists. The two are the same unless rows of a switch are far apart in the body.
+In this module a row has two numbers. The two are the same unless rows of a switch are far apart in the body:
+
+    position  where it is stored: its index in the sequence of runs, in which values are read
+    place     where it is shown: its index in the order of lists
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from switchboard.snapshot.snapshot import Snapshot
 _Places = npt.NDArray[np.signedinteger[Any]]
 _Values = npt.NDArray[Any]
 _LEAST_PAGE, _MOST_PAGE = 256, 8192
-"""Rows per page after the first one; a page is twice the one before. Each looks at all values that are left."""
+"""Rows per page after the first one; a page is twice the one before. Each page costs one pass over all values left."""
 
 
 class Ranked(NamedTuple):

@@ -22,7 +22,7 @@ MISSING, UNMET, MET = 0, 1, 2
 """Verdicts of a cell on a condition: the cell is missing, does not meet it, or meets it."""
 
 Verdicts = npt.NDArray[np.uint8]
-"""Verdicts, a column per row; with several conditions, a line per condition."""
+"""One number per row, or a table: a line per condition, a column per row."""
 _OPERATORS = {
     ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le, "=": operator.eq, "!=": operator.ne,
 }  # fmt: skip

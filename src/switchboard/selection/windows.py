@@ -35,7 +35,7 @@ class Window(NamedTuple):
     work: int
     """What it costs to read the rows and write them as JSON, in cells of ``cost.py``."""
     column_work: int
-    """The share of ``work`` that grows with the number of blocks the rows come from, not with the number of rows."""
+    """The part of ``work`` that depends on how many blocks the rows come from, not on how many rows there are."""
 
     @property
     def ports(self) -> list[str] | None:
