@@ -3,7 +3,7 @@
 A column has one type in the whole answer, the narrowest that holds the values of all blocks:
 
     text in any block                string; numbers are written as in JSON
-    a double in any block            double; "rounded" is in the field's metadata if there is an integer beyond 2**53
+    a double in any block            double; the field's metadata has "rounded" if an integer beyond 2**53 had to be one
     uint64 beside int64 or int32     uint64; decimal128(20, 0) if a value is negative
     int64 beside int32               int64
 

@@ -27,7 +27,7 @@ class Format:
     content_type: str
     """The Content-Type of an answer, with its parameters."""
     accepted: tuple[str, ...]
-    """The media types in an Accept header that ask for this format, in lower case."""
+    """The media types in an Accept header that ask for this format, in lower case; each stands in one format only."""
     binary: bool = False
     """Whether the format is bytes rather than text."""
     merges: bool = False

@@ -85,7 +85,7 @@ def _merged(writer: _Writer, selectors: Sequence[Selector], choice: Choice, page
 
 
 def _read_merged(selectors: Sequence[Selector], part: Merged) -> tuple[list[Cells | None], int]:
-    """The cells of merged rows, None for a row without any, and the work that reading them was."""
+    """The cells of merged rows, None for a row without any, and what it cost to read them."""
     rows: list[Cells | None] = [None] * len(part.ports)
     work = len(rows) * cost.ROW_CELLS
     for selector, ordinals in zip(selectors, part.ordinals, strict=True):
@@ -95,6 +95,7 @@ def _read_merged(selectors: Sequence[Selector], part: Merged) -> tuple[list[Cell
             work += window.work
             for place, cells in zip(places[window.start :], read_cells(window), strict=False):
                 known = rows[place]
+                # The columns of the earlier source stay first and in its order, and its values win.
                 rows[place] = cells if known is None else known | (cells | known)
     return rows, work
 

@@ -1,12 +1,13 @@
 """The formats ``ndjson`` and ``csv``: lists as tables, a line per row of each snapshot; ``arrow`` uses them too.
 
-The columns are ``source, switch_id, port, timestamp``, then the labels that the query names, then the metrics. They are
-those of all blocks, whichever rows are taken, so all pages of a list have the same columns. A column of the body with
-the name of one of the first four gets a ``_`` after its name.
+The columns are ``source, switch_id, port, timestamp``, then the labels that the query names, then the metrics. The
+columns come from all blocks, even if no row of a block is taken, so all pages of a list have the same columns. A column
+of the body with the name of one of the first four gets a ``_`` after its name.
 
 NDJSON leaves missing cells out, and the port where a source has no ports. CSV (RFC 4180) leaves the place between two
-commas empty. A spreadsheet runs a text as a formula if it begins with one of ``= + - @``, in full width too and behind
-blanks, or with a tab or a line end: in CSV such a text has a ``'`` before it. Numbers stay as they are.
+commas empty. A spreadsheet runs a text as a formula if it begins with one of ``= + - @``, also in their full-width
+form, also after blanks; or if it begins with a tab or a line end. In CSV such a text has a ``'`` before it. Numbers
+stay as they are.
 """
 
 from __future__ import annotations
@@ -68,8 +69,8 @@ def table_pieces(
 ) -> Iterator[Piece]:
     """The rows of a page, source by source, as ``write`` writes them: it is called with rows of about ``budget`` work.
 
-    After the rows of each step there is an empty piece with the work that finding them was. The unit of the work is
-    that of ``write``: ``units_per_cell`` of it are one cell of ``cost.py``.
+    After the rows of each step an empty piece follows, whose work is what it cost to find them. Work is counted in the
+    unit that ``write`` uses; one cell of ``cost.py`` is ``units_per_cell`` of those.
     """
     for index, source in enumerate(sources):
         selector = source.selector

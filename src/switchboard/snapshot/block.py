@@ -11,8 +11,8 @@ The switch is not a column: the index says which rows of which block belong to w
 first row, rows). Rows of one switch may be far apart in the body; then it has several parts, in the body's order.
 
 A snapshot of up to SMALL_ROWS rows gets one block per switch (``builder.py``). A larger one closes a block at the first
-switch boundary after BLOCK_ROWS rows: with 100,000 switches of one row each, that is 50 bytes per row instead of 456,
-and a hundredth of the time.
+switch boundary after BLOCK_ROWS rows. With 100,000 switches of one row each, that is 50 bytes per row instead of 456,
+and a hundredth of the time, compared with one block per switch.
 """
 
 from __future__ import annotations

@@ -43,14 +43,17 @@ class Snapshot:
         self.manifest = manifest
         self.blocks = blocks
         self.part_table = np.ascontiguousarray(parts)
-        """A line per part: number of the switch, index of the block, first row in it, number of rows; by switch."""
+        """A line per part: number of the switch, index of the block, first row in it, number of rows.
+
+        Sorted by the number of the switch.
+        """
         self.schemas = list({id(block.metrics): block for block in blocks}.values())
         """One block of every schema, in the order of the body."""
         self.columns = columns
         """The columns of the body in its order; none if the version that stored the snapshot did not keep them."""
         self._infos = {column.name: column.info for column in columns if column.role is Role.METRIC}
         self.extremes: dict[str, tuple[int, int]] = {}
-        """By metric: the lowest and the highest of 0 and its integers. ``outputs/arrow.py`` adds them, in steps."""
+        """By metric: lowest and highest integer, with 0 counted in. ``outputs/arrow.py`` adds them, in steps."""
         self._numbers = numbers
         # Plain ints from a memoryview: indexing a numpy array costs five times as much per cell.
         self._parts = self.part_table.reshape(-1).data

@@ -1,7 +1,15 @@
 """Units of metrics, as far as the name of a metric says its unit for certain.
 
-Units are codes of UCUM, as OpenTelemetry writes them: ``By`` bytes, ``Mbit/s``, ``Cel`` degrees Celsius, ``%``, ``1`` a
-ratio, and in braces what is counted, ``{packet}``. The one exception is a power in decibels: ``dBm`` is not UCUM.
+Units are codes of UCUM, as OpenTelemetry writes them:
+
+    By        bytes
+    Mbit/s    megabits per second
+    Cel       degrees Celsius
+    %         percent
+    1         a ratio
+    {packet}  in braces: what is counted
+    dBm       power in decibels; the one code that is not UCUM's
+
 A wrong unit is worse than no unit, so a metric whose unit is not certain has none.
 
 Sources. InfiniBand's port counters: InfiniBand Architecture Specification, volume 1, PortCounters and
