@@ -1,7 +1,8 @@
 """Single cells: GetMetric, a pure function of a view, the present moment and a query.
 
-The order of checks is the same everywhere: parameters (400, before these functions), source (404), a live snapshot
-(503), then switch, port and metric (404). A miss is only certain if every source could be asked: otherwise it is 503.
+The order of checks is the same everywhere: the form of the parameters (MALFORMED, before these functions), ``source=``
+(NOT_FOUND), ``snapshot=`` (NOT_FOUND, GONE), a live snapshot (UNAVAILABLE), then switch, port and metric (NOT_FOUND).
+If a source could not be asked, UNAVAILABLE is answered in place of the last NOT_FOUND: it might have it.
 """
 
 from __future__ import annotations

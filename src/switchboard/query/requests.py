@@ -1,8 +1,8 @@
 """What can be asked: one struct per query, with the meaning of every parameter.
 
 The bases of a struct tell how the query is answered: from snapshots that can be chosen (``Pinned``), page by page
-(``Paged``), in a format that can be chosen (``Formatted``). A base has no fields of its own: msgspec takes fields from
-one base only, and the fields of a query stand in the order in which they are documented.
+(``Paged``), in a format that can be chosen (``Formatted``). Bases have no fields, for two reasons: msgspec takes fields
+from one base only, and the fields of a query stand in the order in which they are documented.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _PATTERNS = "* is any text, ? any character, and a name that exists as it is wri
 
 
 class Pinned(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A query that is answered from snapshots of one source or of all: the current ones, or those that it names."""
+    """A query that is answered from snapshots of one source or of all: the current ones, or those the query names."""
 
     if TYPE_CHECKING:
         source: str | None

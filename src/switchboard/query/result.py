@@ -29,9 +29,10 @@ class Result(msgspec.Struct, kw_only=True):
     shared: bool = False
     """Whether other clients are likely to ask for the same body."""
     bounded: bool = False
-    """Whether the whole body is to be rendered before any of it is sent."""
+    """Whether the whole body is to be rendered before any of it is sent. For a body whose size is limited anyway:
+    then a failure is a 500, and not a body cut short."""
     cells: int = 0
-    """Number of cells from which the size of the body is estimated; 0 for a value."""
+    """About how many cells the body has, 0 for a value. Decides whether the body is kept, and compressed."""
     cursor: str | None = None
     """The value of ``cursor=`` for the next page; None on the last page."""
     following: str = ""

@@ -48,7 +48,7 @@ def top_metrics(view: View, now: float, query: TopMetrics) -> Result:
 
 
 def _rankings(lives: Sequence[Live], query: TopMetrics) -> dict[int, Ranking]:
-    """By place in ``lives``, what is to be ranked; sources that have none of the switches are left out."""
+    """What is to be ranked, by index into ``lives``; sources that have none of the switches are left out."""
     rankings: dict[int, Ranking] = {}
     known = [live.loaded.snapshot.switches for live in lives]
     wanted = {known_spelling(switch, *known) for switch in query.switch_id}
