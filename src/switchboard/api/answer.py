@@ -40,7 +40,7 @@ class Answer(msgspec.Struct):
     shared: bool = False
     cells: int = 0
     repeatable: bool = False
-    """The same request gets the same answer until a source has another snapshot or another state."""
+    """Whether the same request gets the same answer until a source has another snapshot or another state."""
 
     @property
     def compressible(self) -> bool:

@@ -98,6 +98,7 @@ class _Entry:
     body: SharedBody
     recipe: Recipe
     asked: bool
+    """Whether a client asked for it; else it was rendered in advance, or to be compressed."""
 
 
 class BodyTable:
@@ -112,7 +113,7 @@ class BodyTable:
         return len(self._entries)
 
     def get(self, etag: bytes, *, asked: bool = True) -> SharedBody | None:
-        """The body that an entity tag names, if it is kept. ``asked``: a client waits for it."""
+        """The body that an entity tag names, if it is kept. ``asked``: whether a client asks for it."""
         entry = self._entries.pop(etag, None)
         if entry is None or entry.body.failed:
             return None
@@ -123,7 +124,7 @@ class BodyTable:
     def add(self, etag: bytes, body: SharedBody, recipe: Recipe, *, asked: bool) -> None:
         """Keep a body. While the table is beyond its bounds, the body that was not used for longest is dropped.
 
-        ``asked``: a client waits for it.
+        ``asked``: whether a client asked for it; else it is rendered in advance, or to be compressed.
         """
         self._entries[etag] = _Entry(body, recipe, asked)
         held = sum(entry.body.size_bytes for entry in self._entries.values())

@@ -21,7 +21,7 @@ from switchboard.view.view import View
 class Runs(Enum):
     """Where the function of an endpoint runs."""
 
-    FAST = "in the callback that brings the request, if that is simple: for what is asked most"
+    FAST = "in the callback that brings the request, if the request is simple: for what is asked most"
     ORDINARY = "in the event loop"
     THREAD = "in a thread: it takes longer than an event loop may be held"
 
@@ -41,13 +41,15 @@ class Endpoint:
     """The type of the body of a 200."""
     posted: bool = False
     variants: tuple[Any, ...] = ()
-    """Other types that the body may have, depending on the query: msgspec has no union of two kinds of object."""
+    """Other types that the body may have, depending on the query. msgspec has no union of two kinds of object, so they
+    are listed here instead of in ``content``."""
     content_by_status: Mapping[int, Any] = field(default_factory=dict)
     """Type of the body by status, for statuses other than 200 that carry an answer."""
     media_type: bytes = JSON
     """Content type of a body whose format cannot be chosen."""
     negotiated: bool = False
-    """Whether the Accept header is looked at: it may choose the format of a ``Formatted`` query, or refuse all."""
+    """Whether the Accept header is looked at: it may choose the format of a ``Formatted`` query; the answer is 406 if
+    it takes none."""
     bare: bool = False
     """Whether JSON is sent without a line end, as the original system does."""
     static: bool = False

@@ -2,7 +2,7 @@
 
 It stands before the ordinary door, in the same connection. A request that ``head`` can read, for an endpoint with
 ``Runs.FAST``, is answered by the same ``respond`` and from the same view, with the bytes that the ordinary door would
-send, but without a task, scope or message. Everything else goes on to the parser and the ASGI app, in order.
+send, but without the task and the messages of ASGI. Everything else goes on to the parser and the ASGI app, in order.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class FastProtocol(OrdinaryProtocol):
             self.flow.resume_reading()
 
     def shutdown(self) -> None:
-        """The server stops: requests that wait go to the ordinary door, whose next answer is the last."""
+        """The server stops: requests that wait go to the ordinary door, which ends the connection after one answer."""
         if not self._waiting:
             super().shutdown()
 

@@ -18,7 +18,7 @@ from switchboard.query.requests import ListMetrics
 from switchboard.view.view import View
 
 RENDERED_FIRST = (Recipe(list_metrics, ListMetrics()),)
-"""What is rendered of the first snapshot, when no client has asked for anything yet."""
+"""The bodies that are rendered when the first snapshot comes and no client has asked for anything yet."""
 
 
 GZIP = (b"content-encoding", b"gzip")
