@@ -5,17 +5,19 @@ number is a confirmation. A TTL in Redis alone is not: the server's clock may be
 
 A number that is read is judged like this:
 
-- Greater than every number before: the snapshot was confirmed. The moment follows from the pointer's remaining TTL, but
-  lies between the sending of the previous read and of this one. If the TTL is impossible, the previous read counts.
-- The first number that this process reads: the same, without a previous read as a bound. If the TTL is impossible, the
+- Greater than every number before: the snapshot was confirmed. Its moment is computed from the remaining TTL, and kept
+  between two bounds: when the previous read was sent, and when this one was. If the TTL cannot be right, the earlier
+  bound is taken.
+- The first number, in the first read of this process: the same, with no earlier bound. If the TTL cannot be right, the
   age is not known until the next number.
 - Equal to the number that was confirmed last: nothing new. The snapshot goes on ageing.
 - Smaller, while the snapshot that was confirmed last lives: nothing new. That snapshot stays.
 - Smaller, after that snapshot has expired: the age is not known until the next number, which must be greater than all
-  numbers read of its epoch. Otherwise two servers behind one address, showing two old numbers in turn, would confirm.
+  numbers read of its epoch. Otherwise two servers behind one address that show two old numbers alternately would look
+  like confirmations.
 
-So a change of a clock misleads by one poll at most; a process that has just started, by less than one TTL. Pointers of
-format 1 have no numbers: there the remaining TTL is believed, within its possible range.
+A clock that is set makes the age wrong by one poll at most, and in a process that has just started by less than one
+TTL. Pointers of format 1 have no numbers: there the remaining TTL is believed, within its possible range.
 
 Pure: all moments are arguments, in seconds of the reader's clock.
 """
@@ -50,7 +52,7 @@ class Reading(Enum):
     CONFIRMED = "a number greater than before"
     KNOWN = "the number that was confirmed last"
     OLDER = "a lesser number, while the snapshot that was confirmed last lives"
-    AGE_UNKNOWN = "a number that nothing tells the age of; the next one will"
+    AGE_UNKNOWN = "its age cannot be told; that of the next number can"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +60,15 @@ class Heard:
     """What a process remembers of the pointers of one source; empty at first."""
 
     order: tuple[int, int] | None = None
-    """The number that was confirmed last; while the age is not known, the number that was read last."""
+    """With a ``confirmation``: the number that was confirmed last. Without: the number that was read last."""
     confirmation: Confirmation | None = None
-    """The confirmation with this number; None if its age is not known."""
+    """The confirmation with the number ``order``; None if the age of that number is not known."""
     asked_at: float | None = None
     """When the last answered read was sent, even if it found no pointer."""
     greatest: tuple[tuple[int, int], ...] = ()
     """The greatest number read of each epoch, for the MOST_EPOCHS epochs that were read last, the latest at the end.
 
-    Not for the highest epochs: after Redis was emptied and its clock set back, the current epoch is the lowest.
+    The latest read, not the highest: after Redis was emptied and its clock set back, the current epoch is the lowest.
     """
 
     def after_nothing(self, asked_at: float) -> Heard:

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from switchboard.view.sources import Loaded, SourceView
 
 MOST_KEPT = 8
-"""Most replaced snapshots kept per source; with a TTL of three intervals, three are alive at a time."""
+"""Most replaced snapshots kept per source. The default TTL of three intervals keeps three alive at a time; 8 are enough
+for a TTL of 8 intervals, and a longer one cannot fill the memory with more."""
 
 
 def outlived(sources: Iterable[SourceView], now: float, most_bytes: int) -> dict[str, list[Loaded]]:

@@ -19,7 +19,7 @@ from switchboard.view.state import ATTEMPT_INTERVALS, STORE_SILENCE_SECONDS, jud
 SERIALS = count(1)
 """Ids that are unique in this process."""
 _ROUNDING_SECONDS = 1e-6
-"""Added to each moment of a change: a sum and a difference of two moments may round differently."""
+"""Margin for rounding, added to each moment of a change: sum and difference of two moments may round differently."""
 
 
 class Loaded:

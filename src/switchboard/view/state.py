@@ -5,9 +5,12 @@ from __future__ import annotations
 from switchboard.model import FRESH_INTERVALS, State
 
 STORE_SILENCE_SECONDS = 2.0
-"""Answers are stale if no pointer was read for this long, in which the store is polled four times."""
+"""Answers are stale if no pointer was read for this long. The store is polled four times in this period."""
 ATTEMPT_INTERVALS = 2.0
-"""If the last attempt is older, nobody scrapes: attempts end at most 1.8 intervals apart (0.8 is the timeout)."""
+"""A last attempt older than this many intervals means that nobody scrapes.
+
+Two attempts end at most 1.8 intervals apart: one interval, and a timeout of 0.8.
+"""
 
 
 def judge(

@@ -24,7 +24,7 @@ class Standing:
     live: list[Live]
     missing: list[SourceView]
     until: float
-    """Valid until this moment while the view stays the same: before it, no state changes by time alone."""
+    """Valid until this moment while the view stays the same. Until then no state changes by itself."""
     tag_prefixes: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
     """By name of the query's type: the first part of the text from which the entity tags of answers are hashed."""
     _provenances: dict[int | tuple[int, ...], Provenance] = field(default_factory=dict, repr=False, compare=False)

@@ -36,7 +36,7 @@ class Watched:
     logged_state: State | str | None = NOT_LOGGED
     """The state in the last log line about the source; None after its snapshot expired."""
     pointer: Pointer | None = None
-    """The last pointer that names a snapshot to show, shown already or not; None: there is nothing to follow."""
+    """The last usable pointer. Its snapshot may be shown already. None: there is none."""
     heard: Heard = field(default_factory=Heard)
     status_order: tuple[int, int] = (0, 0)
     """Epoch and number of the latest attempt that a status reported."""
@@ -84,7 +84,8 @@ class Watched:
         reading, self.heard = self.heard.after_pointer(manifest, ttl_ms, asked_at)
         confirmation, is_shown = self.heard.confirmation, self.shows(manifest.snapshot)
         if reading is Reading.OLDER:
-            if not is_shown:  # else a fail-over has lost its last confirmation, and the next number is greater again
+            # If it is shown, a fail-over has lost the last confirmation; the next one repairs that.
+            if not is_shown:
                 self._refuse(manifest)
         elif confirmation is None:
             self._without_pointer(
