@@ -18,7 +18,7 @@ def data_age_ms(newest_us: int, source_us: int) -> int:
 
 
 def period_ms(before: Manifest | None, after: Manifest) -> int:
-    """Time between two changes of the data: ``after`` has replaced the live snapshot ``before``; 0 without one.
+    """Time between two changes of the data: ``after`` has replaced ``before``; 0 if there was no live snapshot before.
 
     The lesser of two measures, because each can be wrong: the rows' own times jump when a source wakes up after years,
     and our wall clock may be set.

@@ -34,7 +34,7 @@ from switchboard.store.leases import Lease
 from switchboard.store.store import Store
 
 GRACE_SECONDS = 5.0
-"""Blocks outlive their pointer by this and the scrape's timeout, so that a reader can finish."""
+"""Blocks outlive their pointer by this plus the timeout of a scrape, so that a reader can finish."""
 QUEUE_LENGTH = 2
 """Most batches of blocks that wait to be written; the bound keeps memory in proportion to chunks, not to the body."""
 HOLD_INTERVALS = 0.25
@@ -53,7 +53,11 @@ class Report:
 
 
 class Cycle:
-    """Attempts at one source. Only the memory of the gate is lost with this object; the rest is in the store."""
+    """Attempts at one source.
+
+    Only the memory of the gate is lost with this object. ``_known_blocks``, ``_longest_period_ms`` and ``_scraped_ms``
+    are found again in the store.
+    """
 
     def __init__(
         self,
@@ -124,7 +128,10 @@ class Cycle:
             return report
 
     async def _scrape(self, lease: Lease, current: Manifest | None, deadline: float) -> Report | None:
-        """Scrape, with a condition if ``current`` is given; None if the answer confirms ``current``, which is gone."""
+        """Scrape, with a condition if ``current`` is given.
+
+        None if the source says that ``current`` still holds, but its keys are gone, or there is none.
+        """
         started = self._clocks.wall_ns()
         validators = Validators(current.etag, current.last_modified) if current else Validators()
         begun = self._clocks.stopwatch()
@@ -289,7 +296,7 @@ async def _stream(response: Response, transform: Transform, publication: Publica
     """Fetch, parse and write at the same time: a thread parses, a task writes, and a short queue is between them."""
     queue: asyncio.Queue[list[EncodedBlock] | None] = asyncio.Queue(QUEUE_LENGTH)
     loop = asyncio.get_running_loop()
-    # A thread that ends with the body: the many threads of asyncio take turns, and each keeps some freed memory.
+    # One thread per body. asyncio's pool would use many in turn, and each keeps freed memory.
     parsing = ThreadPoolExecutor(1, "parse")
 
     async def write() -> None:

@@ -3,10 +3,11 @@
 The decision is pure: it depends on what the parser counted, the current snapshot, and what the gate remembers of the
 bodies since that snapshot. Nothing here waits or reads a clock.
 
-Every refusal ends. Bad rows are refused until the source mends them. What looks wrong but may be true is accepted once
-the source has confirmed it: fewer rows, when a second body has about as many; an earlier time, when the source has
-moved on from it for half an interval; old rows beside new ones, when the old ones are still the same after half an
-interval. After the current snapshot has expired, nothing is left to compare with.
+Every refusal ends. Bad rows are dropped; a body with too many of them is refused until the source mends it. What looks
+wrong but may be true is accepted once the source has confirmed it: fewer rows, when a second body has about as many; an
+earlier time, when the source has moved on from it for half an interval; old rows beside new ones, when the old ones are
+still the same after half an interval. Once the current snapshot has expired, fewer rows and an earlier time are
+accepted at once: there is nothing to compare them with. The other two are judged as before.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ MOST_DROPPED_SHARE = 0.5
 ALIKE = 0.1
 """Two row counts are alike if they differ by no more than this share of the first."""
 PROOF_INTERVALS = 0.5
-"""Time that must pass before an unlikely body is believed; retries within a tick may all reach one lagging replica."""
+"""Time that must pass before an unlikely body is believed, because retries within a tick may all reach one lagging
+replica."""
 LEAST_PERIOD_SECONDS = 10.0
-"""Least time that a source is given for one sample of all its rows, however often we scrape."""
+"""A source may need this long to sample all its rows, however often we scrape."""
 
 
 class Action(Enum):
@@ -68,7 +70,7 @@ class Memory:
     torn_us: int | None = None
     """Oldest time in the last body whose times were too far apart."""
     torn_at: float = 0.0
-    """When a body with that oldest time was first asked for."""
+    """When the first of the bodies with that oldest time was asked for."""
 
 
 def decide(
@@ -94,7 +96,7 @@ def decide(
             return torn, replace(memory, torn_us=counted.data_min_us, torn_at=now)
         if now - memory.torn_at < PROOF_INTERVALS * interval_seconds:
             return torn, memory
-        # The old rows are the same as half an interval ago: a switch is asleep, and no sample is incomplete.
+        # The old rows are the same as half an interval ago, so a switch is asleep; the sample is complete.
     if current is None:
         return _PUBLISH, published
     newest_us = current.data_max_us if counted.data_max_us is None else counted.data_max_us

@@ -1,8 +1,8 @@
 """Lease keepers: each takes the lease of a source when it is free, renews it in a task, and gives it back at the end.
 
-A process that dies leaves its leases in Redis, where they expire by Redis' clock; that clock may have been set back by
-an hour. Therefore a waiting keeper counts by its own clock as well: each renewal changes the value of the lease, so a
-value that has not changed for LEASE_MS belongs to a dead owner.
+A process that dies leaves its leases in Redis, where they expire by Redis' clock. If that clock is set back, they would
+stay for too long. Therefore a waiting keeper counts by its own clock as well: each renewal changes the value of the
+lease, so a value that has not changed for LEASE_MS belongs to a dead owner.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ class LeaseKeeper:
     """Keeps the lease of one source for ``owner`` while ``run`` runs. ``lease`` is None while the keeper does not have
     it.
 
-    A keeper with the lease also keeps the source registered, at ``place`` in the list, even if the store is emptied.
+    A keeper with the lease also registers the source, at ``place`` in the list, and registers it again if the store was
+    emptied.
     ``clock`` counts seconds, also while the machine sleeps.
     """
 
@@ -103,7 +104,7 @@ class LeaseKeeper:
         if self.lease is not None:
             try:
                 await self._store.sources.register(self._source, self._place)
-            except StoreError as error:  # the lease is another key than the list of sources, and is kept
+            except StoreError as error:  # only the list failed; the lease is kept
                 return error
         return None
 

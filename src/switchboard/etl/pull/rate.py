@@ -11,9 +11,9 @@ WINDOW_SECONDS = 2.0
 
 
 class LeastRate:
-    """Counts the bytes that come in windows of waiting time.
+    """Counts the bytes per window of 2 s. Only time spent waiting counts.
 
-    Time between two reads does not count: while we parse or write, the source is not slow.
+    While we parse or write, between two reads, the source is not slow.
     """
 
     def __init__(self, least_bytes_per_second: int, window_seconds: float = WINDOW_SECONDS) -> None:

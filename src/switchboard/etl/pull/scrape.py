@@ -28,7 +28,7 @@ CONNECT_SECONDS = 3.0
 MOST_VALIDATOR_BYTES = 256
 MOST_RETRY_AFTER_SECONDS = 60.0
 LEAST_AGE_SECONDS = 2.0
-"""Least age of a Last-Modified that may be sent back as a condition."""
+"""A Last-Modified that is younger is not sent back as a condition: the content may change again within its second."""
 LEAST_MASKED_CHARACTERS = 4
 _MOST_AGE_DIGITS = 10
 _NO_DATE = (ValueError, TypeError, OverflowError, OSError)
