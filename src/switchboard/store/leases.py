@@ -73,5 +73,6 @@ class Leases:
     async def release(self, lease: Lease) -> None:
         """Give a lease back, so that another writer need not wait for its end."""
         async with self._translated("release a lease"):
-            # Held with this number, or with the next one if a renewal was cancelled on its way.
+            # A renewal with TTL 0 deletes the key. Its script accepts a lease with the number given, or with the one
+            # before. A renewal that was cancelled on its way may have set n + 1 already, so n + 1 matches both.
             await self._renew([keys.lease(lease.source)], [lease.holder, lease.n + 1, 0])

@@ -56,7 +56,8 @@ class Snapshots:
     async def pointer(self, source: str) -> tuple[Manifest | None, int]:
         """The current manifest of a source and the TTL of its pointer in milliseconds; (None, 0) without a pointer.
 
-        The TTL is read before the manifest, so it is never the TTL of a later confirmation; -1: the pointer has no TTL.
+        The TTL is read before the manifest, so that it cannot belong to a later confirmation than the manifest. -1: the
+        pointer has no TTL.
         Raises SnapshotGone if the pointer holds no manifest, FormatTooNew if only a newer version can read it.
         """
         key = keys.pointer(source)
@@ -81,8 +82,11 @@ class Snapshots:
     async def extend_pointer(self, manifest: Manifest, lease: Lease) -> None:
         """Confirm a snapshot whose blocks were extended: replace the pointer's manifest, and begin its TTL anew.
 
-        Raises SnapshotGone if the pointer does not name the snapshot, LeaseLost, SnapshotSuperseded if a later
-        confirmation is there.
+        Raises, and leaves the pointer as it is:
+
+            SnapshotGone        the pointer does not name the snapshot
+            LeaseLost           the lease is not held any more
+            SnapshotSuperseded  the pointer has a later confirmation already
         """
         source = manifest.source
         arguments = [lease.holder, lease.n, _encode_manifest(manifest), manifest.ttl_ms]
