@@ -1,13 +1,19 @@
 """The guard: adds deadlines, limits, strict framing and precise errors to uvicorn's HTTP protocol.
 
 llhttp, the parser beneath, refuses most of what is dangerous by itself: two lengths, a length beside chunks, folded
-headers, space before a colon, bare LF, bad chunks. The gaps are closed here: other codings than chunked, chunks in
-HTTP/1.0, no Host or two, trailers that pose as headers, versions it lets pass, what follows an upgrade.
+headers, space before a colon, bare LF, bad chunks. The gaps are closed here:
+
+    - codings other than chunked
+    - chunks in HTTP/1.0
+    - no Host, or two
+    - trailers that pose as headers
+    - versions of HTTP that llhttp lets pass
+    - what follows an upgrade
 
 A refusal waits for the answers to earlier requests on its connection, and ends the connection. There is no timer per
 request: a connection sets ``deadline``, and the sweep calls it when the deadline has passed.
 
-Memory that a connection can hold while its head is incomplete: one read (up to 256 KiB) and the limits.
+Memory that a connection can hold while its head is incomplete: one read (up to 256 KiB), plus what the limits allow.
 """
 
 from __future__ import annotations
@@ -43,7 +49,7 @@ BODY: Final = 2
 MOST_UNREAD_BYTES = 64 << 10
 """Most bytes of a body that nobody reads; a client that sends more is answered, and has to connect again."""
 MOST_FRAMING_BYTES = 16 << 10
-"""Most bytes of chunk heads and trailers, plus eight per byte of the body: chunks of one byte are allowed."""
+"""Limit for chunk heads and trailers. Eight bytes more are allowed per byte of body, so chunks may have one byte."""
 _REQUEST_LINE_BYTES = 64
 """Most bytes of method, version and separators."""
 
@@ -54,7 +60,8 @@ class GuardedProtocol(HttpToolsProtocol):
     """A connection under guard.
 
     A subclass may replace ``refusal``, which makes headers and body from (status, sentence, Accept), and ``refused``,
-    which is told the reason of each refusal. One that answers without the parser stores ``active_at``.
+    which is told the reason of each refusal. A subclass that answers without the parser has to set
+    ``active_at`` itself.
     """
 
     refusal = staticmethod(plain_refusal)
@@ -79,8 +86,10 @@ class GuardedProtocol(HttpToolsProtocol):
         self.headers = []
         self._began_at = 0.0
         self._read_bytes = 0
-        self._head_bytes = 0  # of reads that began in the current head
-        self._framing_bytes = 0  # of reads that began in the current body, less the body in them
+        self._head_bytes = 0
+        """Bytes of all reads that began while this head was incomplete, or with it."""
+        self._framing_bytes = 0
+        """Bytes of all reads that began while this body was incomplete, less those of the body itself."""
         self._body_bytes = 0
         self._hosts = 0
         self._lingering = False
@@ -248,7 +257,7 @@ class GuardedProtocol(HttpToolsProtocol):
     # Answers
 
     def on_response_complete(self) -> None:
-        """Begin the next request of the pipeline; with the last of them, read on or say what is wrong."""
+        """Begin the next request of the pipeline. After the last one, send the refusal that waits, if any. Read on."""
         self.server_state.total_requests += 1
         self.active_at = self.loop.time()
         if self.transport.is_closing():
@@ -360,7 +369,7 @@ class GuardedProtocol(HttpToolsProtocol):
         elif self._lingering:
             self._close(now)
         elif self.deaf and answering:
-            self.deadline = now + self.deadlines.idle  # the app has limits of its own
+            self.deadline = now + self.deadlines.idle  # the app has its own: STREAM_SECONDS, WRITE_SECONDS
         elif self.phase == HEAD and not self.flow.read_paused:
             self._expire(self._began_at + self.deadlines.head, refusals.SLOW_HEAD, now)
         elif self.phase == BODY and not self.flow.read_paused:
