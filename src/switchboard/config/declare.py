@@ -39,7 +39,7 @@ def shown_fields(struct: msgspec.Struct) -> Iterator[tuple[str, Any]]:
 
 
 def shown_value(value: Any, hides: Hidden) -> Any:
-    """A value with its secrets masked: a text as a whole, the values of a table, the secrets in a URL."""
+    """A value with its secrets masked: a text is masked as a whole; of a table the values, of a URL its secrets."""
     if not hides or not value:
         return value
     if hides == "url":

@@ -121,6 +121,7 @@ def _max_data_age(name: str, text: str) -> float | None:
 
 def _limits(source: SourceSettings, settings: Settings) -> Limits:
     names = Limits.__struct_fields__
+    # 0 and false at a source mean "as in general": a source cannot set them against a general setting.
     values: dict[str, Any] = {name: getattr(source, name, 0) or getattr(settings, name, False) for name in names}
     return Limits(**values)
 

@@ -1,12 +1,13 @@
 """The supervisor: runs child processes, and restarts them, until it is told to stop.
 
-Children start in stages, and stop in the reverse order: a program that is written to starts before the programs that
-write to it, and stops after them. A child that dies is started again, after a pause that doubles while the child keeps
-dying. A child that ends with EXIT_CONFIG can never run with these settings: then everything stops.
+Children start in stages, and stop in the reverse order: a program that others use starts before them, and stops after
+them. A child that dies is started again, after a pause that doubles while the child keeps dying. A child that ends with
+EXIT_CONFIG can never run with these settings: then everything stops.
 
-No child outlives the supervisor, however the supervisor ends. Our own workers read a pipe as standard input, whose end
-tells them that the supervisor is gone; other programs (``Program.foreign``) are ended by the kernel. Each child is a
-session of its own, so that Ctrl-C in the terminal reaches only the supervisor, which then stops the children in order.
+No child outlives the supervisor, however the supervisor ends. Each worker's standard input is a pipe. When it closes,
+the worker knows that the supervisor is gone, and ends. The kernel ends other programs (``Program.foreign``). Each child
+is a session of its own, so that Ctrl-C in the terminal reaches only the supervisor, which then stops the children in
+order.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ LONGEST_PAUSE_SECONDS = 5.0
 STEADY_SECONDS = 3.0
 """A child that lived for at least this time is restarted after the first, short pause."""
 SAME_SIGNAL_SECONDS = 0.5
+"""Signals that come within this time of the first one count as the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
