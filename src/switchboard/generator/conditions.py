@@ -1,4 +1,4 @@
-"""Conditional and compressed answers: which of them a request's headers ask for, and the headers for the next one."""
+"""Conditional and compressed answers: which of them a request asks for, and the headers for the next request."""
 
 from __future__ import annotations
 

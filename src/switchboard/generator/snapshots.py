@@ -1,4 +1,4 @@
-"""The snapshot of a slot, which is the bytes that are served in it, and the keeper of the current one.
+"""The snapshot of a slot: the bytes that are served during it. And the keeper of the current snapshot.
 
 Time is cut into slots of one hold each, counted from the Unix epoch, so all generators are in the same slot at the
 same time. `Simulator.snapshot` is pure; `SnapshotKeeper` knows the clock, and makes each snapshot once.

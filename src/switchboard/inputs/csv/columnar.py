@@ -4,7 +4,7 @@ pyarrow is more generous than we are: it takes ``0x1F`` in an integer column, bl
 ``5.``, ``inf`` and ``nan`` in a column of doubles. None of that can be told from its result, but all of it shows in the
 first two bytes and the last byte of a cell (``1.e5`` has a check of its own). These bytes are looked at for all cells
 at once. A doubtful chunk is left to `rows.py`, which is the reference: the fast way may refuse what `rows.py` accepts,
-and never the other way round.
+but never accepts what `rows.py` refuses.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _CLASS[ord("-")] = _MINUS
 _CLASS[[ord(","), ord("\n")]] = _DELIMITER
 
 LOOK_BYTES = 128 << 10
-"""Bytes that are looked at in one go, at least one line: what is noted of a cell takes several times its size."""
+"""Bytes that are looked at in one go, at least one line; the notes about the cells take several times their memory."""
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -215,7 +215,8 @@ def _check_cells(chunk: bytes, rows: int, numeric: BoolArray, nulls: int, most_l
         cells += of_part[0]
         no_numbers += of_part[1]
         start = end
-    # Every odd cell of a numeric column must be a word for «missing», and pyarrow has made a null of each of those.
+    # A cell of a numeric column that does not look like a number must be a word for «missing». pyarrow has made a null
+    # of each of those words, so there must be as many nulls as such cells.
     if cells != rows * len(numeric) or no_numbers != nulls:
         raise NeedsRows
 

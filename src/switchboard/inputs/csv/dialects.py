@@ -43,7 +43,8 @@ class Dialect:
     units: Mapping[str, str] = field(default_factory=dict)
     """Columns whose numbers carry a unit, as in ``37C``."""
     renamed: re.Pattern[str] | None = None
-    """Matches a name that several versions spell differently; its groups, joined with ``_``, are the name kept."""
+    """Matches a name that several versions spell differently. Its groups, joined with ``_``, are the name that is kept:
+    `A_[B]` → `A_B`."""
     metrics: Mapping[str, MetricInfo] = field(default_factory=dict)
     """What is known about metrics, by the name that is kept."""
 
@@ -76,7 +77,7 @@ CUSTOM = Dialect("custom", switch=(), port=("port",), timestamp=("timestamp",))
 
 
 _UCUM = {"C": "Cel", "F": "[degF]"}
-"""Units as people write them behind a number, where the code of UCUM is another one."""
+"""The UCUM code for units that people write otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
