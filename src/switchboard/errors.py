@@ -1,7 +1,7 @@
 """Every error that Switchboard raises on purpose.
 
     SwitchboardError
-    ├── ConfigError            a setting is wrong: ours to explain, the user's to mend
+    ├── ConfigError            a setting is wrong: we explain it, the user mends it
     ├── PortTaken              an address to listen on is in use
     ├── SourceError            a scrape failed: the source's fault (reason: one word for the metrics)
     │   └── BodyError          ... and it is the body that cannot be used
@@ -83,7 +83,7 @@ class SnapshotSuperseded(PublishRefused):
 class ErrorKind(Enum):
     """Why a query gets no data."""
 
-    MALFORMED = "the query cannot be read, or asks for what cannot be"
+    MALFORMED = "the query cannot be read, or asks for something impossible"
     NOT_FOUND = "what the query names does not exist"
     GONE = "the snapshot that the query names is no longer kept"
     TOO_LARGE = "the answer would be too large"

@@ -29,7 +29,7 @@ class State(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What became of a scrape."""
+    """What became of an attempt."""
 
     PUBLISHED = "published"
     UNCHANGED = "unchanged"  # a 304, or a 200 with the body we have
@@ -95,7 +95,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
 
     @property
     def order(self) -> tuple[int, int]:
-        """Grows with every publication and confirmation: epoch, then ``seq`` (in format 1, the scrape's time)."""
+        """The *number*, which grows with every publication and confirmation.
+
+        It is the epoch, then ``seq``; format 1 has the time of the scrape in place of ``seq``.
+        """
         return self.epoch, self.seq or self.scraped_ms
 
 
