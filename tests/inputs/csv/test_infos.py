@@ -19,9 +19,7 @@ def columns(body: bytes, settings: ColumnSettings | None = None) -> dict[str, Co
 
 def test_columns_stand_in_the_order_of_the_body_with_their_roles() -> None:
     """Keys, labels and metrics are told apart, a column without any value is empty, and excluded ones are left out."""
-    body = (
-        b"tag,timestamp,node_guid,port_num,node_description,PortXmitData,gone,nothing\nx,1795460000,0x1,1,h,5,6,\n"
-    )
+    body = b"tag,timestamp,node_guid,port_num,node_description,PortXmitData,gone,nothing\nx,1795460000,0x1,1,h,5,6,\n"
     found = columns(body, ColumnSettings(exclude=("gone",)))
     assert {name: column.role for name, column in found.items()} == {
         "tag": Role.LABEL,
