@@ -12,7 +12,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import takewhile, zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
@@ -178,17 +179,115 @@ def test_named_files_exist(document: str) -> None:
 
 
 RECIPES = [document for document, text in DOCUMENTS.items() if "```diff\n" in text]
+_LINE = r"(?!--- (?:a/|/dev/null))[ +\-].*\n"
+_HUNK = rf"^@@ .*\n((?:{_LINE})*)"
+_FILE = rf"^--- (\S+)\n\+\+\+ b/(\S+)\n((?:@@ .*\n(?:{_LINE})*)+)"
+_RUN = r"^ (.*)\n|((?:^-.*\n)+)((?:^\+.*\n)*)"
+
+
+def diffs_of(document: str) -> str:
+    """All diffs that a document shows, as one."""
+    return "".join(re.findall(r"^```diff\n(.*?)^```$", DOCUMENTS[document], re.DOTALL | re.MULTILINE))
+
+
+def packed(text: str) -> str:
+    """The text without blanks and line ends, because a formatter moves them."""
+    return re.sub(r"\s+", "", text)
+
+
+def common_beginning(one: str, other: str) -> str:
+    return "".join(first for first, _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+
+
+def anchors(hunk: str) -> Iterator[str]:
+    """What a file must have, in this order, for a hunk to make sense there: the lines that stay, and those that go.
+
+    Of a line that another one replaces, only what both have in common: whoever has followed the recipe has changed it.
+    """
+    for stays, gone, come in re.findall(_RUN, hunk, re.MULTILINE):
+        yield packed(stays)
+        old, new = ([packed(line[1:]) for line in lines.splitlines()] for lines in (gone, come))
+        for before, after in zip_longest(old, new[: len(old)]):
+            if after is None:
+                yield before
+                continue
+            begins = common_beginning(before, after)
+            yield begins
+            yield common_beginning(before[len(begins) :][::-1], after[len(begins) :][::-1])[::-1]
+
+
+def misfits(diffs: str, sources: Mapping[str, str]) -> list[str]:
+    """Anchors of hunks that are missing in the files, or stand there in another order."""
+    missing = []
+    for before, name, hunks in re.findall(_FILE, diffs, re.MULTILINE):
+        if before == "/dev/null":
+            continue
+        text, at = packed(sources.get(name, "")), 0
+        for hunk in re.findall(_HUNK, hunks, re.MULTILINE):
+            for anchor in anchors(hunk):
+                found = text.find(anchor, at)
+                if found < 0:
+                    missing.append(f"{name}: {anchor}")
+                else:
+                    at = found + len(anchor)
+    return missing
+
+
+@pytest.mark.parametrize("document", RECIPES)
+def test_recipes_fit_the_code(document: str) -> None:
+    """What the diffs of a recipe leave, remove or replace is in the code, in the same order.
+
+    The lines beside it may have changed: whoever follows a recipe adds a row where the recipe adds its own.
+    """
+    diffs = diffs_of(document)
+    assert len(re.findall(_FILE, diffs, re.MULTILINE)) == diffs.count("\n+++ b/")
+    assert misfits(diffs, SOURCES) == []
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 @pytest.mark.parametrize("document", RECIPES)
-def test_recipes_fit_the_code(document: str) -> None:
-    """The diffs of a recipe can be applied to the code as it is."""
-    diffs = re.findall(r"^```diff\n(.*?)^```$", DOCUMENTS[document], re.DOTALL | re.MULTILINE)
-    run = subprocess.run(
-        ["git", "apply", "--check", "-"], input="".join(diffs), cwd=ROOT, capture_output=True, text=True, check=False
-    )
+def test_diffs_of_recipes_are_well_formed(document: str) -> None:
+    """`git apply` can read them: each hunk has as many lines as its head says."""
+    command = ["git", "apply", "--numstat", "-"]
+    run = subprocess.run(command, input=diffs_of(document), cwd=ROOT, capture_output=True, text=True, check=False)
     assert (run.returncode, run.stderr) == (0, "")
+
+
+_PLANTED = """\
+--- a/colours.py
++++ b/colours.py
+@@ -1,4 +1,5 @@
+-from colours import GREEN, RED
++from colours import BLUE, GREEN, RED
+ ALL = (
+     GREEN,
++    BLUE,
+     RED,
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        ("from colours import GREEN, RED\nALL = (\n    GREEN,\n    RED,\n)\n", True),
+        ("from colours import GREY, GREEN, RED\nALL = (\n    GREEN,\n    GREY,\n    RED,\n)\n", True),
+        ("from colours import (\n    GREEN, RED\n)\nALL = (GREEN, RED,)\n", True),
+        ("from colours import GREEN, RED\nEVERY = (\n    GREEN,\n    RED,\n)\n", False),
+        ("from colours import GREEN, RED\nALL = (\n    RED,\n    GREEN,\n)\n", False),
+        ("from shades import GREEN, RED\nALL = (\n    GREEN,\n    RED,\n)\n", False),
+        ("", False),
+    ],
+    ids=["as it is", "with a neighbour", "in other lines", "renamed", "in another order", "moved", "gone"],
+)
+def test_a_recipe_that_does_not_fit_is_found(text: str, fits: bool) -> None:
+    """A row beside the place of a recipe's own does no harm; a name that is gone does."""
+    assert (misfits(_PLANTED, {"colours.py": text}) == []) is fits
+
+
+def test_generated_documents_are_replaced_only_by_whole_ones() -> None:
+    """`switchboard … > docs/API.md` would empty the file if the command fails."""
+    wrong = [name for name, text in DOCUMENTS.items() if re.search(r"(?<!>)> ?docs/\w+\.md", text)]
+    assert wrong == []
 
 
 def row(case: Case) -> str:
