@@ -6,7 +6,7 @@ import pytest
 
 from switchboard.config.sources import ColumnSettings
 from switchboard.errors import BodyError
-from switchboard.inputs.csv.dialects import read_header, recognise
+from switchboard.inputs.csv.dialects import DIALECTS, read_header, recognise
 from tests.lab.parsing import parse
 
 BASIC = "timestamp,switch_id,bandwidth_mbps,latency_ms,packet_errors".split(",")
@@ -41,6 +41,12 @@ def test_ufm_spellings(header: list[str], switch: int, port: int) -> None:
     """UFM's sets spell their keys in several ways; of two, the one its documentation prefers is the key."""
     columns = recognise(header, ColumnSettings())
     assert (columns.switch, columns.port) == (switch, port)
+
+
+def test_dialects_know_switches_by_names_of_their_own() -> None:
+    """A header with a name of two dialects would be read as the first of them, so that the second is never found."""
+    names = [name for dialect in DIALECTS for name in dialect.switch]
+    assert sorted(names) == sorted(set(names))
 
 
 def test_settings_give_roles() -> None:
