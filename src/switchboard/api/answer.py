@@ -24,12 +24,12 @@ LEAST_CELLS_COMPRESSED = 50
 VARY = (b"vary", b"Accept, Accept-Encoding")
 
 
-class Answer(msgspec.Struct):
+class Answer(msgspec.Struct, gc=False):
     """One answer. ``body`` is an iterator of pieces where rendering it at once would hold the event loop.
 
     ``etag`` names the content, and is known before the body is rendered; None: the content has no name, because it
     contains an age. ``shared``: other clients are likely to ask for the same body, and it is small enough to be kept.
-    ``cells``: number of cells from which the size of the body is estimated.
+    ``cells``: number of cells from which the size of the body is estimated. ``gc=False``: as in ``Result``.
     """
 
     status: int

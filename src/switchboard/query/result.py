@@ -11,11 +11,14 @@ from switchboard.outputs.formats import FormatName
 from switchboard.view.provenance import Provenance
 
 
-class Result(msgspec.Struct, kw_only=True):
+class Result(msgspec.Struct, kw_only=True, gc=False):
     """What a query that gets data returns; a query that gets none raises QueryError.
 
     Either ``value`` is set, which can be written as JSON, or ``pieces``: the bytes of a body in ``format``. A piece is
     rendered when it is asked for, because rendering all of them at once would hold the event loop.
+
+    The garbage collector does not look at it (``gc=False``): one is made per request, and nothing that it holds refers
+    to it.
     """
 
     value: Any = None
