@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -212,10 +213,14 @@ async def test_the_end_leaves_nothing_half_done(lab: Lab) -> None:
     assert not await lab.client.exists(keys.lease(lab.source.name))
 
 
-async def test_who_lost_the_lease_says_nothing(lab: Lab, logs: list[Any]) -> None:
-    """A writer that was overtaken leaves the new owner's status alone, and its refused attempt is no failed scrape."""
-    overtaken = asyncio.Event()
-    lab.serve([overtaken, http(200, body(1))])
+@contextlib.asynccontextmanager
+async def overtaken(lab: Lab, answer: Steps) -> AsyncIterator[SourceStatus]:
+    """A loop whose lease another writer has taken during a scrape, and the status that this one has written.
+
+    The scrape then ends with ``answer``.
+    """
+    taken = asyncio.Event()
+    lab.serve([taken, *answer])
     theirs = SourceStatus(
         source=lab.source.name,
         url="http://elsewhere/",
@@ -228,13 +233,23 @@ async def test_who_lost_the_lease_says_nothing(lab: Lab, logs: list[Any]) -> Non
         await lab.until_requests(1)
         await lab.client.set(keys.lease(lab.source.name), "another:99:0", px=20_000)
         assert await lab.store.sources.write_status(theirs, Lease(lab.source.name, "another", 99))
-        overtaken.set()
+        taken.set()
+        yield theirs
 
-        async def refused_and_lost() -> bool:
-            refused = lab.metric("failures_total", reason="lease") >= 1
-            return refused and lab.metric("source_owned") == 0
 
-        await eventually(refused_and_lost, "the attempt is refused, and the keeper notices")
+async def until_noticed(lab: Lab, reason: str) -> None:
+    """Wait until an attempt has failed so, and the keeper knows that the lease is lost."""
+
+    async def noticed() -> bool:
+        return lab.metric("failures_total", reason=reason) >= 1 and lab.metric("source_owned") == 0
+
+    await eventually(noticed, f"a failure ({reason}), and a lost lease")
+
+
+async def test_who_lost_the_lease_says_nothing(lab: Lab, logs: list[Any]) -> None:
+    """A writer that was overtaken leaves the new owner's status alone, and its refused attempt is no failed scrape."""
+    async with overtaken(lab, [http(200, body(1))]) as theirs:
+        await until_noticed(lab, "lease")
         assert await lab.store.sources.status(lab.source.name) == theirs
     assert await lab.data() == {}
     assert {"scrape failed", "lease lost"} & {event["event"] for event in logs} == {"lease lost"}
@@ -242,26 +257,8 @@ async def test_who_lost_the_lease_says_nothing(lab: Lab, logs: list[Any]) -> Non
 
 async def test_a_failure_of_an_overtaken_writer_does_not_replace_the_new_owners_status(lab: Lab) -> None:
     """Its scrape fails before it notices that it was overtaken."""
-    overtaken = asyncio.Event()
-    lab.serve([overtaken, http(500, b"")])
-    theirs = SourceStatus(
-        source=lab.source.name,
-        url="http://elsewhere/",
-        interval_ms=10_000,
-        attempted_ms=1,
-        outcome=Outcome.PUBLISHED,
-        duration_ms=1,
-    )
-    async with lab.running(interval=30.0, timeout=20.0):
-        await lab.until_requests(1)
-        await lab.client.set(keys.lease(lab.source.name), "another:99:0", px=20_000)
-        assert await lab.store.sources.write_status(theirs, Lease(lab.source.name, "another", 99))
-        overtaken.set()
-
-        async def failed_and_lost() -> bool:
-            return lab.metric("failures_total", reason="http_5xx") >= 1 and lab.metric("source_owned") == 0
-
-        await eventually(failed_and_lost, "the attempt fails, and the keeper notices")
+    async with overtaken(lab, [http(500, b"")]) as theirs:
+        await until_noticed(lab, "http_5xx")
         assert await lab.store.sources.status(lab.source.name) == theirs
 
 

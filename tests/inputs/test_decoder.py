@@ -20,6 +20,7 @@ XML = DecoderEntry(
     media_types=frozenset({"text/xml"}),
     recognises=lambda first: first.lstrip().startswith(b"<?xml"),
     make=nothing,
+    fingerprint=bytes,
 )
 
 

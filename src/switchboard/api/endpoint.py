@@ -12,7 +12,7 @@ import msgspec
 
 from switchboard.api.answer import JSON, Answer
 from switchboard.api.parser import Parser
-from switchboard.outputs.formats import FORMATS
+from switchboard.outputs.formats import DEFAULT_FORMAT, FORMATS
 from switchboard.query.requests import Formatted, Paged, Pinned
 from switchboard.query.result import Result
 from switchboard.view.view import View
@@ -78,7 +78,7 @@ class Endpoint:
         """The formats that a client may choose from, the default first; empty: the Accept header is not looked at."""
         if not self.negotiated:
             return ()
-        return tuple(FORMATS) if self.takes(Formatted) else (next(iter(FORMATS)),)
+        return tuple(FORMATS) if self.takes(Formatted) else (DEFAULT_FORMAT,)
 
     @cached_property
     def tagged(self) -> bool:

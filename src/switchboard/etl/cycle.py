@@ -26,7 +26,7 @@ from switchboard.etl.lease import LeaseKeeper
 from switchboard.etl.publish import Numbered, Publication
 from switchboard.etl.pull.scrape import Response, Validators, scrape
 from switchboard.etl.transform import Transform
-from switchboard.inputs.csv.dialects import fingerprint
+from switchboard.inputs.decoder import fingerprint
 from switchboard.inputs.rejects import Rejects
 from switchboard.model import FORMAT, Manifest, Outcome
 from switchboard.snapshot.builder import EncodedBlock

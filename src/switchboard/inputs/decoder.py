@@ -11,6 +11,7 @@ from typing import Protocol
 
 from switchboard.config.limits import Limits
 from switchboard.config.sources import ColumnSettings
+from switchboard.inputs.csv import dialects
 from switchboard.inputs.csv.parser import CsvParser
 from switchboard.inputs.rejects import Rejects
 from switchboard.snapshot.block import RowBatch
@@ -61,13 +62,21 @@ class DecoderEntry:
     """Whether the first bytes of a body are in this format."""
     make: Callable[[ColumnSettings, Limits, int], Decoder]
     """Makes a decoder for one body from the settings of its source and the time of the scrape in microseconds."""
+    fingerprint: Callable[[], bytes]
+    """Makes a hash of all that decides, beside body and settings, how a body is read: tables of names, for example."""
 
 
 def _csv(columns: ColumnSettings, limits: Limits, now_us: int) -> Decoder:
     return CsvParser(columns, now_us, most_line_bytes=limits.max_line_kib << 10, most_columns=limits.max_columns)
 
 
-CSV = DecoderEntry(name="csv", media_types=frozenset({"text/csv"}), recognises=lambda first: True, make=_csv)
+CSV = DecoderEntry(
+    name="csv",
+    media_types=frozenset({"text/csv"}),
+    recognises=lambda first: True,
+    make=_csv,
+    fingerprint=dialects.fingerprint,
+)
 """CSV recognises every body: sources serve it under any Content-Type, and it says best what is wrong with a body."""
 DECODERS: tuple[DecoderEntry, ...] = (CSV,)
 """All decoders. The last one recognises every body."""
@@ -75,5 +84,12 @@ DECODERS: tuple[DecoderEntry, ...] = (CSV,)
 
 def choose_decoder(media_type: str, first: bytes, decoders: tuple[DecoderEntry, ...] = DECODERS) -> DecoderEntry:
     """The decoder of a body: the one that its media type names, else the first that recognises its first bytes."""
-    named = [entry for entry in decoders if media_type in entry.media_types]
-    return next(entry for entry in (*named, *decoders) if entry in named or entry.recognises(first))
+    for entry in decoders:
+        if media_type in entry.media_types:
+            return entry
+    return next(entry for entry in decoders if entry.recognises(first))
+
+
+def fingerprint() -> bytes:
+    """A hash over all decoders: if it has changed, a body that has not may be read in another way."""
+    return b"".join(entry.name.encode() + entry.fingerprint() for entry in DECODERS)

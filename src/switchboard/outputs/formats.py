@@ -80,8 +80,8 @@ FORMATS: dict[str, Format] = {
         ),
     )
 }
-"""All formats by name."""
-DEFAULT_FORMAT = "json"
+"""All formats by name; the first is the default."""
+DEFAULT_FORMAT = next(iter(FORMATS))
 """The name of the format of an answer where the client does not choose one."""
 
 if not TYPE_CHECKING:

@@ -11,17 +11,15 @@ from typing import NamedTuple
 
 import msgspec
 
-from switchboard.errors import ErrorKind, QueryError
 from switchboard.moments import rfc3339
 from switchboard.query.reports import CellReport
 from switchboard.query.requests import BatchCell, GetMetric
 from switchboard.query.result import Result
-from switchboard.query.standing import standing_for
+from switchboard.query.standing import missed, standing_for
 from switchboard.query.tags import content_tag
 from switchboard.selection.cells import find_cells, find_rows
 from switchboard.snapshot.cell import Cell
 from switchboard.snapshot.guid import canonical_guid
-from switchboard.view.outage import uncertain_miss
 from switchboard.view.sources import Live
 from switchboard.view.view import Standing, View
 
@@ -81,9 +79,7 @@ def find(view: View, now: float, standing: Standing, asked: GetMetric | BatchCel
         sentence = "port does not exist"
     else:
         sentence = "metric does not exist"
-    if standing.missing:
-        raise uncertain_miss(view, now, sentence, standing.missing)
-    raise QueryError(ErrorKind.NOT_FOUND, sentence)
+    raise missed(view, now, standing, sentence)
 
 
 def _report(now: float, query: GetMetric, found: Found) -> CellReport | dict[str, CellReport]:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from switchboard.errors import ErrorKind, QueryError
 from switchboard.query.reports import LabelDescription, MetricDescription, SourceMetrics
 from switchboard.query.requests import DescribeMetrics
 from switchboard.query.result import Result
-from switchboard.query.standing import standing_for
+from switchboard.query.standing import missed, standing_for
 from switchboard.query.tags import content_tag
 from switchboard.selection.globs import Names
 from switchboard.snapshot.metrics import Column, Role
 from switchboard.snapshot.snapshot import Snapshot
-from switchboard.view.outage import uncertain_miss
 from switchboard.view.view import View
 
 
@@ -26,10 +24,7 @@ def describe_metrics(view: View, now: float, query: DescribeMetrics) -> Result:
     lives = sorted(standing.live, key=lambda live: live.place)
     described = [_described(live.source.name, live.loaded.snapshot, query) for live in lives]
     if query.metric and not any(source.metrics or source.labels for source in described):
-        sentence = "metric does not exist"
-        if standing.missing:
-            raise uncertain_miss(view, now, sentence, standing.missing)
-        raise QueryError(ErrorKind.NOT_FOUND, sentence)
+        raise missed(view, now, standing, "metric does not exist")
     return Result(value=described, provenance=standing.provenance(), tag=content_tag(standing, query))
 
 
@@ -44,9 +39,9 @@ def _described(source: str, snapshot: Snapshot, query: DescribeMetrics) -> Sourc
             MetricDescription(
                 metric=column.name,
                 column=column.original,
-                kind=snapshot.info(column.name).kind,
-                unit=snapshot.info(column.name).unit,
-                help=snapshot.info(column.name).help,
+                kind=column.info.kind,
+                unit=column.info.unit,
+                help=column.info.help,
             )
             for column in columns
             if column.role is Role.METRIC and column.name in taken
@@ -67,5 +62,5 @@ def _columns(snapshot: Snapshot) -> Iterable[Column]:
     metrics = dict.fromkeys(name for block in snapshot.schemas for name in block.metrics)
     return [
         *(Column(name, name, Role.LABEL) for name in labels),
-        *(Column(name, name, Role.METRIC) for name in metrics),
+        *(Column(name, name, Role.METRIC, snapshot.info(name)) for name in metrics),
     ]

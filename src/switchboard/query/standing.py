@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from switchboard.errors import ErrorKind, QueryError
 from switchboard.query.requests import Pinned
-from switchboard.view.outage import no_live_snapshot
+from switchboard.view.outage import no_live_snapshot, uncertain_miss
 from switchboard.view.view import Standing, View
 
 
@@ -16,3 +17,10 @@ def standing_for(view: View, now: float, query: Pinned) -> Standing:
     if not standing.live:
         raise no_live_snapshot(view, now, standing.missing)
     return standing
+
+
+def missed(view: View, now: float, standing: Standing, sentence: str) -> QueryError:
+    """The error for what no live source has: UNAVAILABLE if a source that might have it could not be asked."""
+    if standing.missing:
+        return uncertain_miss(view, now, sentence, standing.missing)
+    return QueryError(ErrorKind.NOT_FOUND, sentence)

@@ -12,14 +12,13 @@ from switchboard.outputs.json import encode_json
 from switchboard.query.reports import TopEntry
 from switchboard.query.requests import TopMetrics
 from switchboard.query.result import Result
-from switchboard.query.standing import standing_for
+from switchboard.query.standing import missed, standing_for
 from switchboard.query.tags import content_tag
 from switchboard.query.values import malformed
 from switchboard.selection.cells import Row, find_row
 from switchboard.selection.cost import PIECE_RANKED_ROWS
 from switchboard.selection.rank import Ranked, Ranking
 from switchboard.snapshot.guid import known_spelling
-from switchboard.view.outage import uncertain_miss
 from switchboard.view.sources import Live
 from switchboard.view.view import Standing, View
 
@@ -33,11 +32,9 @@ def top_metrics(view: View, now: float, query: TopMetrics) -> Result:
     """
     standing = standing_for(view, now, query)
     rankings = _rankings(standing.live, query)
-    miss = _miss(list(rankings.values()), query)
-    if miss is not None:
-        if standing.missing and miss.kind is ErrorKind.NOT_FOUND:
-            raise uncertain_miss(view, now, str(miss), standing.missing)
-        raise miss
+    error = _miss(list(rankings.values()), query)
+    if error is not None:
+        raise missed(view, now, standing, str(error)) if error.kind is ErrorKind.NOT_FOUND else error
     return Result(
         pieces=_pieces(standing, rankings, query),
         provenance=standing.provenance(),

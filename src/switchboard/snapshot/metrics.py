@@ -46,4 +46,4 @@ class Column(msgspec.Struct, frozen=True, array_like=True):
     """The name that the source gives it."""
     role: Role
     info: MetricInfo = MetricInfo()
-    """Of a metric."""
+    """Of a metric, or of a column that is empty; nothing is known of others."""

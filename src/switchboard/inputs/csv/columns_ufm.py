@@ -247,7 +247,7 @@ TEXT_OR_NUMBER: Mapping[str, MetricInfo] = {
 }
 """Labels of the dialect that arrive as a word or as its code, depending on firmware and on UFM's settings.
 
-A source keeps them as text. A row tells what the number is where a column is read as one.
+They are labels, kept as text. A row says what the codes are; it counts only if the dialect stops calling them labels.
 """
 
 _PARTS: tuple[Mapping[str, MetricInfo], ...] = (

@@ -14,7 +14,7 @@ from switchboard.inputs.times import Int64Array
 from switchboard.snapshot.arrays import IntArray
 from switchboard.snapshot.block import RowBatch
 from switchboard.snapshot.guid import fold_guids
-from switchboard.snapshot.metrics import Column, Role
+from switchboard.snapshot.metrics import Column, MetricInfo, Role
 
 MOST_ID_BYTES = 128
 MOST_LINE_BYTES = 64 << 10
@@ -66,11 +66,13 @@ class Context:
         """The columns in the order of the body; excluded ones are left out."""
         columns = self.columns
         keys = {columns.switch: Role.SWITCH, columns.port: Role.PORT, columns.timestamp: Role.TIME}
-        return [
-            Column(name, original, keys.get(at) or self._role(at), columns.infos[at])
-            for at, (name, original) in enumerate(zip(columns.names, columns.originals, strict=True))
-            if at not in columns.excluded
-        ]
+        described = []
+        for at, (name, original) in enumerate(zip(columns.names, columns.originals, strict=True)):
+            if at not in columns.excluded:
+                role = keys.get(at) or self._role(at)
+                info = columns.infos[at] if role in {Role.METRIC, Role.EMPTY} else MetricInfo()
+                described.append(Column(name, original, role, info))
+        return described
 
     def _role(self, at: int) -> Role:
         return {ColumnType.UNKNOWN: Role.EMPTY, ColumnType.LABEL: Role.LABEL}.get(self.types[at], Role.METRIC)
