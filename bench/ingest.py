@@ -62,10 +62,10 @@ def _measure_size(ports: int, counters: int) -> dict[str, float]:
         stream = stack.enter_context(Stream(system.port, PORTS_PER_SWITCH)) if (ports, counters) != SIZES[0] else None
         cpu: list[float] = []
         for number in range(1, ROUNDS + 1):
-            before = cpu_seconds(etl)
+            before = cpu_seconds(etl).total
             _next(fabric.bodies_port)
             wait_for(lambda: len(_scrapes(system, "published")) > number, "the next snapshot", 120)  # noqa: B023
-            cpu.append(cpu_seconds(etl) - before)
+            cpu.append(cpu_seconds(etl).total - before)
         wait_for(lambda: len(_scrapes(system, "unchanged")) > ROUNDS, "unchanged scrapes", 60 + 10 * interval)
         latencies = stream.finish() if stream else []
         published = _scrapes(system, "published")[1:]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from bench import wrk
 from bench.plain import Raw, ask
-from bench.system import Cores, cpu_seconds
+from bench.system import Cores, CpuTime, cpu_seconds
 
 SECONDS = 4
 SAMPLES = 3
@@ -35,7 +35,7 @@ class Contestant:
     script: Callable[[int], tuple[str, ...]] = lambda number: ()
     rps: list[float] = field(default_factory=list)
     p99_ms: list[float] = field(default_factory=list)
-    cpu_seconds: list[float] = field(default_factory=list)
+    cpu: list[CpuTime] = field(default_factory=list)
     """Of the server, per request."""
 
     def run(self, cores: Cores, number: int, *, seconds: int = SECONDS) -> None:
@@ -52,9 +52,10 @@ class Contestant:
             return
         self.rps.append(done.rps)
         self.p99_ms.append(done.p99_ms)
-        self.cpu_seconds.append(used / done.requests)
-        if done.busy > BUSY > used / took:
-            print(f"  {self.name}: the client limits (wrk {done.busy:.0%} of its core, server {used / took:.0%})")
+        self.cpu.append(used / done.requests)
+        server_busy = used.total / took
+        if done.busy > BUSY > server_busy:
+            print(f"  {self.name}: the client limits (wrk {done.busy:.0%} of its core, server {server_busy:.0%})")
 
     def _sample(self, seconds: int) -> None:
         for _ in range(SAMPLES):
@@ -63,10 +64,20 @@ class Contestant:
 
     def figures(self) -> dict[str, float]:
         """Medians."""
+        cpu_us = self.cpu_us()
         return {
             f"{self.name}_rps": statistics.median(self.rps),
             f"{self.name}_p99_ms": statistics.median(self.p99_ms),
-            f"{self.name}_cpu_seconds_per_request": statistics.median(self.cpu_seconds),
+            f"{self.name}_cpu_seconds_per_request": cpu_us["total"] / 1e6,
+            f"{self.name}_user_cpu_us_per_request": cpu_us["user"],
+            f"{self.name}_system_cpu_us_per_request": cpu_us["system"],
+        }
+
+    def cpu_us(self) -> dict[str, float]:
+        """Processor time of the server per request, in microseconds: medians, each by itself."""
+        return {
+            kind: 1e6 * statistics.median(getattr(used, kind) for used in self.cpu)
+            for kind in ("user", "system", "total")
         }
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 OPEN_FILES = 8192
-_TICKS = os.sysconf("SC_CLK_TCK")
+_PROCESS_CLOCK = 2
+"""The kind of clock that counts the processor time of a whole process. Linux wants it beside the id of the process."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,36 @@ def many_files() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def cpu_seconds(pid: int) -> float:
-    """Processor time that a process has used so far, its threads included; counted in ticks of 10 ms."""
+@dataclass(frozen=True)
+class CpuTime:
+    """Processor time of a process and its threads, in seconds: in its own code, and in the kernel on its behalf."""
+
+    user: float
+    system: float
+
+    @property
+    def total(self) -> float:
+        return self.user + self.system
+
+    def __sub__(self, earlier: CpuTime) -> CpuTime:
+        return CpuTime(self.user - earlier.user, self.system - earlier.system)
+
+    def __truediv__(self, count: float) -> CpuTime:
+        return CpuTime(self.user / count, self.system / count)
+
+
+def cpu_seconds(pid: int) -> CpuTime:
+    """Processor time that a process has used so far.
+
+    The total is exact: it comes from the clock that Linux keeps for each process. How it is divided is an estimate,
+    because most kernels only look, some hundred times a second, which of the two is going on: over 4 s of work the
+    shares are off by some 2 % of the total.
+    """
+    total = time.clock_gettime(~pid << 3 | _PROCESS_CLOCK)
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+    user, system = int(fields[11]), int(fields[12])
+    user_share = user / max(1, user + system)
+    return CpuTime(total * user_share, total * (1 - user_share))
 
 
 def peak_mib(pid: int) -> float:
