@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from bench import wrk
-from bench.plain import Raw, ask
+from bench.plain import Raw, ask, exchange
 from bench.system import Cores, CpuTime, cpu_seconds
+from tests.lab.processes import Switchboard, wait_for
 
 SECONDS = 4
 SAMPLES = 3
@@ -23,8 +24,8 @@ BUSY = 0.9
 class Contestant:
     """A server, what it is asked for, and what came of its rounds.
 
-    ``sample``: raises if the server does not answer as it should. ``script``: makes wrk's arguments of the number of a
-    round, where the target is not always the same.
+    ``sample``: raises if the server does not answer as it should. ``requests``: whole requests that are drawn at
+    random, in place of a GET of ``target``. ``refused``: whether all answers should be 4xx, rather than none.
     """
 
     name: str
@@ -32,7 +33,8 @@ class Contestant:
     pid: int
     target: str
     sample: Callable[[], None]
-    script: Callable[[int], tuple[str, ...]] = lambda number: ()
+    requests: Sequence[bytes] = ()
+    refused: bool = False
     rps: list[float] = field(default_factory=list)
     p99_ms: list[float] = field(default_factory=list)
     cpu: list[CpuTime] = field(default_factory=list)
@@ -43,11 +45,13 @@ class Contestant:
         with cores.alone(self.pid):
             before, begun = cpu_seconds(self.pid), time.monotonic()
             url = f"http://127.0.0.1:{self.port}{self.target}"
-            script = self.script(number)
-            done = wrk.run(url, seconds=seconds, script=script, meanwhile=lambda: self._sample(seconds))
+            done = wrk.run(
+                url, seconds=seconds, requests=self.requests, seed=number + 1, meanwhile=lambda: self._sample(seconds)
+            )
             used, took = cpu_seconds(self.pid) - before, time.monotonic() - begun
-        if done.errors:
-            raise RuntimeError(f"{self.name}: {done.errors} requests failed:\n{done.summary}")
+        bad = done.failed + (done.requests - done.refused if self.refused else done.refused)
+        if bad:
+            raise RuntimeError(f"{self.name}: {bad} requests failed:\n{done.summary}")
         if not number:
             return
         self.rps.append(done.rps)
@@ -86,25 +90,41 @@ def ratio(ours: Contestant, other: Contestant) -> float:
     return statistics.median(one / two for one, two in zip(ours.rps, other.rps, strict=True))
 
 
-def compare(target: str, doors: Sequence[int]) -> None:
-    """Ask two servers of the same snapshots: content and its tag must be the same. Raises RuntimeError.
+def second_worker(system: Switchboard) -> Switchboard:
+    """Another API worker on the same Redis, whose answers the first one's are compared with."""
+    return Switchboard(["--role", "api", "--redis-url", f"unix://{system.redis_socket}"], command="ingester")
 
-    One may have the next snapshot some milliseconds before the other: such answers are not compared.
+
+def compare(request: bytes, workers: Sequence[int], status: int = 200) -> None:
+    """Ask two workers on one Redis, by their ports: content and its tag must be the same. Raises RuntimeError.
+
+    One worker may have the next snapshot some milliseconds before the other: such answers are not compared.
     """
+    asked = request.partition(b"\r\n")[0].decode()
     deadline = time.monotonic() + COMPARE_SECONDS
     while True:
-        one, other = (ask(port, target) for port in doors)
-        if one.status != 200 or other.status != 200:
-            raise RuntimeError(f"{target}: {one.head!r} {other.head!r}")
-        if one.header("x-snapshot-id") == other.header("x-snapshot-id") != "":
+        one, other = (exchange(port, request) for port in workers)
+        snapshot = one.header("x-snapshot-id")
+        comparable = snapshot == other.header("x-snapshot-id") and (snapshot or status >= 400)  # errors have none
+        if comparable and one.status == other.status == status:
             break
         if time.monotonic() > deadline:
-            raise RuntimeError(f"{target}: the doors never had the same snapshot:\n{one.head!r}\n{other.head!r}")
+            raise RuntimeError(f"{asked}: the workers never both said {status}:\n{one.head!r}\n{other.head!r}")
     for name in ("etag", "content-type", "content-length", "last-modified"):
         if one.header(name) != other.header(name):
-            raise RuntimeError(f"{target}: {name} differs:\n{one.head!r}\n{other.head!r}")
+            raise RuntimeError(f"{asked}: {name} differs:\n{one.head!r}\n{other.head!r}")
     if one.body != other.body:
-        raise RuntimeError(f"{target}: the bodies differ:\n{one.body[:200]!r}\n{other.body[:200]!r}")
+        raise RuntimeError(f"{asked}: the bodies differ:\n{one.body[:200]!r}\n{other.body[:200]!r}")
+
+
+def await_snapshot(port: int, target: str, seconds: float) -> None:
+    """Wait until answers to a GET come from another snapshot. Raises AssertionError after so many seconds."""
+
+    def current() -> str:
+        return ask(port, target).header("x-snapshot-id")
+
+    known = current()
+    wait_for(lambda: current() != known, "the next snapshot", seconds)
 
 
 def same_body(port: int, target: str, expected: Raw) -> None:

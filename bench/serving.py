@@ -1,21 +1,21 @@
 """Requests per second of the API, beside nginx serving the same bytes from files, one worker each.
 
 The server whose turn it is has one core; wrk, Redis, ETL, generator and whoever waits for its turn share the other,
-whichever turn it is, and the ETL publishes every 10 s throughout. A second worker, without the fast door, is the
-ordinary one: it has rows of its own, and while a round runs, sampled answers are compared with its answers.
+whichever turn it is, and the ETL publishes every 10 s throughout. A second worker on the same Redis is not measured:
+while a round runs, sampled answers are compared with its answers.
 
 ``…_vs_nginx`` is the median of the ratios of rounds that followed each other. p99 is wrk's, at 50 connections.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable
+from contextlib import ExitStack
 
 from bench import crowd, hey, spread
 from bench.nginx import Nginx, find_nginx
-from bench.plain import ask
-from bench.rounds import Contestant, compare, ratio, same_body
+from bench.plain import ask, get
+from bench.rounds import Contestant, compare, ratio, same_body, second_worker
 from bench.system import Cores, many_files, two_cores
 from bench.wrk import find_wrk
 from tests.lab.processes import Switchboard
@@ -29,7 +29,7 @@ TARGETS = {
 }
 SMALL, LIST = "/get_metric.json", "/list_metrics.json"
 
-_WRK_ROWS = "get_metric_hot_rps list_metrics_rps get_metric_spread_rps ordinary_door_rps many_connections_rps".split()
+_WRK_ROWS = "get_metric_hot_rps list_metrics_rps get_metric_spread_rps many_connections_rps".split()
 _NGINX_ROWS = "nginx_small_rps nginx_list_rps get_metric_hot_vs_nginx list_metrics_vs_nginx get_metric_spread_vs_nginx"
 _HEY_ROWS = "hey_get_metric_rps hey_list_metrics_rps".split()
 
@@ -62,14 +62,12 @@ def measure() -> dict[str, float]:
 def _default_fabric(cores: Cores, nginx: str | None) -> dict[str, float]:
     """100 switches × 3 metrics."""
     figures: dict[str, float] = {}
-    with Switchboard() as system, _ordinary_door(system) as ordinary, ExitStack() as stack:
+    with Switchboard() as system, second_worker(system) as second, ExitStack() as stack:
         (api,) = system.pids("api")
         if find_wrk():
-            ours = [_contestant(name, TARGETS[of], system, ordinary) for name, of in _OURS.items()]
-            (slow,) = (_contestant("ordinary_door", TARGETS["get_metric"], ordinary, system),)
+            ours = [_contestant(name, TARGETS[of], system, second) for name, of in _OURS.items()]
             theirs = _static(stack, nginx, system) if nginx else []
-            # ours, nginx, ours, nginx, the ordinary door
-            order = [*_alternate(ours, theirs), slow]
+            order = _alternate(ours, theirs)
             for number in range(ROUNDS + 1):
                 for contestant in order:
                     contestant.run(cores, number, **({} if number else {"seconds": 1}))
@@ -89,9 +87,9 @@ def _default_fabric(cores: Cores, nginx: str | None) -> dict[str, float]:
 def _large_fabric(cores: Cores, nginx: str | None) -> dict[str, float]:
     """4,096 switches × 3 metrics, asked for at random."""
     options = ["--generator-switches", str(spread.SWITCHES)]
-    with Switchboard(options) as system, _ordinary_door(system) as ordinary, ExitStack() as stack:
+    with Switchboard(options) as system, second_worker(system) as second, ExitStack() as stack:
         (api,) = system.pids("api")
-        ours = spread.contestant(system.port, ordinary.port, api)
+        ours = spread.contestant(system.port, second.port, api)
         theirs = _static(stack, nginx, system)[:1] if nginx else []
         spread.run([ours, *theirs], cores, ROUNDS)
         figures = ours.figures()
@@ -103,18 +101,10 @@ def _large_fabric(cores: Cores, nginx: str | None) -> dict[str, float]:
 _OURS = {"get_metric_hot": "get_metric", "list_metrics": "list_metrics"}
 
 
-@contextmanager
-def _ordinary_door(system: Switchboard) -> Iterator[Switchboard]:
-    """Another worker on the same Redis, without the fast door."""
-    options = ["--role", "api", "--redis-url", f"unix://{system.redis_socket}"]
-    with Switchboard(options, command="ingester", environ={"SWITCHBOARD_FAST_DOOR": "false"}) as ordinary:
-        yield ordinary
-
-
-def _contestant(name: str, target: str, system: Switchboard, other: Switchboard) -> Contestant:
+def _contestant(name: str, target: str, system: Switchboard, second: Switchboard) -> Contestant:
     (api,) = system.pids("api")
-    doors = (system.port, other.port)
-    return Contestant(name, system.port, api, target, sample=lambda: compare(target, doors))
+    request, workers = get(system.port, target), (system.port, second.port)
+    return Contestant(name, system.port, api, target, sample=lambda: compare(request, workers))
 
 
 def _static(stack: ExitStack, program: str | None, system: Switchboard) -> list[Contestant]:

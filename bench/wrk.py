@@ -6,12 +6,13 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-SPREAD = Path(__file__).parent / "spread.lua"
+_SCRIPT = Path(__file__).parent / "requests.lua"
 _MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
 
@@ -19,14 +20,15 @@ _MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 class Round:
     """What came of one run.
 
-    ``errors``: connections that failed, requests that timed out, and answers that were not 2xx or 3xx.
-    ``busy``: wrk's share of its core; near 1 it is the client that limits.
+    ``failed``: connections that failed and requests that timed out. ``refused``: answers that were neither 2xx nor
+    3xx. ``busy``: wrk's share of its core; near 1 it is the client that limits.
     """
 
     rps: float
     p99_ms: float
     requests: int
-    errors: int
+    failed: int
+    refused: int
     busy: float
     summary: str
 
@@ -41,24 +43,32 @@ def run(
     *,
     seconds: int,
     connections: int = 50,
-    script: tuple[str, ...] = (),
+    requests: Sequence[bytes] = (),
+    seed: int = 1,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> Round:
     """Ask for ``url`` over all connections; call ``meanwhile`` once, while that runs.
 
-    ``script``: a Lua file and its arguments. Raises RuntimeError if wrk fails or its summary cannot be read.
+    ``requests``: whole requests, one of which is drawn at random whenever one is sent, in place of a GET of ``url``;
+    ``seed`` determines the draws. Raises RuntimeError if wrk fails or its summary cannot be read.
     """
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
-    command += ["-s", script[0], url, "--", *script[1:]] if script else [url]
-    begun, before = time.monotonic(), os.times()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    try:
-        meanwhile()
-        summary, _ = process.communicate(timeout=seconds + 30)
-    finally:
-        process.kill()
-        process.wait()
-    took, after = time.monotonic() - begun, os.times()
+    with tempfile.NamedTemporaryFile(prefix="switchboard-requests-") as file:
+        if requests:
+            file.writelines(b"%d\n%b" % (len(request), request) for request in requests)
+            file.flush()
+            command += ["-s", str(_SCRIPT), url, "--", file.name, str(seed)]
+        else:
+            command += [url]
+        begun, before = time.monotonic(), os.times()
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        try:
+            meanwhile()
+            summary, _ = process.communicate(timeout=seconds + 30)
+        finally:
+            process.kill()
+            process.wait()
+        took, after = time.monotonic() - begun, os.times()
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{summary}")
     used = after.children_user + after.children_system - before.children_user - before.children_system
@@ -73,13 +83,12 @@ def _read(summary: str, busy: float) -> Round:
         raise RuntimeError(f"wrk's summary cannot be read:\n{summary}")
     sockets = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", summary)
     others = re.search(r"Non-2xx or 3xx responses: (\d+)", summary)
-    errors = sum(map(int, sockets.groups())) if sockets else 0
-    errors += int(others[1]) if others else 0
     return Round(
         rps=float(rate[1]),
         p99_ms=float(p99[1]) * _MILLISECONDS[p99[2]],
         requests=int(requests[1]),
-        errors=errors,
+        failed=sum(map(int, sockets.groups())) if sockets else 0,
+        refused=int(others[1]) if others else 0,
         busy=busy,
         summary=summary,
     )
