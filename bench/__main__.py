@@ -1,6 +1,6 @@
 """Measure Switchboard on this machine: print a table, and merge the figures into ``build/bench.json``.
 
-Usage: python -m bench [PART…]   (all parts by default: serving, steady, queries, ingest)
+Usage: python -m bench [PART…]   (all parts by default: serving, endpoints, steady, queries, ingest)
 """
 
 from __future__ import annotations
@@ -13,14 +13,17 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bench import ingest, queries, serving, steady
+from bench import endpoints, ingest, queries, serving, steady
 
 RESULTS = Path("build/bench.json")
-PARTS: dict[str, Callable[[], dict[str, float]]] = {
+Table = Mapping[str, Mapping[str, float]]
+"""Figures by case, then by what was measured; all cases have the same columns."""
+PARTS: dict[str, Callable[[], Mapping[str, float | Table]]] = {
     "serving": serving.measure,
+    "endpoints": endpoints.measure,
     "steady": steady.measure,
     "queries": queries.measure,
     "ingest": ingest.measure,
@@ -38,13 +41,23 @@ def main() -> int:
         begun = time.monotonic()
         print(f"{part} …", file=sys.stderr)
         figures = PARTS[part]()
-        results |= figures
+        results.update(figures)
         print(f"{part}: {time.monotonic() - begun:.0f} s", file=sys.stderr)
         for name, value in figures.items():
-            print(f"  {name:<48} {_shown(value):>14}")
+            if isinstance(value, Mapping):
+                _print_table(name, value)
+            else:
+                print(f"  {name:<48} {_shown(value):>14}")
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps(results, indent=2, sort_keys=True) + "\n")
     return 0
+
+
+def _print_table(name: str, table: Table) -> None:
+    columns = next(iter(table.values()), {})
+    print(f"  {name:<48}" + "".join(f" {column:>14}" for column in columns))
+    for case, figures in table.items():
+        print(f"    {case:<46}" + "".join(f" {_shown(figures[column]):>14}" for column in columns))
 
 
 def _shown(value: float) -> str:
