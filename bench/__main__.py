@@ -1,6 +1,6 @@
 """Measure Switchboard on this machine: print a table, and merge the figures into ``build/bench.json``.
 
-Usage: python -m bench [PART…]   (all parts by default: serving, endpoints, steady, queries, ingest)
+Usage: python -m bench [PART…]   (all parts by default: serving, endpoints, crowd, steady, queries, ingest)
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bench import endpoints, ingest, queries, serving, steady
+from bench import crowd, endpoints, ingest, queries, serving, steady
 
 RESULTS = Path("build/bench.json")
 Table = Mapping[str, Mapping[str, float]]
@@ -24,6 +24,7 @@ Table = Mapping[str, Mapping[str, float]]
 PARTS: dict[str, Callable[[], Mapping[str, float | Table]]] = {
     "serving": serving.measure,
     "endpoints": endpoints.measure,
+    "crowd": crowd.measure,
     "steady": steady.measure,
     "queries": queries.measure,
     "ingest": ingest.measure,

@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import ExitStack
 
-from bench import crowd, hey, spread
+from bench import hey, spread
 from bench.nginx import Nginx, find_nginx
 from bench.plain import ask, get
 from bench.rounds import Contestant, compare, ratio, same_body, second_worker
-from bench.system import Cores, many_files, two_cores
+from bench.system import Cores, two_cores
 from bench.wrk import find_wrk
 from tests.lab.processes import Switchboard
 
@@ -29,7 +29,7 @@ TARGETS = {
 }
 SMALL, LIST = "/get_metric.json", "/list_metrics.json"
 
-_WRK_ROWS = "get_metric_hot_rps list_metrics_rps get_metric_spread_rps many_connections_rps".split()
+_WRK_ROWS = "get_metric_hot_rps list_metrics_rps get_metric_spread_rps".split()
 _NGINX_ROWS = "nginx_small_rps nginx_list_rps get_metric_hot_vs_nginx list_metrics_vs_nginx get_metric_spread_vs_nginx"
 _HEY_ROWS = "hey_get_metric_rps hey_list_metrics_rps".split()
 
@@ -46,7 +46,7 @@ def measure() -> dict[str, float]:
     for program, found, rows in skips:
         if rows and not found:
             print(f"  {program} not found (make bench-tools): skipped: {', '.join(rows)}")
-    with many_files(), two_cores() as cores:
+    with two_cores() as cores:
         print(f"  {cores}")
         figures = _default_fabric(cores, nginx)
         if find_wrk():
@@ -77,10 +77,8 @@ def _default_fabric(cores: Cores, nginx: str | None) -> dict[str, float]:
                 figures[f"{one.name}_vs_nginx"] = ratio(one, two)
             figures["get_metric_p99_ms"] = figures["get_metric_hot_p99_ms"]
             figures["serving_rounds"] = ROUNDS
-            figures |= crowd.many_connections(system.port, api, TARGETS["get_metric"], cores)
         if hey.find_hey():
             figures |= hey.measure(system.port, api, TARGETS, cores)
-        figures |= crowd.slowloris(system.port, api, cores)
     return figures
 
 

@@ -29,13 +29,15 @@ class Cores:
         return f"server on core {self.server}, all else on core {self.client}"
 
     @contextlib.contextmanager
-    def alone(self, pid: int) -> Iterator[None]:
-        """Give a process the server's core; afterwards it is with the others again."""
-        _pin(pid, self.server)
+    def alone(self, *pids: int) -> Iterator[None]:
+        """Give processes the server's core; afterwards they are with the others again."""
+        for pid in pids:
+            _pin(pid, self.server)
         try:
             yield
         finally:
-            _pin(pid, self.client)
+            for pid in pids:
+                _pin(pid, self.client)
 
 
 @contextlib.contextmanager
@@ -51,13 +53,13 @@ def two_cores() -> Iterator[Cores]:
 
 
 @contextlib.contextmanager
-def many_files() -> Iterator[None]:
-    """Let this process, and whatever it starts, open OPEN_FILES files, if the system allows that."""
+def many_files() -> Iterator[int]:
+    """Let this process, and whatever it starts, open OPEN_FILES files; yields how many the system allows of these."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
     try:
-        yield
+        yield most
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
