@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from bench import crowd, endpoints, ingest, queries, serving, steady
+from bench.calibration import calibration
 
 RESULTS = Path("build/bench.json")
 Table = Mapping[str, Mapping[str, float]]
@@ -37,7 +38,10 @@ def main() -> int:
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PART", help=", ".join(PARTS))
     wanted = parser.parse_args().parts or list(PARTS)
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    results |= machine()
+    described = machine()
+    results.update(described)
+    for name, fact in described.items():
+        print(f"{name:<50} {fact if isinstance(fact, str) else _shown(fact):>14}")
     for part in wanted:
         begun = time.monotonic()
         print(f"{part} …", file=sys.stderr)
@@ -79,6 +83,7 @@ def machine() -> dict[str, str | float]:
         "cores": os.cpu_count() or 0,
         "memory_gib": round(memory / 2**30, 1),
         "python": platform.python_version(),
+        "calibration": round(calibration(), 3),
     }
 
 
