@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import repeat
 from typing import Any
 
 import msgspec
@@ -56,8 +57,14 @@ def render_arrow(sources: Sequence[Listed], page: Page = WHOLE) -> Iterator[byte
 
 def _stream(sources: Sequence[Listed], page: Page, names: list[str], schema: pa.Schema) -> Iterator[Piece]:
     yield Piece(schema.serialize().to_pybytes(), 0)
+    first_rows = max(1, cost.BATCH_COPIES // cost.FIRST_BATCHES // len(schema))
     yield from table_pieces(
-        sources, page, cost.BATCH_COPIES, partial(_write, names, schema), units_per_cell=cost.COPIES_PER_CELL
+        sources,
+        page,
+        cost.BATCH_COPIES,
+        partial(_write, names, schema),
+        units_per_cell=cost.COPIES_PER_CELL,
+        first_rows=repeat(first_rows, cost.FIRST_BATCHES),
     )
     yield Piece(_END, 0)
 

@@ -25,7 +25,7 @@ from switchboard.selection.choose import Choice, Listed, Selector
 from switchboard.selection.cost import Piece, join_pieces
 from switchboard.selection.merge import Merged, merged_steps
 from switchboard.selection.pages import WHOLE, Page, page_steps
-from switchboard.selection.windows import read_cells, read_windows
+from switchboard.selection.windows import Window, read_cells, read_windows
 from switchboard.snapshot.cell import Cells
 
 encode_json = msgspec.json.Encoder().encode
@@ -57,16 +57,19 @@ def _written(selectors: Sequence[Selector], choice: Choice, page: Page) -> Itera
 
 def _single(writer: _Writer, selector: Selector, page: Page, source: int) -> Iterator[Piece]:
     for ordinals in page_steps(selector, page, source):
-        owners = selector.order.switches[ordinals].tolist()
+        owners = selector.order.switches[ordinals]
         for window in read_windows(selector, ordinals, cost.PIECE_CELLS):
-            ports = window.ports or repeat(None)
-            switches = owners[window.start : window.start + window.rows.num_rows]
-            for switch, port, cells in zip(switches, ports, read_cells(window), strict=False):
-                if switch != writer.switch:
-                    writer.open(switch, selector.order.names[switch])
-                writer.row(port, cells)
+            _write_window(writer, selector, window, owners[window.start : window.start + window.rows.num_rows].tolist())
             yield Piece(writer.take(), window.work)
         yield Piece(b"", selector.step_work)
+
+
+def _write_window(writer: _Writer, selector: Selector, window: Window, switches: Sequence[int]) -> None:
+    ports = window.ports or repeat(None)
+    for switch, port, cells in zip(switches, ports, read_cells(window), strict=False):
+        if switch != writer.switch:
+            writer.open(switch, selector.order.names[switch])
+        writer.row(port, cells)
 
 
 def _merged(writer: _Writer, selectors: Sequence[Selector], choice: Choice, page: Page) -> Iterator[Piece]:

@@ -65,20 +65,32 @@ def table_columns(sources: Sequence[Listed]) -> dict[str, str]:
 
 
 def table_pieces(
-    sources: Sequence[Listed], page: Page, budget: int, write: Callable[[Rows], Piece], units_per_cell: int = 1
+    sources: Sequence[Listed],
+    page: Page,
+    budget: int,
+    write: Callable[[Rows], Piece],
+    *,
+    units_per_cell: int = 1,
+    first_rows: Iterable[int] = (),
 ) -> Iterator[Piece]:
     """The rows of a page, source by source, as ``write`` writes them: it is called with rows of about ``budget`` work.
 
-    After the rows of each step an empty piece follows, whose work is what it cost to find them. Work is counted in the
-    unit that ``write`` uses; one cell of ``cost.py`` is ``units_per_cell`` of those.
+    ``first_rows``: so many rows at most it gets in its first calls. After the rows of each step an empty piece follows,
+    whose work is what it cost to find them. Work is counted in the unit that ``write`` uses; one cell of ``cost.py`` is
+    ``units_per_cell`` of those.
     """
+    most = iter(first_rows)
     for index, source in enumerate(sources):
         selector = source.selector
         names = selector.order.names
         for ordinals in page_steps(selector, page, index):
-            switches = [names[switch] for switch in selector.order.switches[ordinals].tolist()]
-            for window in read_windows(selector, ordinals, budget):
-                yield write(Rows(source, window, switches[window.start : window.start + window.rows.num_rows]))
+            at = 0
+            while at < len(ordinals):
+                part = ordinals[at : at + next(most, len(ordinals))]
+                at += len(part)
+                switches = [names[switch] for switch in selector.order.switches[part].tolist()]
+                for window in read_windows(selector, part, budget):
+                    yield write(Rows(source, window, switches[window.start : window.start + window.rows.num_rows]))
             yield Piece(b"", selector.step_work * units_per_cell)
 
 
