@@ -167,7 +167,7 @@ def test_tests_mirror_the_rooms() -> None:
     [
         ("etl/run.py", "from switchboard.view.view import View", "etl imports view"),
         ("api/app.py", "def f():\n    import switchboard.etl", "etl"),
-        ("generator/app.py", "from switchboard.inputs import csv", "generator imports inputs"),
+        ("generator/service.py", "from switchboard.inputs import csv", "generator imports inputs"),
         ("inputs/csv/parser.py", "from switchboard import store", "inputs imports store"),
         ("inputs/csv/parser.py", "from ...store import keys", "inputs imports store"),
         ("inputs/csv/parser.py", "from time import time", "inputs imports time.time"),

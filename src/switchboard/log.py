@@ -1,6 +1,6 @@
 """Logs: one line per event on standard error, pretty on a terminal and JSON otherwise.
 
-Events of structlog and of the standard library's loggers (uvicorn, asyncio, aiohttp) go through the same processors and
+Events of structlog and of the standard library's loggers (asyncio, aiohttp) go through the same processors and
 the same renderer, with one write per line, so that lines of several processes do not run into each other. Everything is
 cleaned last, where nothing can go around it: passwords in URLs and secret headers are masked, control characters
 escaped (a switch's name could move the terminal's cursor or forge a line), long values cut. A line that cannot be
@@ -77,11 +77,9 @@ def configure_logging(
     )
     logging.captureWarnings(True)
     logging.basicConfig(handlers=[_Foreign(processors, target)], level=threshold, force=True)
-    # What uvicorn and asyncio log at info (started, waiting for connections) we log ourselves. What uvicorn warns of
-    # (invalid requests) anybody who reaches the port can cause, so it gets no line for each.
-    for name, least in (("uvicorn", logging.ERROR), ("uvicorn.error", logging.ERROR), ("asyncio", logging.WARNING)):
-        logging.getLogger(name).setLevel(threshold if threshold <= logging.DEBUG else max(threshold, least))
-    logging.getLogger("uvicorn.access").disabled = True
+    # What asyncio logs at info says nothing to a user.
+    least = threshold if threshold <= logging.DEBUG else max(threshold, logging.WARNING)
+    logging.getLogger("asyncio").setLevel(least)
 
 
 @dataclass(slots=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from switchboard.api.answer import error_answer, prefers_json
+from switchboard.api.answer import TEXT, Answer, error_answer, header_lines, prefers_json
+from tests.lab.answers import headers_of
 
 
 @pytest.mark.parametrize(
@@ -32,6 +33,22 @@ def test_json_is_for_those_who_ask_for_it(accept: bytes, expected: bool) -> None
 
 def test_no_cache_keeps_an_error() -> None:
     """Errors are no-store, and no browser guesses their type."""
-    headers = error_answer(404, "no", b"").headers
-    assert (b"cache-control", b"no-store") in headers
-    assert (b"x-content-type-options", b"nosniff") in headers
+    headers = headers_of(error_answer(404, "no", b""))
+    assert headers[b"cache-control"] == b"no-store"
+    assert headers[b"x-content-type-options"] == b"nosniff"
+
+
+@pytest.mark.parametrize("status", [200, 204, 304, 404])
+@pytest.mark.parametrize("etag", [None, b'"a1"'])
+@pytest.mark.parametrize("gzip", [False, True])
+def test_header_lines_stand_in_one_order(status: int, etag: bytes | None, gzip: bool) -> None:
+    """Shared lines, own headers, coding, tag, type; what has no body has no type."""
+    headers = [(b"link", b"<a>: b"), (b"x", b"")]
+    answer = Answer(status, headers, b"0", TEXT, b"vary: Accept\r\n", etag=etag, gzip=gzip)
+    expected = [
+        b"vary: Accept\r\nlink: <a>: b\r\nx: \r\n",
+        b"content-encoding: gzip\r\n" if gzip else b"",
+        b"" if etag is None else b'etag: "a1"\r\n',
+        b"" if status in {204, 304} else b"content-type: text/plain; charset=utf-8\r\n",
+    ]
+    assert header_lines(answer) == b"".join(expected)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import gzip
 import http.client
+from functools import partial
 
 import msgspec
 import pytest
 
 from switchboard.api.answer import LEAST_CELLS_COMPRESSED, Answer, Request
-from switchboard.api.app import MOST_POSTED_BYTES
 from switchboard.api.bodies import BodyTable
 from switchboard.api.endpoint import Endpoint
 from switchboard.api.endpoints import ENDPOINTS
-from switchboard.api.respond import respond
+from switchboard.api.respond import MOST_POSTED_BYTES, respond
 from switchboard.view.view import View
+from tests.lab.answers import headers_of
 from tests.lab.fabric import NOW, Holder, row, source, view
 from tests.lab.running_api import ask, running_api
 from tests.lab.servers import PATIENCE_SECONDS
@@ -57,14 +59,14 @@ def test_a_list_is_compressed_once_for_all_who_accept_it(listed: View) -> None:
 def test_who_does_not_want_gzip_gets_the_plain_list(listed: View, header: str) -> None:
     """Accept-Encoding is read with its qualities."""
     answer = respond(LIST, listed, NOW, Request(accept_encoding=header.encode()))
-    assert b"content-encoding" not in dict(answer.headers)
+    assert b"content-encoding" not in headers_of(answer)
 
 
 @pytest.mark.parametrize("header", ["gzip", "GZIP;q=0.5", "x-gzip", "*", "identity;q=0.3, gzip;q=0.5"])
 def test_who_wants_gzip_gets_it(listed: View, header: str) -> None:
     """In any spelling that HTTP allows."""
     answer = respond(LIST, listed, NOW, Request(accept_encoding=header.encode()))
-    assert dict(answer.headers)[b"content-encoding"] == b"gzip"
+    assert headers_of(answer)[b"content-encoding"] == b"gzip"
 
 
 def test_short_answers_are_not_compressed() -> None:
@@ -140,6 +142,39 @@ def test_a_posted_query_is_read_or_refused(target: str, body: bytes, content_typ
             reply = connection.getresponse()
             assert reply.status == status
             assert says in reply.read().decode()
+
+
+HELLO = b'{"text": "hello"}'
+packed = partial(gzip.compress, mtime=0)
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "status", "says"),
+    [
+        ("gzip", packed(HELLO), 200, "hello"),
+        ("X-GZip", packed(HELLO), 200, "hello"),
+        ("identity", HELLO, 200, "hello"),
+        ("", codecs.BOM_UTF8 + HELLO, 200, "hello"),
+        ("gzip", packed(codecs.BOM_UTF8 + HELLO), 200, "hello"),
+        ("gzip", HELLO, 400, "it is said to be gzip, but"),
+        ("gzip", packed(HELLO)[:-1], 400, "does not end where gzip ends"),
+        ("gzip", packed(HELLO) + b"x", 400, "does not end where gzip ends"),
+        ("gzip", packed(bytes(MOST_POSTED_BYTES + 1)), 413, "unpacked, at most"),
+        ("br", HELLO, 415, "as it is, or as gzip"),
+        ("gzip, gzip", packed(packed(HELLO)), 415, "as it is, or as gzip"),
+        ("", '{"text": "hello"}'.encode("utf-16"), 400, "send JSON in UTF-8"),
+        ("", '{"text": "hello"}'.encode("utf-16-le"), 400, "send JSON in UTF-8"),
+    ],
+)
+def test_a_posted_body_may_be_packed(coding: str, body: bytes, status: int, says: str) -> None:
+    """As gzip, within the bound of a plain body; a byte order mark does no harm. What else there is gets a
+    sentence, and the coding that is taken.
+    """
+    with running_api(Holder(view()), [*ENDPOINTS, POSTS]) as port:
+        headers = [("Content-Type", "application/json"), *([("Content-Encoding", coding)] if coding else [])]
+        reply = ask(port, "/posts", "POST", headers, body)
+    assert (reply.status, says in reply.text) == (status, True), reply.text
+    assert reply.headers.get("accept-encoding") == ("gzip" if status == 415 else None)
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])

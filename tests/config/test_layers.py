@@ -238,6 +238,13 @@ def test_an_unreadable_file_is_explained(tmp_path: Path) -> None:
         load_from(tmp_path, flags={"config": str(tmp_path)})
 
 
+@pytest.mark.parametrize("given", [{"flags": {"fast_door": "false"}}, {"environ": {"SWITCHBOARD_FAST_DOOR": "true"}}])
+def test_a_setting_without_effect_is_a_warning(tmp_path: Path, given: dict[str, Any]) -> None:
+    """It is taken for one version, and the warning says where it was given."""
+    (warning,) = load_from(tmp_path, **given).warnings
+    assert "fast_door has no effect any more" in warning
+
+
 def test_unknown_variables_are_a_warning(tmp_path: Path) -> None:
     """Variables that nobody knows, Kubernetes' service links among them, are named in one warning and ignored."""
     environ = {

@@ -9,7 +9,9 @@ import signal
 import socket
 from collections.abc import AsyncIterator
 
-from switchboard.etl.door import create_app
+import pytest
+
+from switchboard.etl.door import create_service
 from switchboard.etl.loop import SourceLoop
 from switchboard.model import Outcome
 from switchboard.serving import serve
@@ -26,7 +28,7 @@ async def door_of(lab: Lab, loop: SourceLoop) -> AsyncIterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as sock:
         port = sock.getsockname()[1]
         async with asyncio.TaskGroup() as group:
-            group.create_task(serve(create_app(lab.store, [loop]), sock, stop))
+            group.create_task(serve(create_service(lab.store, [loop]), sock, stop))
             try:
                 yield port
             finally:
@@ -43,6 +45,24 @@ async def test_health_is_ok_while_the_process_lives(lab: Lab) -> None:
     async with lab.running() as loop, door_of(lab, loop) as port:
         answer = await ask(port, "/health")
         assert (answer.status, answer.body) == (200, b"OK")
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "status", "told"),
+    [
+        ("GET", "/", 404, b"there is nothing at this path, only at /health, /ready and /metrics\n"),
+        ("GET", "/health/", 404, b"there is nothing at this path, only at /health, /ready and /metrics\n"),
+        ("POST", "/health", 405, b"POST is not allowed here, only GET and HEAD\n"),
+        ("HEAD", "/health", 200, b""),
+        ("HEAD", "/metrics", 200, b""),
+    ],
+)
+async def test_what_else_is_asked(lab: Lab, method: str, target: str, status: int, told: bytes) -> None:
+    """HEAD is answered wherever GET is; other paths and methods get one sentence."""
+    async with lab.running() as loop, door_of(lab, loop) as port:
+        answer = await asyncio.to_thread(get, port, target, method=method)
+    assert (answer.status, answer.body) == (status, told)
+    assert answer.headers["content-type"].startswith("text/plain; ")
 
 
 async def test_ready_when_every_source_is_confirmed(lab: Lab) -> None:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from switchboard.config.settings import GeneratorSettings
-from switchboard.generator.app import create_app
 from switchboard.generator.faults.transport import Sleep
+from switchboard.generator.service import create_service
 from switchboard.serving import serve
 from tests.lab.servers import PATIENCE_SECONDS
 
@@ -68,7 +68,7 @@ def ask(port: int, path: str, method: str = "GET", headers: list[tuple[str, str]
 def running_generator(seconds: float, sleep: Sleep = asyncio.sleep, **settings: Any) -> Iterator[Generator]:
     """Serve on a free port from a thread; it stops with the context."""
     clock = Clock(seconds)
-    app = create_app(GeneratorSettings(**settings), clock, sleep)
+    service = create_service(GeneratorSettings(**settings), clock, sleep)
     sock = socket.create_server(("127.0.0.1", 0))
     port = sock.getsockname()[1]
     stop = asyncio.Event()
@@ -77,7 +77,7 @@ def running_generator(seconds: float, sleep: Sleep = asyncio.sleep, **settings: 
 
     def run() -> None:
         with runner:
-            runner.run(serve(app, sock, stop))
+            runner.run(serve(service, sock, stop))
 
     thread = threading.Thread(target=run)
     thread.start()

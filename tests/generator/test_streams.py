@@ -3,7 +3,10 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterator
 
-from switchboard.generator.streams import compressed, stream
+import pytest
+
+from switchboard.generator.streams import compressed, pieces_of, stream
+from switchboard.serving.message import Body
 
 
 def counting(made: list[int]) -> Iterator[bytes]:
@@ -26,6 +29,14 @@ async def test_nothing_is_made_for_a_client_that_does_not_take_it() -> None:
         assert len(made) <= taken + 1
     await pieces.aclose()  # type: ignore[attr-defined] # an async generator
     assert len(made) <= 4
+
+
+@pytest.mark.parametrize("form", ["bytes", "iterator", "stream"])
+async def test_any_body_is_a_stream(form: str) -> None:
+    """Bytes are one piece; the pieces of an iterator stay as they are."""
+    forms: dict[str, Body] = {"bytes": b"ab", "iterator": iter([b"a", b"b"]), "stream": stream(iter([b"a", b"b"]))}
+    pieces = [piece async for piece in pieces_of(forms[form])]
+    assert pieces == ([b"ab"] if form == "bytes" else [b"a", b"b"])
 
 
 def test_gzip_form_is_the_same_text() -> None:

@@ -11,7 +11,7 @@ from switchboard.view.view import View
 from tests.lab.fabric import NOW, row, source, status, view
 
 SNAPSHOT = "1795460000500-a1b2"
-ETAG_OF_SW1 = '"5b81f90a5942e3e1078ddfb2"'
+ETAG_OF_SW1 = '"04239e7bfc0b0b1e3fdf79e3"'
 JSON = {"content-type": "application/json"}
 TEXT = {"content-type": "text/plain; charset=utf-8", "cache-control": "no-store"}
 PROBLEM = {"content-type": "application/problem+json", "cache-control": "no-store"}

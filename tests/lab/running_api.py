@@ -9,12 +9,11 @@ import socket
 import threading
 from collections.abc import Iterator, Sequence
 
-from switchboard.api.app import create_app
 from switchboard.api.bodies import BodyTable
 from switchboard.api.endpoint import Endpoint
 from switchboard.api.endpoints import ENDPOINTS
-from switchboard.api.run import choose_protocol
-from switchboard.serving import serve
+from switchboard.api.service import ApiService
+from switchboard.serving import Deadlines, serve
 from switchboard.view.view import ViewHolder
 from tests.lab.processes import Reply
 from tests.lab.servers import PATIENCE_SECONDS
@@ -45,16 +44,14 @@ def running_api(
     holder: ViewHolder,
     endpoints: Sequence[Endpoint] = ENDPOINTS,
     *,
-    fast_door: bool = True,
     bodies: BodyTable | None = None,
+    deadlines: Deadlines | None = None,
 ) -> Iterator[int]:
     """Serve on a free port, which is returned, from a thread; it stops with the context.
 
-    ``bodies`` is the table that both doors share, for a test that looks into it.
+    ``bodies`` is the table of shared bodies, for a test that looks into it.
     """
-    table = BodyTable() if bodies is None else bodies
-    app = create_app(holder, endpoints, bodies=table)
-    protocol = choose_protocol(holder, endpoints, bodies=table, fast_door=fast_door)
+    service = ApiService(holder, endpoints, bodies=bodies)
     sock = socket.create_server(("127.0.0.1", 0))
     stop = asyncio.Event()
     runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
@@ -62,7 +59,7 @@ def running_api(
 
     def run() -> None:
         with runner:
-            runner.run(serve(app, sock, stop, protocol=protocol))
+            runner.run(serve(service, sock, stop, deadlines=deadlines))
 
     thread = threading.Thread(target=run)
     thread.start()

@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchboard.api.answer import Answer, Request
-from switchboard.api.app import MOST_POSTED_BYTES
 from switchboard.api.bodies import SharedBody
 from switchboard.api.endpoints import ENDPOINTS
-from switchboard.api.respond import respond
+from switchboard.api.respond import MOST_POSTED_BYTES, respond
 from switchboard.query import batch
 from switchboard.view.view import View
 from tests.lab.fabric import DATA_SECONDS, NOW, Holder, row, source, view

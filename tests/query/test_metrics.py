@@ -12,6 +12,7 @@ from switchboard.api.respond import respond
 from switchboard.snapshot.metrics import Column, Kind, MetricInfo, Role
 from switchboard.view.sources import Loaded
 from switchboard.view.view import View
+from tests.lab.answers import headers_of
 from tests.lab.fabric import DATA_SECONDS, NOW, row, snapshot, source, view
 
 ROWS = [row("sw1", "1", rx=1, state="Active", packet_errors=3)]
@@ -61,7 +62,7 @@ def test_a_query_narrows_by_name_pattern_and_source() -> None:
 def test_an_answer_has_a_tag_and_can_be_pinned() -> None:
     """The answer is drawn from snapshots like all data: If-None-Match and snapshot= work."""
     seen = view(source("a", ROWS))
-    headers = dict(ask(seen, "DescribeMetrics").headers)
+    headers = headers_of(ask(seen, "DescribeMetrics"))
     assert headers[b"etag"]
     pinned = ask(seen, f"DescribeMetrics?snapshot={headers[b'x-snapshot-id'].decode()}")
     assert pinned.body == ask(seen, "DescribeMetrics").body

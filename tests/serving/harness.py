@@ -7,36 +7,43 @@ import contextlib
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any, cast
+from typing import Any
+from unittest.mock import patch
 
 import uvloop
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-from switchboard.serving import Deadlines, GuardedProtocol, serve
+import switchboard.serving.server as server_module
+from switchboard.serving import Deadlines, serve
+from switchboard.serving.connection import Connection
+from switchboard.serving.message import Body, ReadyReply, Reply, Request, text_reply
+from switchboard.serving.refusals import Refusal
 
 PATIENT = Deadlines()
 HASTY = Deadlines(head=0.4, request=0.8, idle=1.2, unread=0.6, linger=0.3, sweep=0.05)
 
-HANG_SECONDS = 120.0
+HANG_SECONDS = 12.0
 """Whoever waits so long waits for nothing."""
 GET = b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"
 LARGE_BYTES = 8 << 20
+MOST_BYTES = 1 << 20
+"""Largest body that is echoed."""
 
 
 @dataclass
 class Server:
-    """A running server. ``reasons`` are those of its refusals; ``seen`` are the targets that the app was asked for."""
+    """A running server: ``reasons`` of its refusals, ``seen`` targets, ``done`` replies with why they were cut."""
 
     port: int
     loop: asyncio.AbstractEventLoop
-    connections: set[GuardedProtocol]
+    connections: set[Connection]
     stop: asyncio.Event
     thread: threading.Thread
     reasons: list[str] = field(default_factory=list)
     seen: list[bytes] = field(default_factory=list)
+    done: list[tuple[int, str]] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
     def connect(self) -> socket.socket:
@@ -114,71 +121,76 @@ def await_condition(condition: Callable[[], object], what: str, seconds: float =
 
 @contextlib.contextmanager
 def running_server(
-    deadlines: Deadlines = PATIENT,
-    protocol: type[GuardedProtocol] = GuardedProtocol,
-    drain_seconds: float = 5.0,
+    deadlines: Deadlines = PATIENT, service: type[Echo] | None = None, drain_seconds: float = 5.0
 ) -> Iterator[Server]:
     """Serve on a free port from a thread, on the event loop that workers have; it stops with the context."""
     runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
     sock = socket.create_server(("127.0.0.1", 0), backlog=4096)
     server = Server(sock.getsockname()[1], runner.get_loop(), set(), asyncio.Event(), threading.current_thread())
+    echo = (service or Echo)(server)
 
-    def begin(self: GuardedProtocol, *args: Any, **options: Any) -> None:
-        protocol.__init__(self, *args, **options)
-        server.connections = cast("set[GuardedProtocol]", self.connections)
-
-    kind = type(protocol.__name__, (protocol,), {"__init__": begin, "refused": staticmethod(server.reasons.append)})
+    def new_server(*args: Any) -> server_module.Server:
+        made = server_module_server(*args)
+        server.connections = made.connections
+        return made
 
     def run() -> None:
         with runner:
-            runner.run(
-                serve(
-                    _app(server),
-                    sock,
-                    server.stop,
-                    protocol=kind,
-                    deadlines=deadlines,
-                    drain_seconds=drain_seconds,
-                )
-            )
+            runner.run(serve(echo, sock, server.stop, deadlines=deadlines, drain_seconds=drain_seconds))
 
-    server.thread = threading.Thread(target=run)
-    server.thread.start()
-    try:
-        yield server
-    finally:
-        server.begin_stop()
-        server.thread.join(HANG_SECONDS)
-        assert not server.thread.is_alive()
+    with patch.object(server_module, "Server", new_server):
+        server.thread = threading.Thread(target=run)
+        server.thread.start()
+        try:
+            await_condition(lambda: server.connections is not None, "it has begun")
+            yield server
+        finally:
+            server.begin_stop()
+            server.thread.join(HANG_SECONDS)
+            assert not server.thread.is_alive()
 
 
-def _app(server: Server) -> ASGIApp:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            while (message := await receive())["type"] != "lifespan.shutdown":
-                await send({"type": f"{message['type']}.complete"})
-            await send({"type": "lifespan.shutdown.complete"})
-            return
-        path = scope["path"]
-        server.seen.append(scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b""))
-        body = path.encode()
+server_module_server = server_module.Server
+
+
+class Echo:
+    """A service for tests: every path answers with its own name, but for a few that do something special."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+
+    def ready(self, head: bytes) -> ReadyReply | None:
+        return None
+
+    def body_limit(self, request: Request) -> int:
+        return MOST_BYTES if request.path == "/echo" and request.method == "POST" else 0
+
+    def answer(self, request: Request) -> Reply | Awaitable[Reply]:
+        path, server = request.path, self.server
+        server.seen.append(path.encode() + (b"?" + request.query if request.query else b""))
         if path == "/slow":
-            await server.gate.wait()
-        elif path == "/echo":
-            body = b""
-            more = True
-            while more:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    return
-                body += message["body"]
-                more = message["more_body"]
+            return self.slow()
+        body: Body = path.encode()
+        if path == "/echo":
+            body = request.body
         elif path == "/headers":
-            body = b"\n".join(b"%s: %s" % header for header in scope["headers"])
+            body = b"\n".join(b"%s: %s" % header for header in request.headers)
         elif path == "/large":
             body = bytes(LARGE_BYTES)
-        headers = [(b"content-length", b"%d" % len(body))]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        elif path == "/stream":
+            body = iter([b"one ", b"", b"two ", bytes(100_000)])
+        return Reply(200, b"", body)
 
-    return app
+    async def slow(self) -> Reply:
+        await self.server.gate.wait()
+        return Reply(200, b"", b"/slow")
+
+    def refuse(self, refusal: Refusal, accept: bytes) -> Reply:
+        headers = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"), *refusal.headers]
+        return text_reply(refusal.status, f"{refusal.sentence}\n", headers)
+
+    def done(self, request: Request | None, reply: Reply | ReadyReply, seconds: float, cut: str = "") -> None:
+        self.server.done.append((reply.status, cut))
+
+    def refused(self, reason: str) -> None:
+        self.server.reasons.append(reason)

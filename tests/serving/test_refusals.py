@@ -9,8 +9,10 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from switchboard.serving import GuardedProtocol
-from tests.serving.harness import GET, Server, parse, read_answer, read_to_end, running_server, statuses
+from switchboard.serving.message import Reply
+from switchboard.serving.reader import RequestReader
+from switchboard.serving.refusals import Refusal
+from tests.serving.harness import GET, Echo, Server, parse, read_answer, read_to_end, running_server, statuses
 
 
 @pytest.fixture(scope="module")
@@ -178,15 +180,36 @@ def test_an_app_that_reads_a_bad_body_hears_of_the_end(server: Server) -> None:
     assert statuses(answers) == [400]
 
 
-def test_an_upgrade_is_ignored(server: Server) -> None:
-    """The request is answered as any other, and so is what follows it; with a body it is the last."""
-    head = b"GET /hello HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: %s\r\n"
-    for protocol in (b"h2c", b"websocket"):
-        with server.connect() as sock:
-            sock.sendall((head % protocol + b"\r\n" + GET) * 2)
-            assert [parse(read_answer(sock)).body for _ in range(4)] == [b"/hello"] * 4
-        framed = head % protocol + b"Content-Length: %d\r\n\r\n" % len(GET)
-        assert statuses(server.talk(framed + GET)) == [200]
+@pytest.mark.parametrize("protocol", [b"h2c", b"websocket"])
+def test_an_upgrade_is_ignored(server: Server, protocol: bytes) -> None:
+    """The request is answered as any other, and so is what follows it."""
+    head = b"GET /hello HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: %s\r\n" % protocol
+    framed = head + b"Content-Length: %d\r\n\r\n" % len(GET)
+    with server.connect() as sock:
+        sock.sendall((head + b"\r\n" + GET + framed + GET + GET) * 2)
+        assert [parse(read_answer(sock)).body for _ in range(8)] == [b"/hello"] * 8
+
+
+@pytest.mark.parametrize("cut", ["whole", "head and body", "bytes"])
+@pytest.mark.parametrize(
+    ("framing", "body"),
+    [
+        (b"Content-Length: 9", b"a body\r\n\r"),
+        (b"Transfer-Encoding: chunked", b"4\r\na bo\r\n5\r\ndy\r\n\r\r\n0\r\n\r\n"),
+    ],
+    ids=["length", "chunks"],
+)
+def test_the_body_of_an_upgrade_is_read(server: Server, framing: bytes, body: bytes, cut: str) -> None:
+    """A POST that offers HTTP/2, as curl and Java send it, has its body read, and the connection goes on."""
+    head = (
+        b"POST /echo HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+        b"HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\n" + framing + b"\r\n\r\n"
+    )
+    pieces = {"whole": [head + body + GET], "head and body": [head, body, GET]}.get(cut)
+    with server.connect() as sock:
+        for piece in pieces or [bytes([byte]) for byte in head + body + GET]:
+            sock.sendall(piece)
+        assert [parse(read_answer(sock)).body for _ in range(2)] == [b"a body\r\n\r", b"/hello"]
 
 
 @pytest.mark.parametrize(
@@ -209,36 +232,34 @@ def test_targets_are_read(server: Server, target: bytes, seen: bytes) -> None:
 def test_the_form_of_refusals_can_be_chosen() -> None:
     """A subclass makes the body from status, sentence and what the client accepts, if that has arrived."""
 
-    class Jsonic(GuardedProtocol):
-        @staticmethod
-        def refusal(status: int, sentence: str, accept: bytes) -> tuple[list[tuple[bytes, bytes]], bytes]:
-            return [(b"content-type", b"application/json")], json.dumps([status, sentence, accept.decode()]).encode()
+    class Jsonic(Echo):
+        def refuse(self, refusal: Refusal, accept: bytes) -> Reply:
+            body = json.dumps([refusal.status, refusal.sentence, accept.decode()]).encode()
+            return Reply(refusal.status, b"content-type: application/json\r\n", body)
 
-    with running_server(protocol=Jsonic) as server:
+    with running_server(service=Jsonic) as server:
         seen = parse(server.talk(b"GET / HTTP/1.1\r\nAccept: a/b\r\nAccept: c/d\r\n\r\n"))
     assert seen.headers["content-type"] == "application/json"
     assert json.loads(seen.body) == [400, "A request needs exactly one Host header", "a/b, c/d"]
 
 
-@pytest.mark.parametrize("callback", ["on_message_begin", "on_url", "on_header", "on_headers_complete", "on_body"])
-def test_a_failure_of_ours_is_500_and_one_line_of_the_log(callback: str) -> None:
+@pytest.mark.parametrize("callback", ["on_url", "on_header", "on_headers_complete", "on_body", "on_message_complete"])
+def test_a_failure_of_ours_is_500_and_one_line_of_the_log(callback: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An exception in a callback of the parser is no fault of the client, and does not hide; the next one is served."""
+    original = getattr(RequestReader, callback)
+    calls = iter([LookupError("planted")])
 
-    class Failing(GuardedProtocol):
-        pass
+    def fail(self: RequestReader, *args: bytes) -> None:
+        for error in calls:
+            raise error
+        original(self, *args)
 
-    def fail(self: GuardedProtocol, *args: bytes) -> None:
-        if not self.loop.__dict__.setdefault("failed", False):
-            self.loop.__dict__["failed"] = True
-            raise LookupError("planted")
-        getattr(GuardedProtocol, callback)(self, *args)
-
-    setattr(Failing, callback, fail)
-    with structlog.testing.capture_logs() as logs, running_server(protocol=Failing) as server:
+    monkeypatch.setattr(RequestReader, callback, fail)
+    with structlog.testing.capture_logs() as logs, running_server() as server:
         seen = parse(server.talk(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"))
         assert (seen.status, seen.body) == (500, b"Internal error: the log of the service says why\n")
         assert statuses(server.talk(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))) == [200]
         assert server.reasons == ["failure"]
     (line,) = logs
-    assert (line["event"], line["log_level"]) == ("request failed before the app", "error")
+    assert (line["event"], line["log_level"]) == ("request failed before it was answered", "error")
     assert isinstance(line["exc_info"], LookupError)

@@ -1,17 +1,11 @@
-"""What serving does beside refusing: order, keep-alive, the end; and which uvicorn it is built for."""
+"""What serving does beside refusing: order, keep-alive, the end."""
 
 from __future__ import annotations
 
-import asyncio
 import socket
 
 import pytest
-import structlog
-from starlette.types import Receive, Scope, Send
-from uvicorn.protocols.http import flow_control, httptools_impl
 
-from switchboard.serving import serve
-from switchboard.serving.fits import uvicorn_fits
 from tests.serving.harness import (
     GET,
     HANG_SECONDS,
@@ -67,8 +61,8 @@ def test_a_client_that_has_asked_all_is_answered(behind: bytes, expected: list[i
         sock.shutdown(socket.SHUT_WR)
         await_condition(lambda: b"/slow" in server.seen, "the slow one is asked for")
         (connection,) = server.connections
-        if behind != GET * 50:  # behind which nothing is read
-            await_condition(lambda: connection.deaf, "the end is seen")
+        if not behind:  # behind more bytes nothing is read
+            await_condition(lambda: connection.ended, "the end is seen")
         server.open_gate()
         assert statuses(read_to_end(sock)) == expected
         await_condition(lambda: not server.connections, "the connection is gone")
@@ -115,61 +109,3 @@ def test_a_stop_waits_no_longer_than_it_may() -> None:
         server.thread.join(HANG_SECONDS)
         assert not server.thread.is_alive()
         assert not server.connections
-
-
-async def test_the_installed_uvicorn_fits() -> None:
-    """Nothing is missing in the one that the lock names."""
-    assert uvicorn_fits() == ""
-
-
-@pytest.mark.parametrize(
-    ("owner", "name"),
-    [
-        (httptools_impl.HttpToolsProtocol, "on_url"),
-        (httptools_impl.HttpToolsProtocol, "on_message_begin"),
-        (httptools_impl.HttpToolsProtocol, "_start_asgi_task"),
-        (flow_control.FlowControl, "resume_reading"),
-    ],
-)
-async def test_a_missing_method_is_found(owner: type, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is named with its class."""
-    monkeypatch.delattr(owner, name)
-    assert f"{owner.__name__}.{name}" in uvicorn_fits()
-
-
-async def test_a_missing_parameter_or_attribute_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that was renamed is missing."""
-    with monkeypatch.context() as patch:
-        patch.setattr(httptools_impl, "RequestResponseCycle", lambda scope: None)
-        assert "on_response=" in uvicorn_fits()
-    with monkeypatch.context() as patch:
-        patch.setattr("switchboard.serving.fits.STATE", ("connections", "novel"))
-        assert uvicorn_fits() == "ServerState.novel"
-
-
-async def test_another_uvicorn_serves_without_guard(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a warning that says what is missing."""
-    monkeypatch.setattr("switchboard.serving.server.uvicorn_fits", lambda: "FlowControl.novel")
-
-    stop = asyncio.Event()
-    sock = socket.create_server(("127.0.0.1", 0))
-    with structlog.testing.capture_logs() as logs:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(serve(_ok, sock, stop))
-            reader, writer = await asyncio.open_connection(*sock.getsockname())
-            writer.write(b"GET / HTTP/1.1\r\n\r\n")  # no Host: the guard would mind
-            assert (await reader.readline()) == b"HTTP/1.1 200 OK\r\n"
-            writer.close()
-            stop.set()
-    (line,) = logs
-    assert (line["log_level"], line["missing"]) == ("warning", "FlowControl.novel")
-
-
-async def _ok(scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] == "lifespan":
-        while (message := await receive())["type"] != "lifespan.shutdown":
-            await send({"type": f"{message['type']}.complete"})
-        await send({"type": "lifespan.shutdown.complete"})
-    else:
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
-        await send({"type": "http.response.body"})

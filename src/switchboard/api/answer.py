@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from functools import lru_cache
 from http import HTTPStatus
-from typing import NamedTuple
 
 import msgspec
 
 from switchboard.api.bodies import SharedBody
-from switchboard.negotiation import qualities
+from switchboard.negotiation import LONGEST_REMEMBERED, REMEMBERED, qualities
 from switchboard.outputs.json import encode_json
+from switchboard.serving import message
+from switchboard.serving.message import BODILESS, lines_of
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -27,16 +29,23 @@ VARY = (b"vary", b"Accept, Accept-Encoding")
 class Answer(msgspec.Struct, gc=False):
     """One answer. ``body`` is an iterator of pieces where rendering it at once would hold the event loop.
 
-    ``etag`` names the content, and is known before the body is rendered; None: the content has no name, because it
-    contains an age. ``shared``: other clients are likely to ask for the same body, and it is small enough to be kept.
+    ``shared``: other clients are likely to ask for the same body, and it is small enough to be kept.
     ``cells``: number of cells from which the size of the body is estimated. ``gc=False``: as in ``Result``.
     """
 
     status: int
     headers: Headers
+    """Headers of this answer alone, in lower case."""
     body: bytes | Iterator[bytes] | SharedBody = b""
     content_type: bytes = JSON
+    shared_lines: bytes = b""
+    """Header lines that many answers have, ready to be sent before ``headers``; each ends with CRLF."""
+    tag: bytes | None = None
+    """With the query, the name of the content; known before it is rendered. None: the content has an age in it."""
     etag: bytes | None = None
+    """The entity tag that is sent, with its quotes."""
+    gzip: bool = False
+    """Whether the body is sent compressed."""
     shared: bool = False
     cells: int = 0
     repeatable: bool = False
@@ -48,7 +57,7 @@ class Answer(msgspec.Struct, gc=False):
         return self.shared and self.cells >= LEAST_CELLS_COMPRESSED
 
 
-class Request(NamedTuple):
+class Request(msgspec.Struct, gc=False, frozen=True):
     """The parts of a request, beside the path, that an answer depends on; a header that was not sent is empty."""
 
     method: str = "GET"
@@ -57,42 +66,65 @@ class Request(NamedTuple):
     accept_encoding: bytes = b""
     if_none_match: bytes = b""
     content_type: bytes = b""
+    content_encoding: bytes = b""
     body: bytes = b""
 
 
-def wire_headers(answer: Answer) -> Headers:
-    """The headers that are sent, except those of the connection."""
-    if answer.status in _BODILESS:
-        return answer.headers
-    headers = [*answer.headers, (b"content-type", answer.content_type)]
-    if isinstance(answer.body, bytes):
-        headers.append((b"content-length", b"%d" % len(answer.body)))
-    return headers
+def header_lines(answer: Answer) -> bytes:
+    """The header lines of an answer, each ended by CRLF, without those that the connection adds.
+
+    The connection adds content-length or transfer-encoding, the date, and whether it closes.
+    """
+    lines = answer.shared_lines
+    for header in answer.headers:
+        lines += b"%s: %s\r\n" % header
+    if answer.gzip:
+        lines += _GZIP_LINE
+    etag = answer.etag
+    if answer.status in BODILESS:
+        return lines if etag is None else b"%setag: %s\r\n" % (lines, etag)
+    if etag is None:
+        return b"%scontent-type: %s\r\n" % (lines, answer.content_type)
+    return b"%setag: %s\r\ncontent-type: %s\r\n" % (lines, etag, answer.content_type)
 
 
-def request_fields(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, bytes]:
-    """Fields of a Request from its headers, whose names are in lower case; repeated headers are joined by commas."""
-    fields: dict[str, bytes] = {}
-    for name, value in headers:
-        field = _FIELDS.get(name)
-        if field is not None:
-            fields[field] = fields[field] + b", " + value if field in fields else value
-    return fields
+def request_of(request: message.Request) -> Request:
+    """What an answer depends on, of a request as it was read.
+
+    Headers that a server remembers are looked through once.
+    """
+    headers = request.headers
+    if headers.meaning is None:
+        headers.meaning = tuple(request.header(name) for name in _READ)
+    accept, accept_encoding, if_none_match, content_type, content_encoding = headers.meaning
+    return Request(
+        request.method,
+        request.query,
+        accept,
+        accept_encoding,
+        if_none_match,
+        content_type,
+        content_encoding,
+        request.body,
+    )
 
 
 def error_answer(status: int, sentence: str, accept: bytes, *more: tuple[bytes, bytes]) -> Answer:
     """The one form of all errors: problem+json (RFC 9457) for a client that asks for JSON, else the sentence."""
-    headers: Headers = [NO_STORE, VARY, (b"x-content-type-options", b"nosniff"), *more]
     if not prefers_json(accept):
-        return Answer(status, headers, f"{sentence}\n".encode(), TEXT)
+        return Answer(status, list(more), f"{sentence}\n".encode(), TEXT, _ERROR_LINES)
     problem = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": sentence}
-    return Answer(status, headers, encode_json(problem) + b"\n", PROBLEM)
+    return Answer(status, list(more), encode_json(problem) + b"\n", PROBLEM, _ERROR_LINES)
 
 
 def prefers_json(accept: bytes) -> bool:
     """Whether Accept names JSON and does not prefer plain text to it; ``*/*`` does not name JSON."""
-    if b"application/" not in accept.lower():
+    if accept in _NAME_NO_JSON:
         return False
+    return (_names_json_remembered if len(accept) <= LONGEST_REMEMBERED else _names_json)(accept)
+
+
+def _names_json(accept: bytes) -> bool:
     wanted = {"json": 0.0, "text": 0.0}
     for media_type, quality in qualities(accept).items():
         kind = _KINDS.get(media_type)
@@ -101,13 +133,11 @@ def prefers_json(accept: bytes) -> bool:
     return wanted["json"] > 0 and wanted["json"] >= wanted["text"]
 
 
-_BODILESS = frozenset({204, 304})
-_FIELDS = {
-    b"accept": "accept",
-    b"accept-encoding": "accept_encoding",
-    b"if-none-match": "if_none_match",
-    b"content-type": "content_type",
-}
+_names_json_remembered = lru_cache(REMEMBERED)(_names_json)
+_NAME_NO_JSON = frozenset({b"", b"*/*"})
+_ERROR_LINES = lines_of([NO_STORE, VARY, (b"x-content-type-options", b"nosniff")])
+_GZIP_LINE = b"content-encoding: gzip\r\n"
+_READ = (b"accept", b"accept-encoding", b"if-none-match", b"content-type", b"content-encoding")
 _KINDS = {
     "application/json": "json",
     "application/problem+json": "json",

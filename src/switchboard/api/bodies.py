@@ -20,6 +20,8 @@ MOST_WARMED = 4
 """Bodies that are rendered from a new snapshot before anybody asks."""
 MOST_CELLS = 500_000
 """Most cells of a shared list; a longer one is rendered anew for each client, and streamed."""
+SHORT_CELLS = 5_000
+"""Most cells of a body that is made in the callback that brings its request, which holds the event loop for 0.5 ms."""
 CELL_BYTES = 32
 """Approximate size of a cell as text, with its name."""
 GZIP_LEVEL = 4
@@ -64,11 +66,14 @@ class SharedBody:
             self._pieces = iter(())  # lets go of the snapshot
         return True
 
-    async def complete(self) -> bytes:
-        """The whole body. One caller renders while the others wait, and the event loop turns after each piece."""
+    async def complete(self, turns: asyncio.Lock) -> bytes:
+        """The whole body. One caller renders while the others wait; it takes ``turns`` for each piece."""
         async with self._lock:
-            while not self.advance():  # noqa: ASYNC110 - there is no event to wait for
-                await asyncio.sleep(0)  # lets others run
+            whole = False
+            while not whole:
+                async with turns:
+                    whole = self.advance()
+                    await asyncio.sleep(0)  # the turn of the event loop ends here
         assert self.content is not None
         return self.content
 
@@ -96,37 +101,44 @@ class Recipe(NamedTuple):
 @dataclass(slots=True)
 class _Entry:
     body: SharedBody
-    recipe: Recipe
     asked: bool
     """Whether a client asked for it; else it was rendered in advance, or to be compressed."""
 
 
 class BodyTable:
-    """Shared bodies by entity tag. The tag names the snapshots, so an entry is never wrong, only useless one day."""
+    """Shared bodies by entity tag and recipe.
+
+    The tag names the snapshots, so an entry is never wrong, only useless one day. It does not name the query for
+    certain (``query/tags.py``): the recipe does.
+    """
 
     def __init__(self, *, most_bodies: int = MOST_BODIES, most_bytes: int = MOST_BYTES) -> None:
-        self._entries: dict[bytes, _Entry] = {}
+        self.turns = asyncio.Lock()
+        """Held while a piece of a long body is made, so that one is made per turn of the event loop: otherwise four
+        hundred clients would have four hundred pieces made between two answers to others."""
+        self._entries: dict[tuple[bytes, Recipe], _Entry] = {}
         self._most_bodies = most_bodies
         self._most_bytes = most_bytes
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def get(self, etag: bytes, *, asked: bool = True) -> SharedBody | None:
-        """The body that an entity tag names, if it is kept. ``asked``: whether a client asks for it."""
-        entry = self._entries.pop(etag, None)
+    def get(self, etag: bytes, recipe: Recipe, *, asked: bool = True) -> SharedBody | None:
+        """The body that a recipe made under this tag, if it is kept. ``asked``: whether a client asks for it."""
+        key = etag, recipe
+        entry = self._entries.pop(key, None)
         if entry is None or entry.body.failed:
             return None
-        self._entries[etag] = entry  # the last is the one used last
+        self._entries[key] = entry  # the last is the one used last
         entry.asked |= asked
         return entry.body
 
-    def add(self, etag: bytes, body: SharedBody, recipe: Recipe, *, asked: bool) -> None:
+    def add(self, etag: bytes, recipe: Recipe, body: SharedBody, *, asked: bool) -> None:
         """Keep a body. While the table is beyond its bounds, the body that was not used for longest is dropped.
 
         ``asked``: whether a client asked for it; else it is rendered in advance, or to be compressed.
         """
-        self._entries[etag] = _Entry(body, recipe, asked)
+        self._entries[etag, recipe] = _Entry(body, asked)
         held = sum(entry.body.size_bytes for entry in self._entries.values())
         while len(self._entries) > self._most_bodies or (held > self._most_bytes and len(self._entries) > 1):
             held -= self._entries.pop(next(iter(self._entries))).body.size_bytes
@@ -137,4 +149,4 @@ class BodyTable:
 
     def last_asked(self, count: int) -> list[Recipe]:
         """Recipes of the ``count`` bodies that clients asked for last."""
-        return [entry.recipe for entry in self._entries.values() if entry.asked][-count:]
+        return [recipe for (_, recipe), entry in self._entries.items() if entry.asked][-count:]

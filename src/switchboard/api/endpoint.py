@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -21,8 +22,7 @@ from switchboard.view.view import View
 class Runs(Enum):
     """Where the function of an endpoint runs."""
 
-    FAST = "in the callback that brings the request, if the request is simple: for what is asked most"
-    ORDINARY = "in the event loop"
+    LOOP = "in the event loop, in the callback that brings the request"
     THREAD = "in a thread: it takes longer than an event loop may be held"
 
 
@@ -56,12 +56,17 @@ class Endpoint:
     """Whether the answer stays the same while the process lives."""
     tells_snapshots: bool = False
     """Whether the headers name snapshots although the query is not ``Pinned``."""
-    runs: Runs = Runs.ORDINARY
+    runs: Runs = Runs.LOOP
 
     @cached_property
     def methods(self) -> tuple[str, ...]:
         """The methods that the endpoint answers."""
         return ("POST",) if self.posted else ("GET", "HEAD")
+
+    @cached_property
+    def checksum(self) -> int:
+        """A checksum of the path, from which that of a query goes on."""
+        return zlib.crc32(self.path.encode())
 
     @cached_property
     def parser(self) -> Parser | None:

@@ -81,7 +81,6 @@ ENDPOINTS = (
         variants=(CellReport, dict[str, CellReport]),
         bare=True,
         negotiated=True,
-        runs=Runs.FAST,
     ),
     Endpoint(
         path="/telemetry/ListMetrics",
@@ -90,7 +89,6 @@ ENDPOINTS = (
         answer=list_metrics,
         content=list[dict[str, dict[str, Cell | dict[str, Cell]]]],
         negotiated=True,
-        runs=Runs.FAST,
     ),
     Endpoint(
         path="/telemetry/GetMetrics",
@@ -187,4 +185,4 @@ ENDPOINTS = (
         )
     ),
 )
-"""Every endpoint; the most used first, because routes are tried in this order."""
+"""Every endpoint; the most used first."""

@@ -54,42 +54,59 @@ REQUEST_SECONDS = _Histogram(
 )
 
 
-class Tally:
-    """Counts requests in plain integers, which go to the metrics every second: 0.3 µs per request instead of 4 µs."""
+class Count:
+    """Requests of one endpoint with one status, as plain integers: 0.2 µs per request instead of 4 µs."""
+
+    __slots__ = ("buckets", "requests", "seconds")
 
     def __init__(self) -> None:
-        self._answers: dict[tuple[str, int], int] = {}
-        self._buckets: dict[str, list[int]] = {}
-        self._seconds: dict[str, float] = {}
+        self.reset()
 
-    def count(self, path: str, status: int, seconds: float) -> None:
+    def reset(self) -> None:
+        """Begin anew; whoever counts keeps the object."""
+        self.requests = 0
+        self.seconds = 0.0
+        self.buckets = [0] * (len(_REQUEST_BUCKETS) + 1)
+
+    def count(self, seconds: float) -> None:
         """Count one request."""
+        self.requests += 1
+        self.seconds += seconds
+        self.buckets[0 if seconds <= _REQUEST_BUCKETS[0] else bisect_left(_REQUEST_BUCKETS, seconds)] += 1
+
+
+class Tally:
+    """Counts requests; the counts go to the metrics every second."""
+
+    def __init__(self) -> None:
+        self.ready = 0
+        """Requests that were answered from the table of ready answers."""
+        self._counts: dict[tuple[str, int], Count] = {}
+
+    def of(self, path: str, status: int) -> Count:
+        """The count of one endpoint and status."""
         key = path, status
-        self._answers[key] = self._answers.get(key, 0) + 1
-        buckets = self._buckets.get(path)
-        if buckets is None:
-            buckets = self._buckets[path] = [0] * (len(_REQUEST_BUCKETS) + 1)
-            self._seconds[path] = 0.0
-        buckets[0 if seconds <= _REQUEST_BUCKETS[0] else bisect_left(_REQUEST_BUCKETS, seconds)] += 1
-        self._seconds[path] += seconds
+        count = self._counts.get(key)
+        if count is None:
+            count = self._counts[key] = Count()
+        return count
 
     def flush(self) -> None:
-        """Hand the counts to the metrics. Like ``count``, only to be called on the event loop's thread."""
-        for (path, status), count in self._answers.items():
-            REQUESTS.labels(path, str(status)).inc(count)
-        FAST_ANSWERS.inc(sum(self._answers.values()))
-        for path, buckets in self._buckets.items():
-            REQUEST_SECONDS.labels(path).observe_many(buckets, self._seconds[path])
-        self._answers.clear()
-        self._buckets.clear()
-        self._seconds.clear()
+        """Hand the counts to the metrics. Like counting, only to be done on the event loop's thread."""
+        READY_ANSWERS.inc(self.ready)
+        self.ready = 0
+        for (path, status), count in self._counts.items():
+            if count.requests:
+                REQUESTS.labels(path, str(status)).inc(count.requests)
+                REQUEST_SECONDS.labels(path).observe_many(count.buckets, count.seconds)
+                count.reset()
 
 
 TALLY = Tally()
 STREAMS_CUT = Counter(
     "switchboard_api_streams_cut_total", "Long answers given up, because the client was slow or gone", ["reason"]
 )
-FAST_ANSWERS = Counter("switchboard_api_fast_answers_total", "Requests answered by the fast door")
+READY_ANSWERS = Counter("switchboard_api_ready_answers_total", "Requests answered with the bytes of an earlier answer")
 REFUSED = Counter(
     "switchboard_api_requests_refused_total",
     "Requests that reached no endpoint: too slow, too long, or malformed",

@@ -11,11 +11,15 @@ from switchboard.outputs.formats import FORMATS
 
 
 class RequestError(SwitchboardError):
-    """A request that is refused by the rules of HTTP, whatever it asks for. ``status`` is the HTTP status."""
+    """A request that is refused by the rules of HTTP, whatever it asks for.
 
-    def __init__(self, status: int, message: str) -> None:
+    ``status`` is the HTTP status, ``headers`` are sent with it.
+    """
+
+    def __init__(self, status: int, message: str, *headers: tuple[bytes, bytes]) -> None:
         super().__init__(message)
         self.status = status
+        self.headers = headers
 
 
 def negotiate(accept: bytes, offered: Sequence[str]) -> str:

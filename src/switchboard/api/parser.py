@@ -33,12 +33,24 @@ class Parser:
         self._query = query
         self._endpoint = endpoint
         self._as_bytes = {name.encode(): parameter for name, parameter in self.parameters.items()}
-        self._required = {name for name, parameter in self.parameters.items() if parameter.required}
+        self._known: dict[tuple[bytes | None, ...], list[str]] = {}
+        """The names of few texts that were parsed before, as they were sent and as they are."""
 
     def parse(self, raw: bytes) -> msgspec.Struct:
         """Read what follows the ``?``. Raises QueryError (MALFORMED) with a sentence that names the parameter."""
-        values: dict[str, Any] = {}
-        only_plain_texts = True  # every value is the text that was given
+        values: dict[str, Any]
+        few = _FEW_TEXTS.fullmatch(raw)
+        if few is not None:
+            name, text, second, second_text, third, third_text = few.groups()
+            known = self._known.get((name, second, third))
+            if known is not None:
+                values = {known[0]: text.decode()}
+                if second is not None:
+                    values[known[1]] = second_text.decode()
+                if third is not None:
+                    values[known[2]] = third_text.decode()
+                return self._query(**values)
+        values = {}
         plain = raw.isascii() and b"%" not in raw and b"+" not in raw
         for pair in raw.split(b"&"):
             if not pair:
@@ -46,16 +58,12 @@ class Parser:
             raw_name, _, raw_value = pair.partition(b"=")
             parameter = self._as_bytes.get(raw_name) or self._named(raw_name, raw_value)
             name, value = parameter.name, raw_value.decode() if plain else _unquote(raw_value)
-            if not value or parameter.repeats or parameter.convert is not None:
-                only_plain_texts = False
             if parameter.repeats:
                 values.setdefault(name, []).append(value)
             elif name in values:
                 raise QueryError(ErrorKind.MALFORMED, f"Repeated {name} parameter: it may be given once")
             else:
                 values[name] = value
-        if only_plain_texts and self._required <= values.keys():
-            return self._query(**values)
         for name, parameter in self.parameters.items():
             if name not in values:
                 if parameter.required:
@@ -70,7 +78,14 @@ class Parser:
                 values[name] = tuple(sorted(set(each)))  # one spelling for equal queries: their tag depends on it
             elif parameter.convert is not None:
                 values[name] = parameter.convert(name, value)
-        return self._query(**values)
+        query = self._query(**values)
+        if few is not None and all(self._is_text(name) for name in values):
+            self._known[few.groups()[::2]] = list(values)
+        return query
+
+    def _is_text(self, name: str) -> bool:
+        """Whether the value of a parameter is the text that was given."""
+        return not self.parameters[name].repeats and self.parameters[name].convert is None
 
     def _named(self, raw_name: bytes, raw_value: bytes) -> Parameter:
         name, _ = _unquote(raw_name), _unquote(raw_value)  # a name or value that cannot be decoded is the first error
@@ -83,6 +98,10 @@ class Parser:
 
 _CONVERTERS: dict[str, Callable[[str, str], Any]] = {"since": parse_since, "where": parse_where}
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_FEW_TEXTS = re.compile(
+    rb"([a-z_]+)=([!-$'-*,-<>-~]+)(?:&([a-z_]+)=([!-$'-*,-<>-~]+))?(?:&([a-z_]+)=([!-$'-*,-<>-~]+))?"
+)
+"""Up to three parameters, none empty, whose bytes mean themselves: visible ASCII but for % & + and =."""
 _MOST_DIGITS = 18
 
 

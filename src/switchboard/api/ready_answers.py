@@ -7,9 +7,9 @@ the next moment at which time alone may change a state is known beforehand. Answ
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-from switchboard.view.view import View
+from switchboard.api.metrics import TALLY
+from switchboard.serving.message import ReadyReply
+from switchboard.view.view import View, ViewHolder
 
 MOST_ANSWERS = 512
 MOST_BYTES = 16 << 20
@@ -17,19 +17,11 @@ LARGEST_BYTES = 128 << 10
 """A larger answer is not kept: its cost is that of sending it."""
 
 
-class ReadyAnswer(NamedTuple):
-    """An answer without its status line and date, and the path for which it is counted."""
-
-    path: str
-    status: int
-    rest: bytes
-
-
 class ReadyAnswers:
     """The table of ready answers of one process."""
 
     def __init__(self) -> None:
-        self._answers: dict[bytes, ReadyAnswer] = {}
+        self._answers: dict[bytes, ReadyReply] = {}
         self._bytes = 0
         self._view = 0
         self._until = float("-inf")
@@ -38,14 +30,23 @@ class ReadyAnswers:
     def __len__(self) -> int:
         return len(self._answers)
 
-    def get(self, request: bytes, view: View, now: float) -> ReadyAnswer | None:
+    def get(self, request: bytes, holder: ViewHolder) -> ReadyReply | None:
         """The answer to exactly this request, if it was kept and still is the answer."""
+        answer = self._answers.get(request)
+        if answer is None:
+            return None
+        view, now = holder.view, holder.clock()
         if view.serial != self._view or now >= self._until:
             self._look_at(view, now)
-        return self._answers.get(request)
+            if request not in self._answers:
+                return None
+        TALLY.ready += 1
+        return answer
 
-    def keep(self, request: bytes, answer: ReadyAnswer) -> None:
-        """Keep an answer. It must come from the view and the moment of the last ``get``."""
+    def keep(self, request: bytes, answer: ReadyReply, view: View, now: float) -> None:
+        """Keep an answer that was made from a view at ``now``."""
+        if view.serial != self._view or now >= self._until:
+            self._look_at(view, now)
         size = len(request) + len(answer.rest)
         if size > LARGEST_BYTES:
             return
@@ -60,10 +61,14 @@ class ReadyAnswers:
         self._bytes = 0
 
     def _look_at(self, view: View, now: float) -> None:
-        shown = [
-            (source.name, None if source.loaded is None else source.loaded.serial, source.state(now))
-            for source in view.sources
-        ]
+        # While the service stops, every answer ends its connection: none is ready.
+        shown = (
+            view.stopping,
+            [
+                (source.name, None if source.loaded is None else source.loaded.serial, source.state(now))
+                for source in view.sources
+            ],
+        )
         if shown != self._shown:
             self.clear()
             self._shown = shown

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from itertools import chain
+import codecs
+import zlib
+from itertools import chain, islice
 from typing import Any
 
 import msgspec
 import structlog
 
 from switchboard.api.answer import Answer, Request, error_answer
-from switchboard.api.bodies import BodyTable, Recipe, SharedBody
+from switchboard.api.bodies import SHORT_CELLS, BodyTable, Recipe, SharedBody
 from switchboard.api.endpoint import Endpoint
 from switchboard.api.negotiate import RequestError, negotiate
 from switchboard.api.results import answer_of
-from switchboard.api.warm import GZIP, shared_body, tag_of
+from switchboard.api.warm import shared_body
 from switchboard.errors import ErrorKind, QueryError
 from switchboard.negotiation import accepts_gzip, matches
 from switchboard.query.reports import STATUS_OF
 from switchboard.query.requests import Formatted
 from switchboard.view.view import View
+
+MOST_POSTED_BYTES = 2 << 20
+"""Largest body of a request: 10,000 cells of a batch with long names."""
+
+_GZIP_WANTED = (b"accept-encoding", b"gzip")
+_GZIP_FORMAT = 16 + zlib.MAX_WBITS
+
+MOST_BEGUN = 4
+"""Pieces of a short body that are made in the callback that brings its request. A body of fewer needs no task and has a
+length. They are counted and not timed, so that the same query always has the same form."""
 
 log = structlog.get_logger()
 
@@ -33,20 +45,25 @@ def respond(endpoint: Endpoint, view: View, now: float, request: Request, bodies
     try:
         query = _query(endpoint, request)
         answer = answer_of(endpoint.answer(view, now, query), bare=endpoint.bare)
-        if answer.etag is not None:
-            gzip = answer.compressible and accepts_gzip(request.accept_encoding)
-            if not _is_known(answer, request, gzip=gzip) and not isinstance(answer.body, bytes):
+        if answer.tag is not None:
+            answer.gzip = answer.compressible and accepts_gzip(request.accept_encoding)
+            answer.etag = _etag(endpoint, answer, request, query)
+            if request.if_none_match and matches(request.if_none_match, answer.etag):
+                answer.status, answer.body = 304, b""
+            elif not isinstance(answer.body, bytes):
                 table = BodyTable() if bodies is None else bodies
-                _begin_body(answer, table, Recipe(endpoint.answer, query, gzip))
+                _begin_body(answer, table, Recipe(endpoint.answer, query, answer.gzip))
             # A replaced snapshot that a query names has deadlines of its own.
             answer.repeatable = not (
                 (endpoint.pinned and query.snapshot is not None) or (endpoint.paged and query.cursor is not None)
             )
+        elif isinstance(answer.body, SharedBody):
+            answer.body = _begun(answer.body)
     except QueryError as error:
         more = [] if error.retry_after_seconds is None else [(b"retry-after", b"%d" % error.retry_after_seconds)]
         return error_answer(STATUS_OF[error.kind], str(error), request.accept, *more)
     except RequestError as error:
-        return error_answer(error.status, str(error), request.accept)
+        return error_answer(error.status, str(error), request.accept, *error.headers)
     except Exception as error:  # noqa: BLE001 - whatever it is: a sentence for the client, the traceback for the log
         return failure(endpoint, request, error)
     return answer
@@ -85,6 +102,7 @@ def _query(endpoint: Endpoint, request: Request) -> Any:
 
 
 def _posted(decoder: msgspec.json.Decoder[Any], request: Request) -> Any:
+    """The query in a body, which is JSON in UTF-8, with or without a byte order mark, plain or as gzip."""
     if request.query:
         raise QueryError(
             ErrorKind.MALFORMED, "Unknown parameter: this endpoint takes none in its URL, all is in its body"
@@ -92,34 +110,62 @@ def _posted(decoder: msgspec.json.Decoder[Any], request: Request) -> Any:
     media_type = request.content_type.partition(b";")[0].strip().lower()
     if media_type and media_type != b"application/json":
         raise RequestError(415, "Unsupported media type: send application/json")
+    body = _unpacked(request).removeprefix(codecs.BOM_UTF8)
     try:
-        return decoder.decode(request.body)
+        return decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in body[:4]:
+            raise QueryError(ErrorKind.MALFORMED, "Malformed body: send JSON in UTF-8") from None
         raise QueryError(ErrorKind.MALFORMED, f"Malformed body: {error}") from None
 
 
-def _is_known(answer: Answer, request: Request, *, gzip: bool) -> bool:
-    """Add the headers that name the form of the content; if the client has it, make a 304 of the answer."""
-    assert answer.etag is not None
-    if gzip:
-        answer.headers.append(GZIP)
-    etag = tag_of(answer.etag, gzip=gzip)
-    answer.headers.append((b"etag", etag))
-    if not request.if_none_match or not matches(request.if_none_match, etag):
-        return False
-    answer.status, answer.body = 304, b""
-    return True
+def _unpacked(request: Request) -> bytes:
+    """The body without its coding. Unpacking MOST_POSTED_BYTES holds the event loop for some milliseconds."""
+    coding = request.content_encoding.strip().lower()
+    if coding in {b"", b"identity"}:
+        return request.body
+    if coding not in {b"gzip", b"x-gzip"}:
+        raise RequestError(415, "Unsupported content coding: send the body as it is, or as gzip", _GZIP_WANTED)
+    gunzip = zlib.decompressobj(wbits=_GZIP_FORMAT)
+    try:
+        body = gunzip.decompress(request.body, MOST_POSTED_BYTES)
+        if gunzip.unconsumed_tail:
+            raise RequestError(413, f"The body is too large: unpacked, at most {MOST_POSTED_BYTES} bytes are taken")
+    except zlib.error as error:
+        raise QueryError(ErrorKind.MALFORMED, f"Malformed body: it is said to be gzip, but {error}") from None
+    if not gunzip.eof or gunzip.unused_data:
+        raise QueryError(ErrorKind.MALFORMED, "Malformed body: it is said to be gzip, but does not end where gzip ends")
+    return body
+
+
+def _etag(endpoint: Endpoint, answer: Answer, request: Request, query: Any) -> bytes:
+    """The entity tag of an answer: what it is drawn from, and what it is asked for.
+
+    Tags are compared among the answers of one URL only, so the first part and the form of the content (format, coding)
+    would do. A checksum of path and query is cheap, and lets a client that sends the tag of another URL not get a 304.
+    """
+    asked = zlib.crc32(request.query, endpoint.checksum)
+    if request.accept and isinstance(query, Formatted) and query.format is not None:
+        asked = zlib.crc32(query.format.encode(), asked)
+    return (b'"%s%08x-gzip"' if answer.gzip else b'"%s%08x"') % (answer.tag, asked)
 
 
 def _begin_body(answer: Answer, bodies: BodyTable, recipe: Recipe) -> None:
-    """Take a shared body from the table, and render a body of one piece: it becomes bytes."""
+    """Take a shared body from the table, and render what is short: it becomes bytes. What is long is not begun."""
     pieces = answer.body
     assert not isinstance(pieces, bytes | SharedBody)
     if not answer.shared:
-        first, second = next(pieces), next(pieces, None)
-        answer.body = first if second is None else chain((first, second), pieces)
+        if answer.cells <= SHORT_CELLS:
+            made = list(islice(pieces, MOST_BEGUN))
+            answer.body = b"".join(made) if len(made) < MOST_BEGUN else chain(made, pieces)
         return
     body = shared_body(answer, bodies, recipe, asked=True)
-    if not body.advance():
-        body.advance()
-    answer.body = body if body.content is None else body.content
+    answer.body = _begun(body) if answer.cells <= SHORT_CELLS else body
+
+
+def _begun(body: SharedBody) -> SharedBody | bytes:
+    """A body of which MOST_BEGUN pieces were made; bytes if it is whole."""
+    for _ in range(MOST_BEGUN):
+        if body.advance():
+            break
+    return body if body.content is None else body.content

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from email.utils import formatdate
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from switchboard.api.answer import NO_CACHE, NO_STORE, VARY, Answer, Headers
 from switchboard.api.bodies import CELL_BYTES, MOST_CELLS, SharedBody
 from switchboard.outputs.formats import FORMATS
 from switchboard.outputs.json import encode_json
 from switchboard.query.result import Result
+from switchboard.serving.message import lines_of
 from switchboard.view.provenance import Provenance
 
 _REMEMBERED = 256
@@ -22,15 +23,12 @@ def answer_of(result: Result | Answer, *, bare: bool = False) -> Answer:
     """
     if isinstance(result, Answer):
         return result
-    cache = NO_STORE if result.tag is None else NO_CACHE
-    if result.provenance is None:
-        headers: Headers = [cache, VARY]
-    else:
-        headers = [cache, VARY, *_snapshot_headers(result.provenance)]
+    tag = result.tag
+    shared_lines = (_NEVER_STORED if tag is None else _ASKED_AGAIN)(result.provenance)
     if result.pieces is None:
         body = encode_json(result.value)
-        etag = None if result.tag is None else b'"%s"' % result.tag
-        return Answer(200, headers, body if bare else body + b"\n", etag=etag)
+        return Answer(200, [], body if bare else body + b"\n", shared_lines=shared_lines, tag=tag)
+    headers: Headers = []
     if result.cursor is not None:
         headers.append((b"link", f'<{result.following}>; rel="next"'.encode()))
         headers.append((b"x-next-cursor", result.cursor.encode()))
@@ -41,21 +39,30 @@ def answer_of(result: Result | Answer, *, bare: bool = False) -> Answer:
         headers,
         bounded or result.pieces,
         FORMATS[result.format].content_type.encode(),
-        etag=None if result.tag is None else b'"%s"' % result.tag,
+        shared_lines,
+        tag,
         shared=result.shared and result.cells <= MOST_CELLS,
         cells=result.cells,
     )
 
 
-@lru_cache(_REMEMBERED)
-def _snapshot_headers(provenance: Provenance) -> tuple[tuple[bytes, bytes], ...]:
-    """The headers that say which snapshots an answer was drawn from, and how current they are."""
-    headers = [
-        (b"last-modified", formatdate(provenance.newest_seconds, usegmt=True).encode()),
-        (b"x-snapshot-id", provenance.snapshots.encode()),
-        (b"x-snapshot-timestamp", provenance.newest.encode()),
-        (b"x-snapshot-state", provenance.state.encode()),
-    ]
-    if provenance.missing:
-        headers.append((b"x-snapshot-missing", ",".join(provenance.missing).encode()))
-    return tuple(headers)
+def _header_lines(cache: tuple[bytes, bytes], provenance: Provenance | None) -> bytes:
+    """The header lines of an answer that say how it may be stored, which snapshots it was drawn from, and their state.
+
+    Most answers of a snapshot have the same ones, so they are made once.
+    """
+    headers = [cache, VARY]
+    if provenance is not None:
+        headers += [
+            (b"last-modified", formatdate(provenance.newest_seconds, usegmt=True).encode()),
+            (b"x-snapshot-id", provenance.snapshots.encode()),
+            (b"x-snapshot-timestamp", provenance.newest.encode()),
+            (b"x-snapshot-state", provenance.state.encode()),
+        ]
+        if provenance.missing:
+            headers.append((b"x-snapshot-missing", ",".join(provenance.missing).encode()))
+    return lines_of(headers)
+
+
+_ASKED_AGAIN = lru_cache(_REMEMBERED)(partial(_header_lines, NO_CACHE))
+_NEVER_STORED = lru_cache(_REMEMBERED)(partial(_header_lines, NO_STORE))

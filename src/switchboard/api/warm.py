@@ -12,7 +12,6 @@ from switchboard.api.answer import Answer
 from switchboard.api.bodies import CELL_BYTES, BodyTable, Recipe, SharedBody, gzip_pieces
 from switchboard.api.results import answer_of
 from switchboard.errors import QueryError
-from switchboard.negotiation import gzip_tag
 from switchboard.query.lists import list_metrics
 from switchboard.query.requests import ListMetrics
 from switchboard.view.view import View
@@ -21,19 +20,10 @@ RENDERED_FIRST = (Recipe(list_metrics, ListMetrics()),)
 """The bodies that are rendered when the first snapshot comes and no client has asked for anything yet."""
 
 
-GZIP = (b"content-encoding", b"gzip")
-
-
-def tag_of(etag: bytes, *, gzip: bool) -> bytes:
-    """The tag of a body as it is sent, plain or compressed."""
-    return gzip_tag(etag.decode("latin-1")).encode("latin-1") if gzip else etag
-
-
 def shared_body(answer: Answer, table: BodyTable, recipe: Recipe, *, asked: bool) -> SharedBody:
     """The body of a shared answer: that of the table, or a new one that is put into it. ``recipe`` made the answer."""
-    assert answer.etag is not None
-    tag = tag_of(answer.etag, gzip=recipe.gzip)
-    body = table.get(tag, asked=asked)
+    assert answer.tag is not None
+    body = table.get(answer.tag, recipe, asked=asked)
     if body is None:
         if recipe.gzip:
             plain = shared_body(answer, table, recipe._replace(gzip=False), asked=False)
@@ -41,7 +31,7 @@ def shared_body(answer: Answer, table: BodyTable, recipe: Recipe, *, asked: bool
         else:
             assert not isinstance(answer.body, bytes | SharedBody)
             body = SharedBody(answer.body, answer.cells * CELL_BYTES)
-        table.add(tag, body, recipe, asked=asked)
+        table.add(answer.tag, recipe, body, asked=asked)
     return body
 
 
@@ -55,5 +45,5 @@ async def warm(table: BodyTable, view: View, now: float, recipes: Sequence[Recip
             answer = answer_of(recipe.answer(view, now, recipe.query))
         except QueryError:
             continue  # what was asked for is no longer there
-        if answer.etag is not None and answer.shared:
-            await shared_body(answer, table, recipe, asked=False).complete()
+        if answer.tag is not None and answer.shared:
+            await shared_body(answer, table, recipe, asked=False).complete(table.turns)

@@ -173,9 +173,9 @@ def config(
     loaded = _read(flags)
     if check:
         check_access(resolve_sources(loaded.settings))
-        from switchboard.generator.app import create_app
+        from switchboard.generator.service import create_service
 
-        create_app(loaded.settings.generator)
+        create_service(loaded.settings.generator)
         return
     print(render_settings(loaded), end="")
     for warning in loaded.warnings:

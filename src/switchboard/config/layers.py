@@ -195,7 +195,7 @@ class Loaded:
     origins: dict[str, str]
     """The place of each value that is not a default, by key; ``sources`` is one key."""
     warnings: list[str]
-    """Sentences for the log about variables that were ignored."""
+    """Sentences for the log about variables and settings that were ignored."""
 
 
 def load(flags: Mapping[str, Given], environ: Mapping[str, str], folder: Path) -> Loaded:
@@ -216,6 +216,9 @@ def load(flags: Mapping[str, Given], environ: Mapping[str, str], folder: Path) -
     values: dict[str, Any] = {
         key: known[key].convert(item.value, item.where) for key, item in given.items() if key in known
     }
+    if "fast_door" in given:
+        where = given["fast_door"].where
+        warnings.append(f"{where}: fast_door has no effect any more, and will be refused by the next version")
     if "sources" in given:
         values["sources"] = _sources(given["sources"])
     generator = GeneratorSettings(

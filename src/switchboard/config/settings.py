@@ -81,7 +81,7 @@ class Settings(GeneralLimits, frozen=True, kw_only=True, forbid_unknown_fields=T
     fast_door: Annotated[
         bool,
         setting(
-            "answer GetMetric and ListMetrics on the connection itself, without the web framework, where possible",
+            "has no effect any more, and will be refused by the next version",
             panel="API",
         ),
     ] = True

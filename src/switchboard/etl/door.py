@@ -4,40 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
 
 from switchboard.clocks import boottime
 from switchboard.errors import StoreError
 from switchboard.etl.loop import SourceLoop
 from switchboard.model import FRESH_INTERVALS
+from switchboard.serving.message import NO_STORE, Reply, Request, lines_of, text_reply
+from switchboard.serving.routes import Route, Routes
 from switchboard.store.store import Store
 
 
-def create_app(store: Store, loops: Sequence[SourceLoop]) -> Starlette:
-    """The app with /health, /ready and /metrics."""
+def create_service(store: Store, loops: Sequence[SourceLoop]) -> Routes:
+    """The service with /health, /ready and /metrics."""
 
-    async def health(_request: Request) -> Response:
-        return PlainTextResponse("OK")
-
-    async def ready(_request: Request) -> Response:
+    async def ready(_request: Request) -> Reply:
         """200 if the store answers and every source was confirmed within FRESH_INTERVALS."""
-        parts: dict[str, object] = {"store": await _store_state(store, loops)}
+        parts: dict[str, dict[str, object]] = {"store": await _store_state(store, loops)}
         now = boottime()
         for loop in loops:
             age = None if loop.last_success is None else now - loop.last_success
             fine = age is not None and age <= FRESH_INTERVALS * loop.source.interval
             parts[loop.source.name] = {"ok": fine, "age_seconds": None if age is None else round(age, 3)}
-        good = all(isinstance(part, dict) and part["ok"] for part in parts.values())
-        return JSONResponse(parts, 200 if good else 503, headers={"Cache-Control": "no-store"})
+        status = 200 if all(part["ok"] for part in parts.values()) else 503
+        return Reply(status, lines_of([NO_STORE, (b"content-type", b"application/json")]), msgspec.json.encode(parts))
 
-    async def metrics(_request: Request) -> Response:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    return Routes(
+        [Route("/health", _health), Route("/ready", ready), Route("/metrics", _metrics)],
+        hint="only at /health, /ready and /metrics",
+    )
 
-    return Starlette(routes=[Route("/health", health), Route("/ready", ready), Route("/metrics", metrics)])
+
+def _health(_request: Request) -> Reply:
+    return text_reply(200, "OK")
+
+
+def _metrics(_request: Request) -> Reply:
+    return Reply(200, lines_of([(b"content-type", CONTENT_TYPE_LATEST.encode())]), generate_latest())
 
 
 async def _store_state(store: Store, loops: Sequence[SourceLoop]) -> dict[str, object]:

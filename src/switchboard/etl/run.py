@@ -15,7 +15,7 @@ from switchboard.config.settings import Settings
 from switchboard.config.sources import Source
 from switchboard.errors import StoreError
 from switchboard.etl.cycle import Cycle
-from switchboard.etl.door import create_app
+from switchboard.etl.door import create_service
 from switchboard.etl.lease import LeaseKeeper
 from switchboard.etl.loop import SourceLoop
 from switchboard.etl.memory import keep_one_heap
@@ -62,7 +62,7 @@ async def run_etl(settings: Settings, *, owner: str, stop: asyncio.Event, sock: 
             keeping.append(group.create_task(_forget_others(store, sources)))
             scraping = [group.create_task(loop.run()) for loop in loops]
             if sock is not None:
-                group.create_task(serve(create_app(store, loops), sock, stop))
+                group.create_task(serve(create_service(store, loops), sock, stop))
             await stop.wait()
             await cancel_all(scraping)
             await cancel_all(keeping)

@@ -2,51 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import formatdate
 
-from starlette.datastructures import Headers
-
 from switchboard.negotiation import accepts_gzip, matches
+from switchboard.serving.message import Header, Request
 
 _HTTP_DATES = ("%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y")
 
 
-def validators(etag: str, modified_seconds: int | None) -> dict[str, str]:
+def validators(etag: str, modified_seconds: int | None) -> list[Header]:
     """Headers of a 200 or 304 with which a client can make its next request conditional.
 
     ``etag`` has its quotes. ``modified_seconds`` is the Unix time of the last change; None if no date can tell it.
     """
-    headers = {"Cache-Control": "no-cache", "Vary": "Accept-Encoding", "ETag": etag}
+    headers = [(b"cache-control", b"no-cache"), (b"vary", b"Accept-Encoding"), (b"etag", etag.encode())]
     if modified_seconds is not None:
-        headers["Last-Modified"] = formatdate(modified_seconds, usegmt=True)
+        headers.append((b"last-modified", formatdate(modified_seconds, usegmt=True).encode()))
     return headers
 
 
-def is_not_modified(headers: Headers, etag: str, modified_seconds: int | None) -> bool:
+def is_not_modified(request: Request, etag: str, modified_seconds: int | None) -> bool:
     """Evaluate the conditions of a GET or HEAD (RFC 9110, 13.2.2): If-None-Match wins over If-Modified-Since.
 
     ``modified_seconds`` is the Unix time of the last change; None if no date can answer.
     """
-    tags = headers.getlist("if-none-match")
-    if tags:
-        return matches(_joined(tags), etag.encode("latin-1"))
-    dates = headers.getlist("if-modified-since")
-    if modified_seconds is None or len(dates) != 1:
+    if any(name == b"if-none-match" for name, _ in request.headers):
+        return matches(request.header(b"if-none-match"), etag.encode())
+    if modified_seconds is None:
         return False
-    since = _parse_http_date(dates[0])
+    since = _parse_http_date(request.header(b"if-modified-since").decode("latin-1"))
     return since is not None and modified_seconds <= since
 
 
-def wants_gzip(headers: Headers) -> bool:
+def wants_gzip(request: Request) -> bool:
     """Whether gzip is acceptable, and at least as welcome as the plain body (RFC 9110, 12.5.3)."""
-    return accepts_gzip(_joined(headers.getlist("accept-encoding")))
-
-
-def _joined(values: Sequence[str]) -> bytes:
-    """The values of a repeated header as one, in the bytes in which they came."""
-    return ",".join(values).encode("latin-1")
+    return accepts_gzip(request.header(b"accept-encoding"))
 
 
 def _parse_http_date(text: str) -> float | None:

@@ -14,12 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
-
 from switchboard.generator.conditions import is_not_modified, validators, wants_gzip
 from switchboard.generator.snapshots import Representation, Simulator, Snapshot, SnapshotKeeper
+from switchboard.serving.message import Reply, Request, lines_of
+from switchboard.serving.routes import Route
 
 
 class Counters:
@@ -48,26 +46,26 @@ class Counters:
         return self._simulator.slot_at(self._clock())
 
     def routes(self) -> list[Route]:
-        """The route of `/counters`."""
+        """The row of `/counters`."""
         return [Route("/counters", self.answer)]
 
-    async def answer(self, request: Request) -> Response:
+    async def answer(self, request: Request) -> Reply:
         """200 with the rows of the current slot, or 304 if the client has them."""
         snapshot = await self._keeper.current()
-        if wants_gzip(request.headers):
-            chosen = await self._keeper.compressed(snapshot)
-            coding = {"Content-Encoding": "gzip"}
-        else:
-            chosen, coding = snapshot.plain, {}
+        gzip = wants_gzip(request)
+        chosen = await self._keeper.compressed(snapshot) if gzip else snapshot.plain
         headers = validators(chosen.etag, snapshot.start_seconds if self._dated else None)
         if self._is_known(request, snapshot, chosen):
-            return Response(status_code=304, headers=headers)
-        return Response(chosen.body, headers=headers | coding, media_type="text/csv")
+            return Reply(304, lines_of(headers))
+        if gzip:
+            headers.append((b"content-encoding", b"gzip"))
+        headers.append((b"content-type", b"text/csv; charset=utf-8"))
+        return Reply(200, lines_of(headers), chosen.body)
 
     def _is_known(self, request: Request, snapshot: Snapshot, chosen: Representation) -> bool:
         """Whether the client has these rows, so that the answer is 304."""
         if not self._unasked_304:
-            return is_not_modified(request.headers, chosen.etag, snapshot.start_seconds if self._dated else None)
+            return is_not_modified(request, chosen.etag, snapshot.start_seconds if self._dated else None)
         known = self._served_slot == snapshot.slot
         if request.method == "GET":  # a HEAD brings no rows
             self._served_slot = snapshot.slot

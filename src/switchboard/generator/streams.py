@@ -6,6 +6,8 @@ import asyncio
 import zlib
 from collections.abc import AsyncIterator, Iterator
 
+from switchboard.serving.message import Body
+
 _GZIP = 31  # zlib's window bits for a gzip header and trailer
 
 
@@ -19,6 +21,16 @@ async def stream(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     while (piece := await upcoming) is not None:
         upcoming = loop.run_in_executor(None, next, pieces, None)
         yield piece
+
+
+async def pieces_of(body: Body) -> AsyncIterator[bytes]:
+    """Any body as a stream."""
+    if isinstance(body, AsyncIterator):
+        async for piece in body:
+            yield piece
+    else:
+        for piece in [body] if isinstance(body, bytes) else body:
+            yield piece
 
 
 def compressed(pieces: Iterator[bytes], level: int) -> Iterator[bytes]:

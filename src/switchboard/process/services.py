@@ -22,7 +22,7 @@ from switchboard.config.secrets import check_access
 from switchboard.config.settings import DEFAULT_REDIS_URL, Settings
 from switchboard.config.sources import SourceSettings
 from switchboard.errors import StoreError
-from switchboard.generator.app import create_app
+from switchboard.generator.service import create_service
 from switchboard.process.sockets import listen, url_of
 from switchboard.process.supervisor import Program, Supervisor, handle_signals
 from switchboard.process.welcome import Addresses, welcome
@@ -76,7 +76,7 @@ async def run_up(settings: Settings, *, generator: bool, sources_given: bool) ->
     # Settings that cannot work are refused before anything starts.
     check_access(resolve_sources(settings))
     if generator:
-        create_app(settings.generator)
+        create_service(settings.generator)
     with ExitStack() as folders, ExitStack() as sockets:
         store: list[Program] = []
         redis_line = f"{find_client()} -u {mask_url(settings.redis_url)}"

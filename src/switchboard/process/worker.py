@@ -94,7 +94,7 @@ async def run_role(order: WorkerOrder, sock: socket.socket | None, stop: asyncio
     if sock is None:
         raise ConfigError(f"the {order.role} has no socket to listen on")
     if order.role == "generator":
-        from switchboard.generator.app import serve_generator
+        from switchboard.generator.service import serve_generator
 
         await serve_generator(order.settings.generator, sock, stop)
     else:

@@ -17,7 +17,7 @@ from switchboard.query.requests import BatchCell, GetMetric
 from switchboard.query.result import Result
 from switchboard.query.standing import missed, standing_for
 from switchboard.query.tags import content_tag
-from switchboard.selection.cells import find_cells, find_rows
+from switchboard.selection.cells import find_cells, find_rows, only_cell
 from switchboard.snapshot.cell import Cell
 from switchboard.snapshot.guid import canonical_guid
 from switchboard.view.sources import Live
@@ -43,7 +43,7 @@ def get_metric(view: View, now: float, query: GetMetric) -> Result:
     drawn_from = standing.provenance(found.used)
     if query.verbose:
         return Result(value=_report(now, query, found), provenance=drawn_from)
-    return Result(value=found.value, provenance=drawn_from, tag=content_tag(standing, query))
+    return Result(value=found.value, provenance=drawn_from, tag=content_tag(standing))
 
 
 def find(view: View, now: float, standing: Standing, asked: GetMetric | BatchCell) -> Found:
@@ -52,6 +52,11 @@ def find(view: View, now: float, standing: Standing, asked: GetMetric | BatchCel
     Where two sources have the same cell, that of the first one in ``standing`` counts.
     """
     switch, port = asked.switch_id, asked.port
+    if port is None and standing.live:
+        first = standing.live[0]
+        only = only_cell(first.loaded.snapshot, switch, asked.metric)
+        if only is not None:
+            return Found(only, [first], switch)
     by_port: dict[str, Cell] = {}
     used: list[Live] = []
     switch_exists = port_exists = False

@@ -54,7 +54,10 @@ def list_metrics(view: View, now: float, query: ListMetrics) -> Result:
             result.following = next_query(query, result.cursor)
         result.pieces = format.write(listed, Page(start, end))
         result.shared = False  # others are not likely to ask for just this page
-    result.shared &= not query.switch_id  # ... or for just these switches
+    if query.switch_id:
+        result.shared = False  # ... or for just these switches
+    if not result.shared:
+        result.cells = min(result.cells, _expected_cells(standing, query))
     return result
 
 
@@ -65,6 +68,22 @@ def list_switches(view: View, now: float, query: ListSwitches) -> Result:
     """
     standing = standing_for(view, now, query)
     return _list(standing, query, _switch_pieces(standing.live))
+
+
+def _expected_cells(standing: Standing, query: ListMetrics) -> int:
+    """About how many cells a list of some switches, or a page of a list, has at most."""
+    rows = cells = 0
+    for live in standing.live:
+        snapshot = live.loaded.snapshot
+        if query.switch_id and not any(map(is_glob, query.switch_id)):
+            known = (snapshot.parts(switch) for switch in query.switch_id if switch in snapshot.switches)
+            rows = sum(part.rows for parts in known for part in parts)
+        else:
+            rows = snapshot.manifest.rows
+        if query.limit is not None:
+            rows = min(rows, query.limit)
+        cells += rows * snapshot.manifest.values // max(1, snapshot.manifest.rows)
+    return cells
 
 
 def _whole(lives: Sequence[Live], choice: Choice, format: Format) -> Iterator[bytes]:
@@ -132,7 +151,7 @@ def _list(standing: Standing, query: Pinned, pieces: Iterator[bytes]) -> Result:
     return Result(
         pieces=pieces,
         provenance=standing.provenance(),
-        tag=content_tag(standing, query),
+        tag=content_tag(standing),
         shared=True,
         cells=sum(live.loaded.snapshot.manifest.values for live in standing.live),
     )

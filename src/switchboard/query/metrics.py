@@ -25,7 +25,7 @@ def describe_metrics(view: View, now: float, query: DescribeMetrics) -> Result:
     described = [_described(live.source.name, live.loaded.snapshot, query) for live in lives]
     if query.metric and not any(source.metrics or source.labels for source in described):
         raise missed(view, now, standing, "metric does not exist")
-    return Result(value=described, provenance=standing.provenance(), tag=content_tag(standing, query))
+    return Result(value=described, provenance=standing.provenance(), tag=content_tag(standing))
 
 
 def _described(source: str, snapshot: Snapshot, query: DescribeMetrics) -> SourceMetrics:

@@ -27,8 +27,8 @@ class Result(msgspec.Struct, kw_only=True, gc=False):
     provenance: Provenance | None = None
     """The snapshots that the result was drawn from; None: it was drawn from none."""
     tag: bytes | None = None
-    """Name of the content in hexadecimal digits, known before it is rendered. None: the content has an age in it, so no
-    two results are equal."""
+    """Name of the snapshots in hexadecimal digits: with the query it names the content, before that is rendered. None:
+    the content has an age in it, so no two results are equal."""
     shared: bool = False
     """Whether other clients are likely to ask for the same body."""
     bounded: bool = False

@@ -1,27 +1,23 @@
-"""Entity tags, which name the content of an answer: equal tags, equal bytes."""
+"""Tags: names of what answers are drawn from."""
 
 from __future__ import annotations
 
-from binascii import hexlify
 from hashlib import blake2b
-
-import msgspec
 
 from switchboard.outputs.json import encode_json
 from switchboard.view.view import Standing
 
-_TAG_BYTES = 12
+_TAG_BYTES = 8
 
 
-def content_tag(standing: Standing, query: msgspec.Struct) -> bytes:
-    """The tag of an answer: a hash, in hexadecimal digits, of everything that its body depends on.
+def content_tag(standing: Standing) -> bytes:
+    """The name, in hexadecimal digits, of the snapshots in order of precedence and of the sources that are missing.
 
-    That is the snapshots in order of precedence, the sources that are missing, and the query.
+    Two answers to equal queries are equal bytes if their tags are. The name is a hash that is made once per standing,
+    the same in all processes; the query is not part of it: whoever keeps answers by their tag keeps the query with it.
     """
-    kind = type(query).__name__
-    prefix = standing.tag_prefixes.get(kind)
-    if prefix is None:
+    if standing.tag is None:
         snapshots = [(live.source.name, live.loaded.id) for live in standing.live]
-        prefix = kind.encode() + encode_json((snapshots, [source.name for source in standing.missing]))
-        standing.tag_prefixes[kind] = prefix
-    return hexlify(blake2b(prefix + encode_json(query), digest_size=_TAG_BYTES).digest())
+        named = encode_json((snapshots, [source.name for source in standing.missing]))
+        standing.tag = blake2b(named, digest_size=_TAG_BYTES).hexdigest().encode()
+    return standing.tag

@@ -38,7 +38,7 @@ def top_metrics(view: View, now: float, query: TopMetrics) -> Result:
     return Result(
         pieces=_pieces(standing, rankings, query),
         provenance=standing.provenance(),
-        tag=content_tag(standing, query),
+        tag=content_tag(standing),
         shared=True,
         cells=query.n * _ENTRY_CELLS,
     )

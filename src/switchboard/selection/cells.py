@@ -37,6 +37,19 @@ class Row(NamedTuple):
         return {name: text for name, text in texts.items() if text}
 
 
+def only_cell(snapshot: Snapshot, switch: str, name: str) -> Cell | None:
+    """The cell of a switch that has one row, which is no port; None if it has none, or the switch is not like that.
+
+    It is what ``find_cells`` finds, at a third of the cost.
+    """
+    only = snapshot.only_row(switch)
+    if only is None:
+        return None
+    block, row = only
+    column = block.column_of(name)
+    return None if column is None else _value(block.cell(column, row))
+
+
 def find_cells(snapshot: Snapshot, switch: str, name: str, port: str | None) -> tuple[dict[str | None, Cell], bool]:
     """The cells of one metric or label of a switch, and whether the switch has such a row at all.
 

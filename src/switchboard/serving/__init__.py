@@ -1,7 +1,7 @@
-"""Run an ASGI app on a socket, behind a guard against slow, oversized and malformed requests."""
+"""HTTP/1.1 on a socket: reads requests, sends the replies of a service, and bounds what a client may do."""
 
-from switchboard.serving.guard import GuardedProtocol
+from switchboard.serving.message import Reply, Request, Service
 from switchboard.serving.server import serve
 from switchboard.serving.sweep import Deadlines
 
-__all__ = ["Deadlines", "GuardedProtocol", "serve"]
+__all__ = ["Deadlines", "Reply", "Request", "Service", "serve"]

@@ -1,87 +1,117 @@
-"""The server: runs an ASGI app on a bound socket until an event is set."""
+"""The server: serves connections on a bound socket until an event is set, then drains them."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+import ssl
+import time
+from email.utils import formatdate
 
 import structlog
-import uvicorn
-from starlette.types import ASGIApp
 
-from switchboard.serving.fits import uvicorn_fits
-from switchboard.serving.guard import GuardedProtocol
-from switchboard.serving.sweep import Deadlines, GuardedState, sweep
+from switchboard.serving.accept import Acceptor
+from switchboard.serving.connection import Connection
+from switchboard.serving.message import STATUS_LINES, Headers, Service
+from switchboard.serving.sweep import Deadlines, sweep
 
 UNSENT_BYTES = 256 << 10
-"""Most bytes of unsent answers in the kernel, per connection."""
+"""Most bytes of unsent replies in the kernel, per connection."""
 
 log = structlog.get_logger()
 
 
+class Server:
+    """What the connections of one socket share."""
+
+    def __init__(self, service: Service, deadlines: Deadlines) -> None:
+        self.service = service
+        self.deadlines = deadlines
+        self.connections: set[Connection] = set()
+        self.streams = 0
+        """Replies that are being rendered piece by piece."""
+        self.stopping = False
+        self.empty = asyncio.Event()
+        """Set when the last connection has gone, once the server stops."""
+        self.known_headers: dict[bytes, Headers] = {}
+        """Headers that were parsed before, by their bytes."""
+        self._first_lines: dict[int, bytes] = {}
+
+    def first_lines(self, status: int) -> bytes:
+        """Status line and date."""
+        lines = self._first_lines.get(status)
+        if lines is None:
+            date = formatdate(usegmt=True).encode()
+            lines = self._first_lines[status] = b"%sdate: %s\r\n" % (STATUS_LINES[status], date)
+        return lines
+
+    async def keep_date(self) -> None:
+        """Renew the date at the beginning of each second, until cancelled."""
+        while True:
+            self._first_lines.clear()
+            await asyncio.sleep(1.001 - time.time() % 1)
+
+    def joined(self, connection: Connection) -> None:
+        """A connection has begun."""
+        self.connections.add(connection)
+        if self.stopping:
+            connection.shutdown()
+
+    def left(self, connection: Connection) -> None:
+        """A connection has ended."""
+        self.connections.discard(connection)
+        if self.stopping and not self.connections:
+            self.empty.set()
+
+    async def drain(self, seconds: float) -> None:
+        """Let connections finish what has been asked; those that take longer than ``seconds`` are aborted."""
+        self.stopping = True
+        for connection in list(self.connections):
+            connection.shutdown()
+        if self.connections:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.empty.wait(), seconds)
+        for connection in list(self.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)  # in which they are told
+
+
 async def serve(
-    app: ASGIApp,
+    service: Service,
     sock: socket.socket,
     stop: asyncio.Event,
     *,
-    protocol: type[asyncio.Protocol] | None = None,
     deadlines: Deadlines | None = None,
     drain_seconds: float = 5.0,
+    tls: ssl.SSLContext | None = None,
 ) -> None:
-    """Serve HTTP/1.1 until ``stop`` is set, then stop accepting, drain for ``drain_seconds`` and return.
+    """Serve HTTP/1.1 on a listening socket until ``stop`` is set, then close it, drain for ``drain_seconds``, return.
 
-    ``protocol`` is the class of a connection; None: GuardedProtocol. If the installed uvicorn lacks names that they
-    use, uvicorn's own protocol takes their place, with a warning.
-
-    Signals are not touched: the caller decides what sets ``stop``. A lifespan that fails at start ends in SystemExit.
+    ``tls``: the context of HTTPS; None: plain HTTP. Signals are not touched: the caller decides what sets ``stop``.
     """
+    loop = asyncio.get_running_loop()
+    sock.setblocking(False)
     if sock.family != socket.AF_UNIX:
-        # uvicorn writes head and body apart: without this the body of a kept-alive answer waits 40 ms for an ACK.
-        # Linux hands on to accepted connections what is set here.
+        # Linux hands on to accepted connections what is set here. Pieces of a stream are written apart: without this
+        # the second would wait 40 ms for the ACK of the first.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # By itself the kernel takes up to 4 MiB, and says that there is room again once a third of that is gone: a slow
         # client looks like one that takes nothing.
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
-    missing = uvicorn_fits()
-    if missing:
-        log.warning("uvicorn has changed: served without limits and deadlines for requests", missing=missing)
-    chosen = protocol or GuardedProtocol
-    config = uvicorn.Config(
-        app,
-        http="httptools" if missing else chosen,
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        backlog=4096,
-        timeout_keep_alive=30,
-        timeout_graceful_shutdown=round(drain_seconds),
-    )
-    server = _Server(config)
-    state = GuardedState(deadlines or Deadlines())
-    server.server_state = state
+    server = Server(service, deadlines or Deadlines())
+    acceptor = Acceptor(sock, lambda: Connection(server, loop), service.refused, tls)
     async with asyncio.TaskGroup() as group:
-        background = [group.create_task(_exit_when(stop, server))]
-        if not missing and issubclass(chosen, GuardedProtocol):
-            background.append(group.create_task(sweep(state)))
-        await server.serve(sockets=[sock])
+        background = [
+            group.create_task(sweep(server.connections, server.deadlines.sweep)),
+            group.create_task(server.keep_date()),
+        ]
+        acceptor.start()
+        try:
+            await stop.wait()
+        finally:
+            acceptor.stop()
+        await server.drain(drain_seconds)
         for task in background:
             task.cancel()
-    for connection in list(state.connections):
-        connection.transport.abort()  # what was not drained in time
-
-
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals alone: a worker has one handler for all it runs."""
-        yield
-
-
-async def _exit_when(stop: asyncio.Event, server: uvicorn.Server) -> None:
-    await stop.wait()
-    server.should_exit = True

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Protocol
 
 import structlog
-from uvicorn.server import ServerState
 
 log = structlog.get_logger()
 
@@ -25,8 +25,8 @@ class Deadlines:
     """For a whole request, its body included, from its first byte."""
     idle: float = 30.0
     """Between requests, and before the first."""
-    unread: float = 30.0
-    """To take what it was sent before the connection was closed on our side."""
+    unread: float = 24.0
+    """To take something of what it is sent. A missed deadline is noticed up to a sixth later."""
     linger: float = 2.0
     """To end its side after a refusal; closed at once, an answer is lost to a client that is still sending."""
     sweep: float = 0.5
@@ -42,21 +42,11 @@ class Watched(Protocol):
         """The deadline has passed."""
 
 
-class GuardedState(ServerState):
-    """What the connections of one server share: uvicorn's state, and the deadlines."""
-
-    def __init__(self, deadlines: Deadlines) -> None:
-        super().__init__()
-        self.deadlines = deadlines
-
-
-async def sweep(state: GuardedState) -> None:
-    """Tell every guarded connection whose ``deadline`` (event loop's clock) has passed, until cancelled."""
+async def sweep(connections: Collection[Watched], seconds: float) -> None:
+    """Tell every connection whose ``deadline`` (event loop's clock) has passed, every ``seconds``, until cancelled."""
     loop = asyncio.get_running_loop()
     while True:
-        await asyncio.sleep(state.deadlines.sweep)
-        # serve() sweeps only where all connections are guarded.
-        connections = cast("set[Watched]", state.connections)
+        await asyncio.sleep(seconds)
         overdue = overdue_connections(connections, loop.time())
         for start in range(0, len(overdue), SLICE):
             for connection in overdue[start : start + SLICE]:
@@ -69,6 +59,6 @@ async def sweep(state: GuardedState) -> None:
             await asyncio.sleep(0)
 
 
-def overdue_connections(connections: set[Watched], now: float) -> list[Watched]:
+def overdue_connections(connections: Collection[Watched], now: float) -> list[Watched]:
     """The connections whose deadline has passed."""
     return [connection for connection in connections if connection.deadline <= now]

@@ -78,6 +78,17 @@ class Snapshot:
         info = self._infos.get(metric)
         return MetricInfo(unit=unit_of(metric)) if info is None else info
 
+    def only_row(self, switch: str) -> tuple[Block, int] | None:
+        """Block and index of the row of a switch that has one row, which is no port; None for any other switch."""
+        number = self._numbers.get(switch)
+        if number is None:
+            return None
+        at = self._offsets[number]
+        if self._offsets[number + 1] != at + 1:
+            return None
+        block = self.blocks[self._parts[4 * at + 1]]
+        return None if block.has_ports or self._parts[4 * at + 3] != 1 else (block, self._parts[4 * at + 2])
+
     def parts(self, switch: str) -> Iterator[Part]:
         """All rows of a switch, in the order of the body; nothing if there is no such switch."""
         number = self._numbers.get(switch)

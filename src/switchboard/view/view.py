@@ -25,8 +25,8 @@ class Standing:
     missing: list[SourceView]
     until: float
     """Valid until this moment while the view stays the same. Until then no state changes by itself."""
-    tag_prefixes: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
-    """By name of the query's type: the first part of the text from which the entity tags of answers are hashed."""
+    tag: bytes | None = field(default=None, repr=False, compare=False)
+    """The tag of answers from these sources (``query/tags.py``); None: nobody has asked for it."""
     _provenances: dict[int | tuple[int, ...], Provenance] = field(default_factory=dict, repr=False, compare=False)
 
     def provenance(self, used: Sequence[Live] | None = None) -> Provenance:

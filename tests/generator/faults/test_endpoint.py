@@ -13,8 +13,8 @@ import pytest
 
 from switchboard.config.settings import GeneratorSettings
 from switchboard.errors import ConfigError
-from switchboard.generator.app import create_app
 from switchboard.generator.faults.kinds import FAULT_KINDS
+from switchboard.generator.service import create_service
 from tests.generator.harness import Generator, Start, running_generator
 from tests.generator.ufm.test_body import ENVIRONMENT
 from tests.lab.servers import PATIENCE_SECONDS
@@ -89,7 +89,6 @@ def test_all_faults_are_listed(failing: Generator) -> None:
         (b'{"slow_drip": {"share": 2}}', "<= 1.0"),
         (b'{"slow_drip": {"amount": 0}}', "fault slow_drip: 0 is not between 1 and 1e+09"),
         (b'{"html_page": {}, "nothing": {}}', "there is no fault 'nothing'"),
-        (b" " * 100_000, "longer than 65536 bytes"),
     ],
 )
 @pytest.mark.parametrize("method", ["PUT", "POST"])
@@ -100,21 +99,28 @@ def test_faults_that_cannot_be_change_nothing(failing: Generator, method: str, b
     assert list(active(send(failing, "GET")[1])) == ["server_error"]
 
 
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+def test_faults_that_are_too_long_are_not_read(failing: Generator, method: str) -> None:
+    """More than 64 KiB are refused, and change nothing."""
+    assert send(failing, method, b" " * 100_000) == (413, "The body is too large: at most 65536 bytes are taken\n")
+    assert list(active(send(failing, "GET")[1])) == ["server_error"]
+
+
 def test_other_methods_are_refused(failing: Generator) -> None:
     """405 names the methods that are possible here."""
     assert send(failing, "PATCH") == (405, "PATCH is not allowed here, only DELETE, GET, HEAD, POST and PUT\n")
 
 
 def test_bad_faults_are_told_before_anything_is_served() -> None:
-    """An app is not made of faults that cannot be."""
+    """A service is not made of faults that cannot be."""
     with pytest.raises(ConfigError, match="no fault 'nothing'"):
-        create_app(GeneratorSettings(faults="nothing"))
+        create_service(GeneratorSettings(faults="nothing"))
 
 
 PROGRAM = """
 import asyncio, signal, socket, sys
 from switchboard.config.settings import GeneratorSettings
-from switchboard.generator.app import serve_generator
+from switchboard.generator.service import serve_generator
 
 async def main():
     stop = asyncio.Event()

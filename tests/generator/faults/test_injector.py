@@ -13,8 +13,12 @@ from typing import Any
 
 import pytest
 
+from switchboard.config.settings import GeneratorSettings
 from switchboard.generator.faults.kinds import FAULT_KINDS
-from tests.generator.harness import Answer, Generator, Start, running_generator
+from switchboard.generator.faults.times import seconds_behind
+from switchboard.generator.service import create_service
+from switchboard.serving.message import Headers, Reply, Request
+from tests.generator.harness import Answer, Clock, Generator, Start, running_generator
 from tests.lab.servers import PATIENCE_SECONDS
 
 SLOT_TIME = 1_795_498_400
@@ -63,11 +67,12 @@ def bad_one(start: Start, profile: dict[str, Any]) -> BadOne:
     return lambda faults: start(SLOT_TIME, **profile, faults=faults)
 
 
-def test_server_error(bad_one: BadOne, good: Generator) -> None:
-    """The status is that of the amount, for GET and HEAD, conditional or not."""
-    bad = bad_one("server_error=1:503")
+@pytest.mark.parametrize("status", [503, 555])
+def test_server_error(bad_one: BadOne, good: Generator, status: int) -> None:
+    """The status is that of the amount, for GET and HEAD, conditional or not; HTTP need not have a name for it."""
+    bad = bad_one(f"server_error=1:{status}")
     for answer in (bad.ask(), bad.ask(If_None_Match="*"), bad.ask(method="HEAD")):
-        assert answer.status == 503
+        assert answer.status == status
         is_not_the_good_answer(answer, good.ask())
         assert answer["Cache-Control"] == "no-store"
 
@@ -84,6 +89,17 @@ def test_share_of_the_requests_fails_the_same_way_in_every_run(start: Start, pro
         one.clock.seconds += 10
         other.clock.seconds += 10
     assert runs[0] != runs[1]
+
+
+@pytest.mark.parametrize("fault", ["truncated_body", "aborted_chunks"])
+def test_body_can_break_off_before_its_first_byte(bad_one: BadOne, fault: str) -> None:
+    """With a share of 0 there are headers, and the connection closes."""
+    bad = bad_one(f"{fault}=1:0")
+    head, body = raw_answer(bad.port)
+    assert head.startswith(b"http/1.1 200 ok\r\n")
+    assert body == b""
+    with pytest.raises(http.client.IncompleteRead):
+        bad.ask()
 
 
 def test_too_many_requests(bad_one: BadOne, good: Generator) -> None:
@@ -139,9 +155,14 @@ def test_aborted_chunks(bad_one: BadOne, good: Generator) -> None:
     assert b"transfer-encoding: chunked" in head
     assert b"etag" not in head
     assert not body.endswith(b"0\r\n\r\n")
-    size, _, rest = body.partition(b"\r\n")
-    assert len(rest) == int(size, 16) + 2
-    assert good.ask().body.startswith(rest[:-2])
+    sent = b""
+    while body:
+        size, _, rest = body.partition(b"\r\n")
+        chunk, end, body = rest[: int(size, 16)], rest[int(size, 16) :][:2], rest[int(size, 16) + 2 :]
+        assert end == b"\r\n"
+        sent += chunk
+    assert sent
+    assert good.ask().body.startswith(sent)
     with pytest.raises(http.client.IncompleteRead):
         bad.ask()
 
@@ -287,6 +308,33 @@ def test_slow_answer_ends_with_its_client(profile: dict[str, Any]) -> None:
                 gate.reached()
         assert bad.ask("/health").body == b"OK"
         assert len(gate.waits) <= 6
+
+
+@pytest.mark.parametrize(("fault", "endless"), [("slow_drip", True), ("gzip_bomb", True), ("slow_first_byte", False)])
+async def test_body_that_a_fault_makes_may_last(profile: dict[str, Any], fault: str, endless: bool) -> None:
+    """The server does not bound the duration of a body that is slow or long because it was asked to be."""
+
+    async def no_time(seconds: float) -> None:
+        """Do not wait."""
+
+    service = create_service(GeneratorSettings(**profile, faults=fault), Clock(SLOT_TIME), no_time)
+    coming = service.answer(Request("GET", "/counters", b"", Headers()))
+    assert not isinstance(coming, Reply)
+    reply = await coming
+    assert reply.endless is endless
+
+
+async def test_restart_ends_with_its_answer(profile: dict[str, Any]) -> None:
+    """The clock is behind for the request that is hit, and for no other of the same connection."""
+    service = create_service(GeneratorSettings(**profile, faults="restart=0.5:600"), Clock(SLOT_TIME))
+    dates = []
+    for _ in range(24):
+        reply = service.answer(Request("GET", "/counters", b"", Headers()))
+        if not isinstance(reply, Reply):
+            reply = await reply
+        dates.append(reply.lines.partition(b"last-modified: ")[2].partition(b"\r\n")[0])
+    assert set(dates) == {b"Tue, 24 Nov 2026 05:33:20 GMT", b"Tue, 24 Nov 2026 05:23:20 GMT"}
+    assert seconds_behind.get() == 0
 
 
 def test_only_counters_are_hit(start: Start, profile: dict[str, Any]) -> None:

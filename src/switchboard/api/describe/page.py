@@ -12,8 +12,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from switchboard.api.answer import LEAST_CELLS_COMPRESSED, NO_CACHE, VARY, Answer, Headers
+from switchboard.api.answer import LEAST_CELLS_COMPRESSED, NO_CACHE, VARY, Answer
 from switchboard.api.bodies import CELL_BYTES
+from switchboard.serving.message import lines_of
 from switchboard.view.view import View
 
 POLICY = (
@@ -21,12 +22,9 @@ POLICY = (
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
 """What the page may load and ask: its own files and its own service; nobody may frame it."""
-_HEADERS: Headers = [
-    NO_CACHE,
-    VARY,
-    (b"x-content-type-options", b"nosniff"),
-    (b"content-security-policy", POLICY.encode()),
-]
+_HEADER_LINES = lines_of(
+    [NO_CACHE, VARY, (b"x-content-type-options", b"nosniff"), (b"content-security-policy", POLICY.encode())]
+)
 _TAG_BYTES = 12
 
 
@@ -42,21 +40,22 @@ class Document(msgspec.Struct, frozen=True):
 
 
 class StaticFile:
-    """Content that stays the same while the process lives; its entity tag is a hash of it."""
+    """Content that stays the same while the process lives; its tag is a hash of it."""
 
     def __init__(self, content: bytes, media_type: bytes) -> None:
         self.media_type = media_type
         self._content = content
-        self._etag = b'"%s"' % blake2b(content, digest_size=_TAG_BYTES).hexdigest().encode()
+        self._tag = blake2b(content, digest_size=_TAG_BYTES).hexdigest().encode()
 
     def answer(self, view: View, now: float, query: None) -> Answer:
         """The content as a shared answer, which is compressed once and kept for all clients."""
         return Answer(
             200,
-            _HEADERS.copy(),
+            [],
             iter((self._content,)),
             self.media_type,
-            etag=self._etag,
+            _HEADER_LINES,
+            self._tag,
             shared=True,
             cells=max(LEAST_CELLS_COMPRESSED, len(self._content) // CELL_BYTES),
         )

@@ -43,7 +43,7 @@ HEADERS: dict[str, Object] = {
     "ETag": _header(
         "Strong name of exactly these bytes; absent where the body contains an age.",
         pattern='^"[!#-~]+"$',
-        examples=['"5b81f90a5942e3e1078ddfb2"'],
+        examples=['"04239e7bfc0b0b1e3fdf79e3"'],
     ),
     "Last-Modified": _header(
         "Time of the newest row, to the second.", required=True, examples=["Mon, 23 Nov 2026 18:53:25 GMT"]

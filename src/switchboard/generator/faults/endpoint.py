@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
 
 from switchboard.errors import ConfigError
 from switchboard.generator.faults.kinds import FAULT_KINDS
 from switchboard.generator.faults.plan import Fault, FaultPlan
+from switchboard.serving.message import NO_STORE, Reply, Request, lines_of, text_reply
+from switchboard.serving.routes import Route
 
-METHODS = ["GET", "PUT", "POST", "DELETE"]
+_PATH = "/faults"
 _MOST_BYTES = 64 << 10
 _DECODER = msgspec.json.Decoder(dict[str, Fault])
 
@@ -26,26 +26,44 @@ class FaultsEndpoint:
     def __init__(self, plan: FaultPlan) -> None:
         self._plan = plan
 
-    async def answer(self, request: Request) -> Response:
-        """Do what the method says, and show the faults; 400 for faults that cannot be."""
-        try:
-            if request.method in {"PUT", "POST"}:
-                self._plan.switch(await _faults_in(request), keep=request.method == "POST")
-            elif request.method == "DELETE":
-                self._plan.switch({})
-        except ConfigError as error:
-            return PlainTextResponse(f"{error}\n", 400, {"Cache-Control": "no-store"})
+    def routes(self) -> list[Route]:
+        """A row for each method."""
+        return [
+            Route(_PATH, self.show),
+            Route(_PATH, self.put, "PUT", _MOST_BYTES),
+            Route(_PATH, self.post, "POST", _MOST_BYTES),
+            Route(_PATH, self.delete, "DELETE"),
+        ]
+
+    def show(self, _request: Request) -> Reply:
+        """200 with the faults that are on, and those that there are."""
         shown: dict[str, Any] = {"active": self._plan.active, "known": FAULT_KINDS}
-        return Response(msgspec.json.encode(shown) + b"\n", 200, {"Cache-Control": "no-store"}, "application/json")
+        headers = [NO_STORE, (b"content-type", b"application/json")]
+        return Reply(200, lines_of(headers), msgspec.json.encode(shown) + b"\n")
+
+    def put(self, request: Request) -> Reply:
+        """Switch these on and all others off; 400 for faults that cannot be."""
+        return self._switch(request, keep=False)
+
+    def post(self, request: Request) -> Reply:
+        """Switch these on, too; 400 for faults that cannot be."""
+        return self._switch(request, keep=True)
+
+    def delete(self, request: Request) -> Reply:
+        """Switch all off."""
+        self._plan.switch({})
+        return self.show(request)
+
+    def _switch(self, request: Request, *, keep: bool) -> Reply:
+        try:
+            self._plan.switch(_faults_in(request.body), keep=keep)
+        except ConfigError as error:
+            return text_reply(400, f"{error}\n", [NO_STORE])
+        return self.show(request)
 
 
-async def _faults_in(request: Request) -> dict[str, Fault]:
+def _faults_in(body: bytes) -> dict[str, Fault]:
     """The faults in the body of a request. Raises ConfigError."""
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > _MOST_BYTES:
-            raise ConfigError(f"the faults are longer than {_MOST_BYTES} bytes")
     try:
         return _DECODER.decode(body)
     except msgspec.DecodeError as error:

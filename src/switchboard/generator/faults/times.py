@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 from switchboard.generator.faults.rows import RowFault
@@ -16,6 +17,16 @@ seconds_behind: ContextVar[float] = ContextVar("seconds_behind", default=0.0)
 def late(clock: Callable[[], float]) -> Callable[[], float]:
     """A clock that is behind ``clock`` by ``seconds_behind`` of the context."""
     return lambda: clock() - seconds_behind.get()
+
+
+@contextmanager
+def behind(seconds: float) -> Iterator[None]:
+    """Within it, the clock of this context is behind by ``seconds``."""
+    token = seconds_behind.set(seconds)
+    try:
+        yield
+    finally:
+        seconds_behind.reset(token)
 
 
 class ClockBehind(RowFault):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import NamedTuple
+
+from switchboard.serving.message import Cut
 
 Sleep = Callable[[float], Awaitable[object]]
 """Waits for a number of seconds."""
@@ -38,3 +40,9 @@ async def beginning(body: AsyncIterator[bytes], share: float) -> Part:
             break
         whole += piece
     return Part(whole[: int(len(whole) * share)], len(whole) + more)
+
+
+def broken_off(sent: bytes) -> Iterator[bytes]:
+    """A body that ends with its connection, after these bytes."""
+    yield sent
+    raise Cut

@@ -6,13 +6,8 @@ is a hash of what determines the bytes. No charset is declared, as UFM declares 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-
-from starlette.datastructures import QueryParams
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Route
 
 from switchboard.generator.conditions import is_not_modified, validators, wants_gzip
 from switchboard.generator.streams import compressed, stream
@@ -20,6 +15,8 @@ from switchboard.generator.ufm.body import UfmSimulator
 from switchboard.generator.ufm.columns import SetName
 from switchboard.generator.ufm.fabric import MOST_SHARDS, Shard
 from switchboard.negotiation import gzip_tag
+from switchboard.serving.message import NO_STORE, Reply, Request, lines_of, text_reply
+from switchboard.serving.routes import Route
 
 SETS: dict[str, SetName] = {
     "/counters": "primary",
@@ -73,29 +70,30 @@ class Sets:
         return self._simulator.slot_at(self._clock())
 
     def routes(self) -> list[Route]:
-        """A route for each path."""
+        """A row for each path."""
         return [Route(path, partial(self.answer, chosen)) for path, chosen in SETS.items()]
 
-    async def answer(self, chosen: SetName, request: Request) -> Response:
+    def answer(self, chosen: SetName, request: Request) -> Reply:
         """200 with rows of the current slot, 304 if the client has them, 400 for a shard that cannot be."""
         try:
-            shard = parse_shard(request.query_params)
+            shard = parse_shard(request.parameters())
         except _Unusable as error:
-            return PlainTextResponse(f"{error}\n", 400, {"Cache-Control": "no-store"})
+            return text_reply(400, f"{error}\n", [NO_STORE])
         slot = self.slot()
         start_seconds = slot * self._simulator.fabric.hold_ms // 1000 if self._dated else None
         etag = self._simulator.tag(chosen, slot, shard)
-        gzip = wants_gzip(request.headers)
+        gzip = wants_gzip(request)
         if gzip:  # other bytes, so another tag
             etag = gzip_tag(etag)
         headers = validators(etag, start_seconds)
         if self._is_known(request, (chosen, shard), slot, etag, start_seconds):
-            return Response(status_code=304, headers=headers)
-        headers["Content-Type"] = "text/csv"
+            return Reply(304, lines_of(headers))
+        headers.append((b"content-type", b"text/csv"))
+        pieces = self._simulator.pieces(chosen, slot, shard)
         if gzip:
-            headers["Content-Encoding"] = "gzip"
-        pieces = iter(()) if request.method == "HEAD" else self._simulator.pieces(chosen, slot, shard)
-        return StreamingResponse(stream(compressed(pieces, _GZIP_LEVEL) if gzip else pieces), headers=headers)
+            headers.append((b"content-encoding", b"gzip"))
+            pieces = compressed(pieces, _GZIP_LEVEL)
+        return Reply(200, lines_of(headers), stream(pieces))
 
     def _is_known(
         self,
@@ -107,7 +105,7 @@ class Sets:
     ) -> bool:
         """Whether the client has these rows, so that the answer is 304."""
         if not self._unasked_304:
-            return is_not_modified(request.headers, etag, start_seconds)
+            return is_not_modified(request, etag, start_seconds)
         if slot != self._served_slot:
             self._served_slot = slot
             self._served.clear()
@@ -117,14 +115,14 @@ class Sets:
         return known
 
 
-def parse_shard(query: QueryParams) -> Shard | None:
+def parse_shard(parameters: Sequence[tuple[str, str]]) -> Shard | None:
     """The shard that ``num_shards``, ``shard`` and ``sharding_field`` ask for; None without them.
 
     Raises _Unusable. Without ``sharding_field``, rows are assigned to shards by their port's GUID.
     """
     texts = {}
     for name in ("num_shards", "shard", "sharding_field"):
-        values = query.getlist(name)
+        values = [value for known, value in parameters if known == name]
         if len(values) > 1:
             raise _Unusable(f"{name} is given {len(values)} times: once is enough")
         if values:

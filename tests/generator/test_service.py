@@ -14,8 +14,8 @@ import pytest
 import switchboard
 from switchboard.config.settings import GeneratorSettings
 from switchboard.errors import ConfigError
-from switchboard.generator.app import create_app
 from switchboard.generator.profiles import decode
+from switchboard.generator.service import create_service
 from switchboard.generator.snapshots import Simulator
 from tests.generator.harness import Answer, Generator, Start, ask, running_generator
 from tests.lab.servers import PATIENCE_SECONDS
@@ -206,16 +206,16 @@ def test_simultaneous_clients_get_one_snapshot(start: Start) -> None:
 
 
 def test_bad_settings_are_told_before_anything_is_served() -> None:
-    """An app is not made of settings that cannot be used."""
+    """A service is not made of settings that cannot be used."""
     with pytest.raises(ConfigError, match="reversed"):
-        create_app(GeneratorSettings(metrics="a=2:1"))
+        create_service(GeneratorSettings(metrics="a=2:1"))
 
 
 PROGRAM = """
 import asyncio, logging, signal, socket
 import structlog
 from switchboard.config.settings import GeneratorSettings
-from switchboard.generator.app import serve_generator
+from switchboard.generator.service import serve_generator
 
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
 

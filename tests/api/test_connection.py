@@ -1,8 +1,9 @@
-"""The fast door on a real socket: what it takes, and that a connection stays what it is."""
+"""Connections of the API: answers that are ready, their order, turns, and the end."""
 
 from __future__ import annotations
 
 import contextlib
+import re
 import select
 import socket
 import threading
@@ -14,13 +15,13 @@ import pytest
 import structlog
 from prometheus_client import REGISTRY
 
-from switchboard.api import fast, metrics
+from switchboard.api import metrics
 from switchboard.api.answer import Answer
-from switchboard.api.endpoint import Endpoint, Runs
+from switchboard.api.endpoint import Endpoint
 from switchboard.api.endpoints import ENDPOINTS
-from switchboard.api.head import HeadReader
 from switchboard.query.requests import GetMetric
-from switchboard.serving.guard import GuardedProtocol
+from switchboard.serving import connection, writer
+from switchboard.serving.reader import RequestReader
 from switchboard.view.view import View
 from tests.lab.fabric import NOW, Holder, Row, row, source, view
 from tests.lab.processes import wait_for
@@ -36,16 +37,6 @@ COUNTED = ("switchboard_api_requests_total", {"endpoint": "/telemetry/GetMetric"
 def holder() -> Holder:
     """A view of 200 switches."""
     return Holder(view(source("fabric", ROWS)))
-
-
-@pytest.fixture
-def _without_app(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server whose parser fails at the first byte: only the fast door can answer."""
-
-    def no_parser(self: object, data: bytes) -> None:
-        raise AssertionError(f"not answered by the fast door: {data!r}")
-
-    monkeypatch.setattr(GuardedProtocol, "data_received", no_parser)
 
 
 class Client:
@@ -65,6 +56,22 @@ class Client:
         return status, headers, self.file.read(int(headers.get("content-length", 0)))
 
 
+def ask_raw(port: int, *requests: bytes) -> list[bytes]:
+    """Send requests on one connection, each when the one before is answered; the answers without their dates."""
+    answers = []
+    client = Client(port)
+    with client.socket, client.file:
+        for sent in requests:
+            client.socket.sendall(sent)
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                head += client.file.readline()
+            length = re.search(rb"content-length: (\d+)", head)
+            body = b"" if length is None or sent.startswith(b"HEAD") else client.file.read(int(length[1]))
+            answers.append(re.sub(rb"date: [^\r]*\r\n", b"", head) + body)
+    return answers
+
+
 @contextlib.contextmanager
 def connected(holder: Holder, endpoints: list[Endpoint] | None = None) -> Iterator[Client]:
     with running_api(holder, endpoints or ENDPOINTS) as port:
@@ -73,23 +80,6 @@ def connected(holder: Holder, endpoints: list[Endpoint] | None = None) -> Iterat
             yield client
 
 
-@pytest.mark.usefixtures("_without_app")
-def test_hot_requests_never_reach_the_app(holder: Holder) -> None:
-    """Values, lists, misses and mistakes of the two hot endpoints are answered although the parser is broken."""
-    with connected(holder) as client:
-        for sent, status in (
-            (GET % 7, 200),
-            (GET % 7, 200),
-            (LIST, 200),
-            (GET % 999, 404),
-            (b"GET /telemetry/GetMetric HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-            (LIST.replace(b"Host: x", b"Host: x\r\nIf-None-Match: *"), 304),
-        ):
-            client.socket.sendall(sent)
-            assert client.read()[0] == status
-
-
-@pytest.mark.usefixtures("_without_app")
 def test_pipelined_requests_are_answered_in_order(holder: Holder) -> None:
     """More requests than one turn takes, in one write, get as many answers, in their order."""
     with connected(holder) as client:
@@ -97,8 +87,38 @@ def test_pipelined_requests_are_answered_in_order(holder: Holder) -> None:
         assert [client.read()[2] for _ in range(200)] == [b"%d" % number for number in range(200)]
 
 
-def test_fast_and_ordinary_requests_keep_their_order(holder: Holder) -> None:
-    """Requests for both doors on one connection are answered in the order in which they came, however they are cut."""
+def test_a_request_that_comes_again_is_not_parsed(holder: Holder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values, lists, misses of a condition: the same bytes get the same answer, although the parser is broken by then;
+    errors, and whatever would end the connection, are looked at anew.
+    """
+    known = [
+        (GET % 7, 200),
+        (LIST, 200),
+        (LIST.replace(b"Host: x", b"Host: x\r\nIf-None-Match: *"), 304),
+        (GET.replace(b"GET", b"HEAD", 1) % 7, 200),
+        (b"GET /telemetry/TopMetrics?metric=errors HTTP/1.1\r\nHost: x\r\n\r\n", 200),
+        (b"GET /telemetry/ListSwitches HTTP/1.1\r\nHost: x\r\n\r\n", 200),
+    ]
+
+    def broken(self: object, part: bytes) -> None:
+        raise LookupError("parsed")
+
+    with structlog.testing.capture_logs(), running_api(holder) as port:
+        for sent, status in known:
+            first, second = ask_raw(port, sent, sent)
+            assert first == second
+            assert first.startswith(b"HTTP/1.1 %d " % status)
+        closing = (GET % 7).replace(b"Host: x", b"Host: x\r\nConnection: close")
+        assert len(ask_raw(port, closing)) == 1
+        monkeypatch.setattr(RequestReader, "feed", broken)
+        for sent, status in known:
+            assert ask_raw(port, sent)[0].startswith(b"HTTP/1.1 %d " % status)
+        for sent in (closing, GET % 8, GET % 999):
+            assert ask_raw(port, sent)[0].startswith(b"HTTP/1.1 500 ")
+
+
+def test_requests_of_all_endpoints_keep_their_order(holder: Holder) -> None:
+    """Requests on one connection are answered in the order in which they came, however they are cut."""
     sent = b"".join((GET % number) + b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" for number in range(40))
     expected = [body for number in range(40) for body in (b"%d" % number, b"OK")]
     for size in (len(sent), 1000, 61, 7):
@@ -137,24 +157,24 @@ def test_slow_answers_take_turns_with_other_connections(holder: Holder) -> None:
     def slow(seen: View, now: float, query: GetMetric) -> Answer:
         asked.append(query.switch_id)
         other_has_asked.wait(10)
-        until = time.perf_counter() + 2 * fast.TURN_SECONDS
+        until = time.perf_counter() + 2 * connection.TURN_SECONDS
         while time.perf_counter() < until:
             pass
         return Answer(200, [], b"0")
 
-    hot = Endpoint(path="/telemetry/GetMetric", summary="", query=GetMetric, answer=slow, content=str, runs=Runs.FAST)
+    hot = Endpoint(path="/telemetry/GetMetric", summary="", query=GetMetric, answer=slow, content=str)
     with running_api(holder, [hot]) as port:
         one, other = Client(port), Client(port)
-        one.socket.sendall(GET % 1 * fast.MOST_A_TURN)
+        one.socket.sendall(GET % 1 * connection.MOST_A_TURN)
         wait_for(lambda: asked, "the first is being answered")
         other.socket.sendall(GET % 2)
         other_has_asked.set()
         assert other.read()[0] == 200
-        assert all(one.read()[0] == 200 for _ in range(fast.MOST_A_TURN))
+        assert all(one.read()[0] == 200 for _ in range(connection.MOST_A_TURN))
         for client in (one, other):
             client.file.close()
             client.socket.close()
-    assert asked.index("sw2") < fast.MOST_A_TURN // 2
+    assert asked.index("sw2") < connection.MOST_A_TURN // 2
 
 
 def test_a_kept_answer_has_the_date_and_state_of_now(holder: Holder) -> None:
@@ -178,37 +198,24 @@ def test_a_kept_answer_has_the_date_and_state_of_now(holder: Holder) -> None:
         assert states == [(200, "fresh"), (200, "late"), (200, "stale"), (503, None)]
 
 
-def test_a_failure_of_the_door_is_500(holder: Holder) -> None:
-    """What cannot be put on the wire is our failure, not the client's: 500, one line of the log, and the door stays."""
+def test_an_answer_that_cannot_be_sent_is_500(holder: Holder) -> None:
+    """What cannot be put on the wire is our failure: 500, one line of the log, and the connection stays."""
 
     def broken(seen: View, now: float, query: None) -> Answer:
         return Answer(200, [(b"x", None)], b"")  # type: ignore[list-item]
 
-    hot = Endpoint(path="/telemetry/GetMetric", summary="", query=None, answer=broken, content=str, runs=Runs.FAST)
+    hot = Endpoint(path="/telemetry/GetMetric", summary="", query=None, answer=broken, content=str)
     with structlog.testing.capture_logs() as logs, connected(holder, [hot, *ENDPOINTS[1:]]) as client:
         client.socket.sendall(GET % 7 + LIST)
         status, headers, body = client.read()
         assert (status, body) == (500, b"Internal error: the log of the service says why\n")
         assert headers["cache-control"] == "no-store"
         assert client.read()[0] == 200
-    assert [line["event"] for line in logs if line["log_level"] == "error"] == ["answer failed"]
+    assert [line["event"] for line in logs if line["log_level"] == "error"] == ["request failed"]
 
 
-def test_without_the_fast_door_the_ordinary_one_answers(holder: Holder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the fast door fails before an endpoint is known, that is logged, and costs the client nothing."""
-
-    def broken(self: object, head: bytes) -> None:
-        raise LookupError("broken")
-
-    monkeypatch.setattr(HeadReader, "read", broken)
-    with structlog.testing.capture_logs() as logs, connected(holder) as client:
-        client.socket.sendall(GET % 7)
-        assert client.read()[2] == b"7"
-    assert [line["event"] for line in logs if line["log_level"] == "error"] == ["fast door failed"]
-
-
-def test_fast_answers_are_counted(holder: Holder) -> None:
-    """The metrics know of every answer, whichever door gave it."""
+def test_answers_are_counted(holder: Holder) -> None:
+    """The metrics know of every answer, whether it was ready or not."""
 
     def counted() -> float:
         return REGISTRY.get_sample_value(*COUNTED) or 0.0
@@ -244,7 +251,7 @@ def test_requests_that_wait_are_not_dropped_by_a_stop() -> None:
         port = server.enter_context(running_api(holder))
         late, other = Client(port), Client(port)
         late.socket.sendall(LIST)
-        late.read()  # the list is rendered now, and the fast door has it
+        late.read()  # the list is ready now
         late.socket.sendall(LIST * 300)
         for _ in range(300):  # as many turns of the event loop, and more answers than the socket has room for
             other.socket.sendall(GET % 1)
@@ -263,12 +270,12 @@ def test_requests_that_wait_are_not_dropped_by_a_stop() -> None:
         stopping.join(10)
 
 
-def test_large_answers_are_left_to_the_ordinary_door() -> None:
-    """A body that is more than the socket should be handed at once comes whole."""
+def test_large_answers_come_whole() -> None:
+    """A body that is more than the socket should be handed at once loses nothing."""
     rows = [Row(f"sw{number}", {f"metric_{m}": number for m in range(10)}) for number in range(4000)]
     with connected(Holder(view(source("fabric", rows)))) as client:
         for _ in range(2):
             client.socket.sendall(LIST)
             status, headers, body = client.read()
             assert (status, len(body)) == (200, int(headers["content-length"]))
-            assert len(body) > fast.LARGEST_BODY_BYTES
+            assert len(body) > writer.SLICE_BYTES

@@ -1,4 +1,4 @@
-"""The ordinary door on a real socket: failures, long answers, clients that go away, and the end."""
+"""The API on a real socket: failures, long answers, clients that go away, and the end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ import pytest
 import structlog
 from prometheus_client import REGISTRY
 
-from switchboard.api import app as door
 from switchboard.api.answer import Answer
 from switchboard.api.bodies import BodyTable
 from switchboard.api.endpoint import Endpoint
@@ -26,6 +25,7 @@ from switchboard.api.run import serve_api
 from switchboard.config.settings import Settings
 from switchboard.query.lists import list_metrics
 from switchboard.query.requests import ListMetrics
+from switchboard.serving import Deadlines
 from switchboard.store.embedded import EmbeddedRedis
 from switchboard.store.store import Store
 from switchboard.view.sources import SourceView
@@ -36,6 +36,7 @@ from tests.lab.publisher import Publisher, until_true
 from tests.lab.running_api import ask, running_api
 from tests.lab.servers import PATIENCE_SECONDS
 
+HASTY = Deadlines(unread=0.1, sweep=0.05)
 SMALL = view(source("fabric", [row("sw1", errors=1)]))
 LONG_ROWS = [Row(f"sw{number}", {f"metric_number_{m}": number + m for m in range(20)}) for number in range(5000)]
 
@@ -184,29 +185,27 @@ def test_a_client_that_goes_away_ends_its_stream(long_view: View) -> None:
         assert ask(port, "/health").status == 200
 
 
-def test_a_client_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_takes_nothing_is_given_up() -> None:
     """A client that stops reading holds its snapshot for a bounded time only."""
 
     def endless(seen: View, now: float, query: None) -> Answer:
         return Answer(200, [], itertools.repeat(b"x" * 1_000_000))
 
-    monkeypatch.setattr(door, "WRITE_SECONDS", 0.05)
     before = _cut("client_slow")
-    with running_api(Holder(SMALL), planted("/endless", endless)) as port, socket.socket() as client:
+    with running_api(Holder(SMALL), planted("/endless", endless), deadlines=HASTY) as port, socket.socket() as client:
         client.connect(("127.0.0.1", port))
         client.sendall(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")
         wait_for(lambda: _cut("client_slow") > before, "the stream is ended")
 
 
-def test_a_client_that_takes_no_large_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_takes_no_large_answer_is_given_up() -> None:
     """A client that does not read an answer that was whole at once is given up, too."""
 
     def large(seen: View, now: float, query: None) -> Answer:
         return Answer(200, [], b"x" * 50_000_000)
 
-    monkeypatch.setattr(door, "WRITE_SECONDS", 0.05)
     before = _cut("client_slow")
-    with running_api(Holder(SMALL), planted("/large", large)) as port, socket.socket() as client:
+    with running_api(Holder(SMALL), planted("/large", large), deadlines=HASTY) as port, socket.socket() as client:
         client.connect(("127.0.0.1", port))
         client.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
         wait_for(lambda: _cut("client_slow") > before, "the answer is given up")

@@ -1,0 +1,95 @@
+"""Accepting: takes several new connections from the listening socket in each turn of the event loop.
+
+uvloop by itself takes one per turn. A turn answers everybody who is in, so of two thousand clients that connect at
+once the last would wait for two thousand rounds of all the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import ssl
+from collections.abc import Callable
+
+import structlog
+
+ACCEPTS_A_TURN = 64
+"""Most connections that are taken in one turn. Workers share the socket: one that took all would serve all."""
+AGAIN_SECONDS = 0.1
+"""Pause after the system could give no more; clients wait in the queue of the socket meanwhile."""
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+log = structlog.get_logger()
+
+
+class Acceptor:
+    """Takes connections from a listening socket, and gives each a protocol.
+
+    ``refused`` is called with the reason ``descriptors`` each time that there are no file descriptors left.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        new_protocol: Callable[[], asyncio.Protocol],
+        refused: Callable[[str], None],
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._sock = sock
+        self._new_protocol = new_protocol
+        self._refused = refused
+        self._tls = tls
+        self._loop = asyncio.get_running_loop()
+        self._joining: set[asyncio.Task[None]] = set()
+        self._again: asyncio.TimerHandle | None = None
+        self._exhausted = False
+
+    def start(self) -> None:
+        """Begin, or go on."""
+        self._again = None
+        self._loop.add_reader(self._sock, self._accept)
+
+    def stop(self) -> None:
+        """Accept no more, and close the socket."""
+        if self._again is None:
+            self._loop.remove_reader(self._sock)
+        else:
+            self._again.cancel()
+        self._sock.close()
+
+    def _accept(self) -> None:
+        for _ in range(ACCEPTS_A_TURN):
+            try:
+                sock, _ = self._sock.accept()
+            except (BlockingIOError, InterruptedError):
+                return
+            except ConnectionAbortedError:
+                continue  # the client has gone
+            except OSError as error:
+                if error.errno not in _EXHAUSTED:
+                    raise
+                self._pause(error)
+                return
+            self._exhausted = False
+            sock.setblocking(False)
+            task = self._loop.create_task(self._join(sock))
+            self._joining.add(task)
+            task.add_done_callback(self._joining.discard)
+
+    async def _join(self, sock: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(self._new_protocol, sock, ssl=self._tls)
+        except OSError:  # the client has gone, or does not speak TLS
+            sock.close()
+
+    def _pause(self, error: OSError) -> None:
+        """Leave new clients in the queue for a moment; say so once until it is over."""
+        self._refused("descriptors")
+        if not self._exhausted:
+            log.error(
+                "no new connections: out of file descriptors or memory", error=str(error), help="raise `ulimit -n`"
+            )
+        self._exhausted = True
+        self._loop.remove_reader(self._sock)
+        self._again = self._loop.call_later(AGAIN_SECONDS, self.start)
