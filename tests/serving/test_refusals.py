@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
+from time import monotonic
 
 import pytest
 import structlog
@@ -129,6 +130,29 @@ def test_connect_is_405(server: Server) -> None:
     """Whatever its target is."""
     for target in (b"a:80", b"/"):
         assert statuses(server.talk(b"CONNECT %s HTTP/1.1\r\nHost: a\r\n\r\n" % target)) == [405]
+
+
+@pytest.mark.parametrize(
+    ("target", "example"),
+    [
+        (b"/a?switch_id=caf\xc3\xa9&port=1", b"switch_id=caf%C3%A9"),
+        (b"/\xe4?x", b"/%E4?x"),
+        (b"/?x=" + b"a" * 95 + b"\xe4", b"x=" + b"a" * 95 + b"%E4"),
+        (b"/?x=" + b"a" * 98 + b"\xe4", b"switch_id=caf%C3%A9"),
+        (b"/?x=\xe4" + b"a" * 98, b"switch_id=caf%C3%A9"),
+    ],
+)
+def test_a_target_that_is_not_ascii_is_told_how_to_be_sent(server: Server, target: bytes, example: bytes) -> None:
+    """Its own text is the example, if that is not longer than 100 bytes."""
+    seen = parse(server.talk(b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n" % target))
+    assert (seen.status, seen.body) == (400, b"Percent-encode what is not ASCII: " + example + b"\n")
+
+
+def test_a_refusal_takes_no_time(server: Server) -> None:
+    """However long the text before the byte that is not ASCII, others are served meanwhile."""
+    begun = monotonic()
+    assert statuses(server.talk(b"GET /\x01" + b"a" * 60_000 + b" \xe4\r\n\r\n")) == [400]
+    assert monotonic() - begun < 2
 
 
 @pytest.mark.parametrize("version", [b"2.0", b"0.9"])

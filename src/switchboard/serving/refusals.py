@@ -76,13 +76,17 @@ def refusal_of(error: BaseException | None, data: bytes) -> Refusal:
 
 def _not_ascii(data: bytes) -> Refusal:
     """The refusal of a target with bytes above 127, with its own text as it should be sent."""
-    found = _NOT_ASCII.search(data)
+    first = _ABOVE_127.search(data)
+    at = 0 if first is None else first.start()
+    # Not in all of the data: for each byte before the first match, the pattern looks at all that follow it.
+    found = _NOT_ASCII.search(data[max(0, at - _LONGEST_EXAMPLE_BYTES) : at + _LONGEST_EXAMPLE_BYTES + 1])
     text = b"" if found is None else found[0]
     example = quote_from_bytes(text, safe="=/%+*?:;,@!$'()~") if 0 < len(text) <= _LONGEST_EXAMPLE_BYTES else ""
     return Refusal(400, "malformed", f"Percent-encode what is not ASCII: {example or 'switch_id=caf%C3%A9'}")
 
 
 _LONGEST_EXAMPLE_BYTES = 100
+_ABOVE_127 = re.compile(rb"[\x80-\xff]")
 _NOT_ASCII = re.compile(rb"[^\s?&]*[\x80-\xff][^\s&]*")
 _METHOD = re.compile(
     rb"(?:^|\n)(?!(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH) )"
