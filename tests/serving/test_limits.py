@@ -7,8 +7,11 @@ import socket
 import threading
 from collections.abc import Iterator
 
+import httptools
 import pytest
 
+from switchboard.serving.reader import RequestReader, is_authority
+from switchboard.serving.refusals import HEADERS, MOST_HEADERS, refusal_of
 from tests.serving.harness import GET, HASTY, Server, await_condition, parse, read_answer, running_server, statuses
 
 
@@ -56,6 +59,22 @@ def test_100_headers_are_served_and_more_are_431(server: Server) -> None:
     headers = [b"X: %d" % number for number in range(98)]
     assert statuses(server.talk(get(b"/hello", b"Connection: close", *headers))) == [200]
     assert statuses(server.talk(get(b"/hello", b"Connection: close", b"X: y", *headers))) == [431]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [b"a:\r\n" * 60_000, b"Host: " + b"a" * 200_000 + b"\r\n", b"Accept: " + b"a;," * 60_000 + b"\r\n"],
+    ids=["many", "host", "accept"],
+)
+def test_no_header_beyond_the_limits_is_looked_at(headers: bytes) -> None:
+    """A read may bring 256 KiB of headers: those beyond the limits are neither kept nor understood."""
+    reader = RequestReader(lambda _: 0)
+    before = is_authority.cache_info().misses
+    with pytest.raises(httptools.HttpParserCallbackError) as error:
+        reader.feed(b"GET /hello HTTP/1.1\r\n" + headers + b"\r\n")
+    assert refusal_of(error.value, b"") is HEADERS
+    assert (len(reader.accept), is_authority.cache_info().misses) == (0, before)
+    assert len(reader._headers) <= MOST_HEADERS
 
 
 def test_a_long_pipeline_is_no_large_head(server: Server) -> None:

@@ -79,6 +79,33 @@ def test_who_ends_within_a_body_or_between_requests_is_gone() -> None:
                 assert read_to_end(sock) == expected
 
 
+def test_a_client_is_told_to_go_on_if_it_waits_for_that() -> None:
+    """Once, before the answer, and only if its body is wanted and HTTP/1.1 is spoken."""
+    post = b"POST /echo HTTP/%b\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
+    with running_server() as server:
+        with server.connect() as sock:
+            sock.sendall(post % (b"1.1", 3))
+            assert sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            sock.sendall(b"abc")
+            assert parse(read_answer(sock)).body == b"abc"
+            sock.sendall(post % (b"1.1", 0) + b"\r\n\r\n" + GET)
+            assert [parse(read_answer(sock)).body for _ in range(2)] == [b"", b"/hello"]
+        with server.connect() as sock:
+            sock.sendall(post % (b"1.0", 3) + b"abc")
+            assert statuses(read_to_end(sock)) == [200]
+
+
+def test_a_body_that_may_not_come_ends_the_connection() -> None:
+    """Who waits for 100 Continue and is answered without it may send the body, or another request in its place."""
+    head = b"POST /hello HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
+    with running_server() as server:
+        for framing in (b"Content-Length: %d\r\n\r\n" % len(GET), b"Transfer-Encoding: chunked\r\n\r\n"):
+            with server.connect() as sock:
+                sock.sendall(head + framing)
+                seen = parse(read_answer(sock))
+            assert (seen.status, seen.headers.get("connection"), seen.body) == (200, "close", b"/hello")
+
+
 def test_a_stop_finishes_what_was_asked() -> None:
     """Idle connections end at once; requests in flight, and those in the pipeline behind, are answered."""
     with running_server() as server, server.connect() as idle, server.connect() as busy, server.connect() as half:

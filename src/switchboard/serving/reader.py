@@ -45,6 +45,10 @@ MOST_FRAMING_BYTES = 16 << 10
 END = b"\r\n\r\n"
 _REQUEST_LINE_BYTES = 64
 """Most bytes of method, version and separators."""
+_MOST_LENGTH_BYTES = 64
+"""Longest Content-Length, as text: leading zeros may make it longer than Python takes for a number."""
+_PARSED_TRAILERS = frozenset({b"connection", b"proxy-connection"})
+"""Trailers that the parser takes for headers: it would refuse the next request."""
 
 
 class RequestReader:
@@ -72,7 +76,8 @@ class RequestReader:
         self.wants_continue = False
         """Whether the client waits for ``100 Continue`` before it sends a body that is wanted."""
         self.excess = False
-        """Whether there is more body than is read for nothing: the answer to the current request is the last."""
+        """Whether the answer to the current request is the last, because more body is to come than is read for nothing,
+        or perhaps none at all: the client waits for ``100 Continue``, which it does not get."""
         self._body_limit = body_limit
         self._known = known
         self._pending: Request | None = None
@@ -181,9 +186,13 @@ class RequestReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Collect a header, and what decides about framing."""
-        if self.phase == BODY:
-            return  # a trailer: what follows a body must not pass for a header
         name = name.lower()
+        if self.phase == BODY:
+            if name in _PARSED_TRAILERS:
+                raise Refused(refusals.MALFORMED)
+            return  # a trailer: what follows a body must not pass for a header
+        if self._head_bytes > MOST_HEADER_BYTES:
+            self._check_size(len(name) + len(value) + 4)
         self._headers.append((name, value))
         if name == b"host":
             self._hosts += 1
@@ -191,6 +200,8 @@ class RequestReader:
                 raise Refused(refusals.BAD_HOST)
         elif name == b"content-length":
             self._framed = True
+            if len(value) > _MOST_LENGTH_BYTES:
+                raise Refused(refusals.MALFORMED)
         elif name == b"transfer-encoding":
             self._framed = True
             if value.strip(b" \t").lower() != b"chunked":
@@ -220,13 +231,7 @@ class RequestReader:
 
     def _check_head(self, method: bytes) -> None:
         """Raise Refused for a head that is complete and not acceptable."""
-        if len(self._url) > MOST_TARGET_BYTES:
-            raise Refused(refusals.TARGET)
-        if len(self._headers) > MOST_HEADERS or (
-            self._head_bytes > MOST_HEADER_BYTES
-            and sum(len(name) + len(value) + 4 for name, value in self._headers) > MOST_HEADER_BYTES
-        ):
-            raise Refused(refusals.HEADERS)
+        self._check_size()
         if method == b"CONNECT":
             raise Refused(refusals.METHOD)
         version = self._parser.get_http_version()
@@ -240,6 +245,16 @@ class RequestReader:
         if self._hosts != 1 and (self.version_1_1 or self._hosts):
             raise Refused(refusals.HOST)
 
+    def _check_size(self, more: int = 0) -> None:
+        """Raise Refused for a target or headers that are too long; ``more``: bytes of a header that is to come next."""
+        if len(self._url) > MOST_TARGET_BYTES:
+            raise Refused(refusals.TARGET)
+        if len(self._headers) + (more > 0) > MOST_HEADERS or (
+            self._head_bytes > MOST_HEADER_BYTES
+            and sum(len(name) + len(value) + 4 for name, value in self._headers) + more > MOST_HEADER_BYTES
+        ):
+            raise Refused(refusals.HEADERS)
+
     def _expect_body(self, request: Request) -> None:
         """Set out to read, or to skip, the body that the head announces. Raises Refused (413)."""
         self._framing_bytes = self._body_bytes = 0
@@ -248,13 +263,15 @@ class RequestReader:
         if length:
             self._left = int(length)  # llhttp has seen to it that there is one, a number
         self._limit = self._body_limit(request)
+        waits = self.version_1_1 and request.header(b"expect").strip(b" \t").lower() == b"100-continue"
         if not self._limit:
             self.request, self._pending = request, None
-            self.excess = self._left > MOST_UNREAD_BYTES
+            # A client that waits for 100 Continue may send its body after the answer, or its next request.
+            self.excess = self._left > MOST_UNREAD_BYTES or (waits and self._left != 0)
         else:
             if self._left > self._limit:
                 raise Refused(too_large(self._limit))
-            self.wants_continue = request.header(b"expect").lower() == b"100-continue"
+            self.wants_continue = waits
         # llhttp takes the body of a request with an upgrade for another protocol, so a parser that has seen none
         # reads it.
         self._body_parser = None
@@ -285,6 +302,7 @@ class RequestReader:
         self.phase = IDLE
         if self._framed:
             self._body_parser = None
+            self.wants_continue = False
             if self._pending is not None:
                 self.request, self._pending = self._pending, None
                 self.request.body = bytes(self._body)
