@@ -131,7 +131,7 @@ class RequestReader:
 
     def feed(self, part: bytes) -> None:
         """Read one part. Raises Refused, and HttpParserError."""
-        if self.phase == IDLE and self._is_known(part):
+        if self.phase == IDLE and len(part) <= MOST_TARGET_BYTES and self._is_known(part):
             return
         parser = self._parser
         if self.phase == BODY:
