@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from switchboard.errors import ErrorKind, QueryError
 from switchboard.outputs.json import encode_json
-from switchboard.query.cells import find
+from switchboard.query.cells import find, value_of_first
 from switchboard.query.reports import STATUS_OF, BatchEntry
 from switchboard.query.requests import BatchCell, GetMetrics
 from switchboard.query.result import Result
@@ -75,6 +75,9 @@ _TOO_LARGE = BatchEntry(
 
 
 def _found(view: View, now: float, standing: Standing, cell: BatchCell) -> tuple[BatchEntry, int]:
+    first = value_of_first(standing, cell)
+    if first is not None:
+        return BatchEntry(value=first), 1
     if not standing.live:
         raise no_live_snapshot(view, now, standing.missing)
     value = find(view, now, standing, cell).value
