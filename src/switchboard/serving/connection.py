@@ -232,19 +232,24 @@ class Connection(asyncio.Protocol):
         try:
             reply = coming if isinstance(coming, Reply) else await self._awaited(coming)
             bodiless = request.method == "HEAD"
-            is_stream = not isinstance(reply.body, bytes) and not bodiless
-            if is_stream and server.streams >= MOST_STREAMS:
-                await writer.close_body(reply.body)
-                reply = self._refusal(refusals.BUSY, reply.label)
-                is_stream = False
-            server.streams += is_stream
+            self._task.add_done_callback(self._answered)
+            if not isinstance(reply.body, bytes) and not bodiless:
+                if server.streams >= MOST_STREAMS:
+                    await writer.close_body(reply.body)
+                    reply = self._refusal(refusals.BUSY, reply.label)
+                else:
+                    server.streams += 1
+                    is_stream = True
             self._more_behind = END in self.unread
             chunked = self.reader.version_1_1
             last = self._is_last(reply)
             first_lines = server.first_lines(reply.status)
             cut = await writer.send(self, first_lines, reply, bodiless=bodiless, last=last, chunked=chunked)
         except asyncio.CancelledError:
-            cut = self._cut
+            cut = self._cut if self.deaf else "failed"
+            raise
+        except Exception:
+            cut = "failed"
             raise
         finally:
             self._task = None
@@ -271,6 +276,15 @@ class Connection(asyncio.Protocol):
     def _failed(self, error: Exception) -> Reply:
         log.error("request failed", exc_info=error)
         return self._refusal(refusals.FAILURE)
+    def _answered(self, task: asyncio.Task[None]) -> None:
+        """End the connection if the reply ended in a way that has no name: the client would wait for the rest."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.error("reply failed", exc_info=error)
+        if error is not None or task.cancelled():
+            self.deaf = True
+            self.transport.abort()
+
 
     def _refusal(self, refusal: Refusal, label: str = "") -> Reply:
         reply = self._server.service.refuse(refusal, self.reader.accept)
