@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import threading
 from collections.abc import Iterator
+from unittest.mock import Mock
 
 import httptools
 import pytest
 
+from switchboard.serving.connection import Connection
+from switchboard.serving.message import Reply, Request
 from switchboard.serving.reader import RequestReader, is_authority
 from switchboard.serving.refusals import HEADERS, MOST_HEADERS, refusal_of
-from tests.serving.harness import GET, HASTY, Server, await_condition, parse, read_answer, running_server, statuses
+from switchboard.serving.server import Server as RealServer
+from switchboard.serving.sweep import Deadlines
+from tests.serving.harness import (
+    GET,
+    HASTY,
+    Echo,
+    Server,
+    await_condition,
+    parse,
+    read_answer,
+    running_server,
+    statuses,
+)
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +192,30 @@ def test_chunk_heads_and_trailers_without_end_are_refused(server: Server, begin:
     head = b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
     assert statuses(server.talk(head, begin, *[drip] * 150)) == [400]
     assert server.reasons[-1] == "chunks"
+
+
+async def test_a_body_in_many_parts_does_not_hold_the_server() -> None:
+    """Each empty line in a chunk ends a part: of 60,000 in one read, a turn looks at those that it has time for."""
+
+    class Counting(Echo):
+        def answer(self, request: Request) -> Reply:
+            return Reply(200, b"", b"%d" % len(request.body))
+
+    loop = asyncio.get_running_loop()
+    server = RealServer(Counting(Server(0, loop, set(), asyncio.Event(), threading.current_thread())), Deadlines())
+    connection = Connection(server, loop)
+    transport = Mock(spec=asyncio.Transport, is_closing=lambda: False)
+    connection.connection_made(transport)
+    head = b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    body = b"\r\n\r\n" * 60_000
+    connection.data_received(head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
+    turns = 1
+    while connection.unread:
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns > 10
+    assert parse(transport.write.call_args.args[0]).body == b"%d" % len(body)
+    connection.connection_lost(None)
 
 
 def test_trailers_are_no_headers(server: Server) -> None:

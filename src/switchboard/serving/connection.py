@@ -146,7 +146,7 @@ class Connection(asyncio.Protocol):
         """Answer the requests that ``data`` begins with, as many as one turn and one buffer allow."""
         server, reader, out = self._server, self.reader, self._out
         began = perf_counter()
-        at, unsent, size = 0, 0, len(data)
+        at, answered, unsent, size = 0, 0, 0, len(data)
         while at < size and self._task is None and not self.deaf:
             end = reader.end_of_part(data, at)
             part, at = data[at:end], end
@@ -160,15 +160,19 @@ class Connection(asyncio.Protocol):
                 ready.sent(perf_counter() - began)
             else:
                 self._read(part)
-            if out:
+            if len(out) > answered:
+                answered = len(out)
                 unsent += len(out[-1])
-                if len(out) >= MOST_A_TURN or unsent > MOST_UNSENT_BYTES or perf_counter() - began > TURN_SECONDS:
-                    break
+            if at < size and (
+                answered >= MOST_A_TURN or unsent > MOST_UNSENT_BYTES or perf_counter() - began > TURN_SECONDS
+            ):
+                break
+        if at < size:
+            self.unread = data[at:]
         self._flush()
         if self.deaf:
             return
         if at < size:
-            self.unread = data[at:]
             self.transport.pause_reading()
             if self._task is None:
                 self._loop.call_soon(self._go_on)
@@ -228,11 +232,11 @@ class Connection(asyncio.Protocol):
         """Send a reply that is awaited, or whose body comes in pieces."""
         server = self._server
         reply: Reply | None = None
+            self._task.add_done_callback(self._answered)
         cut, is_stream = "", False
         try:
             reply = coming if isinstance(coming, Reply) else await self._awaited(coming)
             bodiless = request.method == "HEAD"
-            self._task.add_done_callback(self._answered)
             if not isinstance(reply.body, bytes) and not bodiless:
                 if server.streams >= MOST_STREAMS:
                     await writer.close_body(reply.body)
