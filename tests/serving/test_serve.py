@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socket
+from time import monotonic, sleep
 
 import pytest
 
 from tests.serving.harness import (
     GET,
     HANG_SECONDS,
+    LARGE_BYTES,
     await_condition,
     parse,
     read_answer,
@@ -124,6 +126,35 @@ def test_a_stop_finishes_what_was_asked() -> None:
         assert not server.thread.is_alive()
         with pytest.raises(ConnectionRefusedError):
             server.connect()
+
+
+def test_a_stop_does_not_wait_for_clients_that_ask_no_more() -> None:
+    """A reply that began before the stop does not say that it is the last; its connection ends with it all the same."""
+    post = b"POST /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n"
+    with running_server(drain_seconds=HANG_SECONDS) as server, server.connect() as large, server.connect() as half:
+        large.sendall(get("/large"))
+        half.sendall(post)
+        assert parse(read_answer(half)).body == b"/hello"
+        await_condition(lambda: b"/large" in server.seen, "it is asked for")
+        begun = monotonic()
+        server.begin_stop()
+        half.sendall(b"abc")
+        assert read_to_end(half) == b""
+        assert len(read_to_end(large)) > LARGE_BYTES
+        server.thread.join(HANG_SECONDS)
+        assert monotonic() - begun < HANG_SECONDS / 2
+        assert not server.connections
+
+
+def test_the_last_reply_reaches_a_client_that_has_asked_for_more() -> None:
+    """What was sent behind a request with Connection: close is thrown away, and so is what follows for a moment."""
+    with running_server() as server, server.connect() as sock:
+        sock.sendall(get("/a", "Connection: close") + GET)
+        assert statuses(read_to_end(sock)) == [200]
+        for _ in range(3):
+            sock.sendall(GET)
+            sleep(0.02)
+        assert server.seen == [b"/a"]
 
 
 def test_a_stop_waits_no_longer_than_it_may() -> None:

@@ -188,6 +188,8 @@ class Connection(asyncio.Protocol):
 
     def _read(self, part: bytes) -> None:
         """Give a part to the reader, and answer the request that it completes."""
+        if server.stopping:
+            self.shutdown()
         reader = self.reader
         try:
             reader.feed(part)
@@ -330,7 +332,9 @@ class Connection(asyncio.Protocol):
             return
         if self.ended:
             self.transport.close()
-        else:
+        elif not self.deaf:
+        if self._server.stopping:
+            self.shutdown()
             self.transport.resume_reading()
 
     # Replies
