@@ -6,14 +6,18 @@ import asyncio
 import contextlib
 import resource
 import socket
+import threading
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from time import monotonic, sleep
+from unittest.mock import Mock
 
 import pytest
 
 from switchboard.serving import Deadlines, Reply, Request
+from switchboard.serving.connection import Connection
+from switchboard.serving.server import Server as RealServer
 from switchboard.serving.sweep import Watched, overdue_connections
 from tests.serving.harness import (
     GET,
@@ -234,6 +238,19 @@ def test_2000_trickling_connections_are_cut_off_and_others_served() -> None:
         for sock in socks:
             sock.close()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_a_connection_that_is_closing_is_not_closed_again() -> None:
+    """A second call would make the transport of asyncio's TLS useless; the sweep looks again and again."""
+    loop = asyncio.get_running_loop()
+    server = RealServer(Echo(Server(0, loop, set(), asyncio.Event(), threading.current_thread())), HASTY)
+    connection = Connection(server, loop)
+    transport = Mock(spec=asyncio.Transport, get_write_buffer_size=lambda: 0)
+    transport.is_closing = lambda: transport.close.called
+    connection.connection_made(transport)
+    for seconds in range(3):
+        connection.overdue(loop.time() + HASTY.idle + seconds)
+    assert transport.close.call_count == 1
 
 
 def test_a_sweep_finds_the_overdue_only() -> None:

@@ -394,7 +394,8 @@ class Connection(asyncio.Protocol):
         if self._takes_too_little(now):
             self._look_soon(now, at_least=True)
         elif self._lingering or self.transport.is_closing():
-            self.transport.close()
+            if not self.transport.is_closing():  # asyncio's TLS is not usable after a second call
+                self.transport.close()
             self._look_soon(now, at_least=True)
         elif self._task is not None or self.unread:
             self.active_at = self._began_at = now  # it is not the client who is slow
