@@ -18,6 +18,8 @@ ACCEPTS_A_TURN = 64
 """Most connections that are taken in one turn. Workers share the socket: one that took all would serve all."""
 AGAIN_SECONDS = 0.1
 """Pause after the system could give no more; clients wait in the queue of the socket meanwhile."""
+QUIET_SECONDS = 60.0
+"""Time between two lines of the log that say so: connections that end make room for a moment, again and again."""
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 log = structlog.get_logger()
@@ -43,7 +45,7 @@ class Acceptor:
         self._loop = asyncio.get_running_loop()
         self._joining: set[asyncio.Task[None]] = set()
         self._again: asyncio.TimerHandle | None = None
-        self._exhausted = False
+        self._said_at = float("-inf")
 
     def start(self) -> None:
         """Begin, or go on."""
@@ -71,7 +73,6 @@ class Acceptor:
                     raise
                 self._pause(error)
                 return
-            self._exhausted = False
             sock.setblocking(False)
             task = self._loop.create_task(self._join(sock))
             self._joining.add(task)
@@ -84,12 +85,13 @@ class Acceptor:
             sock.close()
 
     def _pause(self, error: OSError) -> None:
-        """Leave new clients in the queue for a moment; say so once until it is over."""
+        """Leave new clients in the queue for a moment; say so now and then."""
         self._refused("descriptors")
-        if not self._exhausted:
+        now = self._loop.time()
+        if now - self._said_at >= QUIET_SECONDS:
+            self._said_at = now
             log.error(
                 "no new connections: out of file descriptors or memory", error=str(error), help="raise `ulimit -n`"
             )
-        self._exhausted = True
         self._loop.remove_reader(self._sock)
         self._again = self._loop.call_later(AGAIN_SECONDS, self.start)
