@@ -60,6 +60,15 @@ def test_time_alone_empties_the_table(age: float, after: float) -> None:
     assert hot.get(b"request", Holder(seen, NOW + after + 0.00001)) is None
 
 
+def test_an_answer_that_is_kept_again_takes_no_more_room() -> None:
+    """The table does not forget others for it."""
+    hot = kept(SEEN)
+    large = ReadyReply(200, b"x" * (LARGEST_BYTES - 100), print)
+    for _ in range(2 * MOST_BYTES // LARGEST_BYTES):
+        hot.keep(b"large", large, SEEN, NOW)
+    assert hot.get(b"request", Holder(SEEN, NOW)) == ANSWER
+
+
 def test_the_table_is_bounded() -> None:
     """Neither many answers nor large ones make it grow beyond its bounds."""
     hot, seen = ReadyAnswers(), view(source("a", ROWS))

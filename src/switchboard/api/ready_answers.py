@@ -48,7 +48,7 @@ class ReadyAnswers:
         if view.serial != self._view or now >= self._until:
             self._look_at(view, now)
         size = len(request) + len(answer.rest)
-        if size > LARGEST_BYTES:
+        if size > LARGEST_BYTES or request in self._answers:
             return
         if len(self._answers) >= MOST_ANSWERS or self._bytes + size > MOST_BYTES:
             self.clear()  # answers that are asked for often come back at once

@@ -108,7 +108,7 @@ class Connection(asyncio.Protocol):
                 self._flush()
                 self._await_rest()
                 return
-        self._work(data)
+        self._work(data, known=True)
 
     def eof_received(self) -> bool:
         """The client asks no more, but may still read: what it has asked is answered before the connection ends."""
@@ -142,8 +142,11 @@ class Connection(asyncio.Protocol):
 
     # Requests
 
-    def _work(self, data: bytes) -> None:
-        """Answer the requests that ``data`` begins with, as many as one turn and one buffer allow."""
+    def _work(self, data: bytes, *, known: bool = False) -> None:
+        """Answer the requests that ``data`` begins with, as many as one turn and one buffer allow.
+
+        ``known``: whether it is known that no reply to the whole of the data is ready.
+        """
         server, reader, out = self._server, self.reader, self._out
         began = perf_counter()
         at, answered, unsent, size = 0, 0, 0, len(data)
@@ -154,8 +157,8 @@ class Connection(asyncio.Protocol):
                 self._more_behind = data.find(END, at) >= 0
             if reader.phase == IDLE:
                 self._began_at = self.active_at
-            # The whole of the data was looked for before.
-            if len(part) < size and reader.phase == IDLE and (ready := self._ready(part)) is not None:
+            is_known = known and len(part) == size
+            if reader.phase == IDLE and not is_known and (ready := self._ready(part)) is not None:
                 out.append(server.first_lines(ready.status) + ready.rest)
                 ready.sent(perf_counter() - began)
             else:
@@ -178,6 +181,8 @@ class Connection(asyncio.Protocol):
                 self._loop.call_soon(self._go_on)
         else:
             self._await_rest()
+        if server.stopping:
+            self.shutdown()
 
     def _await_rest(self) -> None:
         """Give the client time for the rest of a request that has arrived in part."""
@@ -188,8 +193,6 @@ class Connection(asyncio.Protocol):
 
     def _read(self, part: bytes) -> None:
         """Give a part to the reader, and answer the request that it completes."""
-        if server.stopping:
-            self.shutdown()
         reader = self.reader
         try:
             reader.feed(part)
@@ -229,12 +232,12 @@ class Connection(asyncio.Protocol):
                 self._end()
         else:
             self._task = self._loop.create_task(self._answer_later(request, reply, began))
+            self._task.add_done_callback(self._answered)
 
     async def _answer_later(self, request: Request, coming: Reply | Awaitable[Reply], began: float) -> None:
         """Send a reply that is awaited, or whose body comes in pieces."""
         server = self._server
         reply: Reply | None = None
-            self._task.add_done_callback(self._answered)
         cut, is_stream = "", False
         try:
             reply = coming if isinstance(coming, Reply) else await self._awaited(coming)
@@ -273,15 +276,6 @@ class Connection(asyncio.Protocol):
         else:
             self._go_on()
 
-    async def _awaited(self, coming: Awaitable[Reply]) -> Reply:
-        try:
-            return await coming
-        except Exception as error:  # noqa: BLE001 - as in _answer
-            return self._failed(error)
-
-    def _failed(self, error: Exception) -> Reply:
-        log.error("request failed", exc_info=error)
-        return self._refusal(refusals.FAILURE)
     def _answered(self, task: asyncio.Task[None]) -> None:
         """End the connection if the reply ended in a way that has no name: the client would wait for the rest."""
         error = None if task.cancelled() else task.exception()
@@ -291,6 +285,15 @@ class Connection(asyncio.Protocol):
             self.deaf = True
             self.transport.abort()
 
+    async def _awaited(self, coming: Awaitable[Reply]) -> Reply:
+        try:
+            return await coming
+        except Exception as error:  # noqa: BLE001 - as in _answer
+            return self._failed(error)
+
+    def _failed(self, error: Exception) -> Reply:
+        log.error("request failed", exc_info=error)
+        return self._refusal(refusals.FAILURE)
 
     def _refusal(self, refusal: Refusal, label: str = "") -> Reply:
         reply = self._server.service.refuse(refusal, self.reader.accept)
@@ -330,11 +333,11 @@ class Connection(asyncio.Protocol):
             self._work(data)
         if self.unread or self._is_held:
             return
+        if self._server.stopping:
+            self.shutdown()
         if self.ended:
             self.transport.close()
         elif not self.deaf:
-        if self._server.stopping:
-            self.shutdown()
             self.transport.resume_reading()
 
     # Replies
