@@ -1,4 +1,4 @@
-"""New connections, when there are no file descriptors left."""
+"""New connections: how many are taken at a time, and when there are no file descriptors left."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import socket
 
 import structlog
 
-from switchboard.serving.accept import Acceptor
+from switchboard.serving.accept import ACCEPTS_A_TURN, Acceptor
 
 
 class Scarce(socket.socket):
@@ -49,3 +49,46 @@ async def test_the_log_says_once_that_descriptors_are_scarce() -> None:
         acceptor.stop()
     assert [line["log_level"] for line in logs] == ["error"]
     assert len(reasons) >= len(clients)
+
+
+async def test_many_connections_are_taken_in_one_turn() -> None:
+    """As many as a turn may take, and no more: whoever shares the socket gets the others."""
+    taken: list[asyncio.BaseTransport] = []
+
+    class Client(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            taken.append(transport)
+
+    with contextlib.ExitStack() as stack:
+        sock = stack.enter_context(Counting())
+        sock.bind(("127.0.0.1", 0))
+        sock.listen(4096)
+        sock.setblocking(False)
+        clients = [stack.enter_context(socket.socket()) for _ in range(3 * ACCEPTS_A_TURN)]
+        for client in clients:
+            client.setblocking(False)
+            client.connect_ex(sock.getsockname())
+        acceptor = Acceptor(sock, Client, print)
+        acceptor.start()
+        turns = []
+        async with asyncio.timeout(30):
+            while len(taken) < len(clients):
+                before = sock.accepted
+                await asyncio.sleep(0)
+                turns.append(sock.accepted - before)
+        acceptor.stop()
+        for transport in taken:
+            transport.close()
+        await asyncio.sleep(0)
+    assert max(turns) == ACCEPTS_A_TURN
+
+
+class Counting(socket.socket):
+    """A listening socket that counts the connections it has given."""
+
+    accepted = 0
+
+    def accept(self) -> tuple[socket.socket, object]:
+        given = super().accept()
+        self.accepted += 1
+        return given

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable
 from time import monotonic, sleep
 
 import pytest
+import structlog
 
+from switchboard.serving import connection
+from switchboard.serving.message import Reply, Request
 from tests.serving.harness import (
     GET,
     HANG_SECONDS,
     LARGE_BYTES,
+    Echo,
     await_condition,
     parse,
     read_answer,
@@ -167,3 +174,51 @@ def test_a_stop_waits_no_longer_than_it_may() -> None:
         server.thread.join(HANG_SECONDS)
         assert not server.thread.is_alive()
         assert not server.connections
+
+
+def test_streams_beyond_the_bound_are_503(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While as many bodies are being sent piece by piece as may be, another is refused with Retry-After; its connection
+    stays, bodies of bytes are sent, and when one stream has ended the next is sent.
+    """
+    monkeypatch.setattr(connection, "MOST_STREAMS", 2)
+
+    class Streaming(Echo):
+        def answer(self, request: Request) -> Reply | Awaitable[Reply]:
+            return Reply(200, b"", self.endless()) if request.path == "/endless" else super().answer(request)
+
+        async def endless(self) -> AsyncIterator[bytes]:
+            yield b"piece"
+            await self.server.gate.wait()
+
+    with running_server(service=Streaming) as server, contextlib.ExitStack() as stack:
+        streaming = [stack.enter_context(server.connect()) for _ in range(2)]
+        for sock in streaming:
+            sock.sendall(get("/endless"))
+            assert sock.recv(12) == b"HTTP/1.1 200"
+        late = stack.enter_context(server.connect())
+        late.sendall(get("/endless") + GET)
+        refused = parse(read_answer(late))
+        assert (refused.status, refused.headers["retry-after"]) == (503, "5")
+        assert parse(read_answer(late)).body == b"/hello"
+        assert server.reasons == ["streams"]
+        server.open_gate()
+        for sock in streaming:
+            sock.shutdown(socket.SHUT_WR)
+            assert read_to_end(sock).endswith(b"5\r\npiece\r\n0\r\n\r\n")
+        late.sendall(get("/endless", "Connection: close"))
+        assert read_to_end(late).endswith(b"0\r\n\r\n")
+
+
+def test_a_client_that_pipelines_and_goes_is_no_news(caplog: pytest.LogCaptureFixture) -> None:
+    """Its answers have nowhere to go: nothing is logged."""
+    with structlog.testing.capture_logs() as logs, running_server() as server:
+        for kind in (socket.SHUT_RDWR, None):
+            with server.connect() as sock:
+                sock.sendall((GET + get("/large") + get("/stream")) * 200)
+                if kind is None:
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                else:
+                    sock.shutdown(kind)
+            await_condition(lambda: not server.connections, "the connection is gone")
+    assert logs == []
+    assert caplog.records == []
