@@ -8,6 +8,7 @@ input closes, because then the supervisor is gone. Exit codes: 0 stopped, EXIT_C
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import socket
 import sys
@@ -54,7 +55,21 @@ def main() -> int:
     settings = order.settings
     configure_logging("-".join(sys.argv[1:]) or order.role, level=settings.log_level, form=settings.log_format)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    allow_many_files()
     return run_guarded(lambda: _carry_out(order))
+
+
+def allow_many_files() -> None:
+    """Let this process open as many files as the system allows it at most: every connection is one.
+
+    The usual limit, 1,024, is there for programs that use ``select``.
+    """
+    if sys.platform != "win32":
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with contextlib.suppress(ValueError, OSError):  # some systems say "unlimited", and do not mean it
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def run_guarded(work: Callable[[], Coroutine[None, None, None]]) -> int:
