@@ -66,7 +66,7 @@ def refusal_of(error: BaseException | None, data: bytes) -> Refusal:
     if isinstance(error, Refused):
         return error.refusal
     if isinstance(error, httptools.HttpParserInvalidMethodError) or "Invalid method" in str(error):
-        return METHOD if _METHOD.search(data) else MALFORMED
+        return METHOD if _METHOD.search(data[:_MOST_LOOKED_AT]) else MALFORMED
     if isinstance(error, httptools.HttpParserError):
         is_url = isinstance(error, httptools.HttpParserInvalidURLError)
         return _not_ascii(data) if is_url and not data.isascii() else MALFORMED
@@ -86,6 +86,8 @@ def _not_ascii(data: bytes) -> Refusal:
 
 
 _LONGEST_EXAMPLE_BYTES = 100
+_MOST_LOOKED_AT = MOST_TARGET_BYTES + MOST_HEADER_BYTES
+"""Bytes of rubbish in which a method is looked for; a read may bring 256 KiB, for which it takes 20 ms."""
 _ABOVE_127 = re.compile(rb"[\x80-\xff]")
 _NOT_ASCII = re.compile(rb"[^\s?&]*[\x80-\xff][^\s&]*")
 _METHOD = re.compile(
