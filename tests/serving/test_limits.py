@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from unittest.mock import Mock
@@ -92,6 +93,18 @@ def test_no_header_beyond_the_limits_is_looked_at(headers: bytes) -> None:
     assert refusal_of(error.value, b"") is HEADERS
     assert (len(reader.accept), is_authority.cache_info().misses) == (0, before)
     assert len(reader._headers) <= MOST_HEADERS
+
+
+def test_a_request_that_was_answered_is_not_kept() -> None:
+    """An idle connection does not hold the bytes of its last request."""
+    reader = RequestReader(lambda _: 0)
+    part = get(b"/hello", b"X: " + b"x" * 16_000)
+    before = sys.getrefcount(part)
+    reader.feed(part)
+    assert reader.request is not None
+    assert reader.request.raw == part
+    reader.request = None
+    assert sys.getrefcount(part) == before
 
 
 def test_a_long_pipeline_is_no_large_head(server: Server) -> None:

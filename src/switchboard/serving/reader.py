@@ -217,6 +217,7 @@ class RequestReader:
         path, _, query = url.partition(b"#")[0].partition(b"?")
         text = path.decode("ascii")
         raw = self._raw if self.keep_alive and not self._framed else b""
+        self._raw = b""
         request = Request(method.decode(), unquote(text) if "%" in text else text, query, self._headers, b"", raw)
         self.phase = BODY
         self._left = -1
