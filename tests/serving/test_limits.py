@@ -97,7 +97,7 @@ def test_no_header_beyond_the_limits_is_looked_at(headers: bytes) -> None:
 
 def test_a_request_that_was_answered_is_not_kept() -> None:
     """An idle connection does not hold the bytes of its last request."""
-    reader = RequestReader(lambda _: 0)
+    reader = RequestReader(lambda _: 0, {})
     part = get(b"/hello", b"X: " + b"x" * 16_000)
     before = sys.getrefcount(part)
     reader.feed(part)

@@ -181,15 +181,17 @@ class Connection(asyncio.Protocol):
                 self._loop.call_soon(self._go_on)
         else:
             self._await_rest()
-        if server.stopping:
-            self.shutdown()
 
     def _await_rest(self) -> None:
-        """Give the client time for the rest of a request that has arrived in part."""
-        if self.reader.phase != IDLE and self._task is None and not self.deaf:
+        """Give the client time for the rest of a request that has arrived in part; none for a new one at the end."""
+        if self._task is not None or self.deaf:
+            return
+        if self.reader.phase != IDLE:
             deadlines = self._server.deadlines
             seconds = deadlines.head if self.reader.phase == HEAD else deadlines.request
             self.deadline = min(self.deadline, self._began_at + seconds)
+        if self._server.stopping:
+            self.shutdown()
 
     def _read(self, part: bytes) -> None:
         """Give a part to the reader, and answer the request that it completes."""
