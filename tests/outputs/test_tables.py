@@ -253,7 +253,7 @@ def test_a_column_that_is_called_like_a_fixed_one_has_another_name() -> None:
 def test_small_tables_come_in_one_piece_and_large_ones_in_many(render: Any) -> None:
     """So a small one has a length, and a large one does not hold the event loop."""
     small = snapshot([row(f"sw{number}", a=number, b=0.5) for number in range(100)])
-    assert len(list(render(sources([small], ALL)))) <= 1 + (render is render_arrow)  # its end may be a piece of its own
+    assert len(list(render(sources([small], ALL)))) <= 3  # cost of a step, and end, may be pieces of their own
     if render is render_arrow:
         assert len(list(pa.ipc.open_stream(b"".join(render(sources([small], ALL)))))) == 1
     large = snapshot([Row(f"sw{number}", {f"m{at}": number for at in range(60)}) for number in range(5000)])

@@ -11,7 +11,7 @@ from time import monotonic, sleep
 import pytest
 import structlog
 
-from switchboard.serving import connection
+import switchboard.serving.server as server_module
 from switchboard.serving.message import Reply, Request
 from tests.serving.harness import (
     GET,
@@ -180,7 +180,7 @@ def test_streams_beyond_the_bound_are_503(monkeypatch: pytest.MonkeyPatch) -> No
     """While as many bodies are being sent piece by piece as may be, another is refused with Retry-After; its connection
     stays, bodies of bytes are sent, and when one stream has ended the next is sent.
     """
-    monkeypatch.setattr(connection, "MOST_STREAMS", 2)
+    monkeypatch.setattr(server_module, "MOST_STREAMS", 2)
 
     class Streaming(Echo):
         def answer(self, request: Request) -> Reply | Awaitable[Reply]:

@@ -22,8 +22,8 @@ from typing import NamedTuple
 
 # Budgets.
 
-PIECE_CELLS = 5_000
-"""Budget of a piece: 0.5 ms on an idle machine, several times that on a busy one."""
+PIECE_CELLS = 3_500
+"""Budget of a piece: 0.35 ms on an idle machine, several times that on a busy one; about 80 kB of text."""
 MOST_IDLE_CELLS = 100_000
 """Work on rows not taken, after which the search for the end of a page stops (10 ms); the page is then short."""
 
@@ -74,9 +74,9 @@ COPIES_PER_CELL = 32
 """Copying 32 Arrow cells costs as much as writing one cell as text."""
 BATCH_COPIES = 1 << 17
 """Cells copied into one Arrow batch: 1 MiB, which takes 0.4 ms."""
-ARROW_PIECE_COPIES = BATCH_COPIES // 8
+ARROW_PIECE_COPIES = BATCH_COPIES // 10
 """Budget of a piece of Arrow. Smaller batches are put together; larger ones are a piece each, not copied again."""
-FIRST_BATCHES = 8
+FIRST_BATCHES = 16
 """The first batches have BATCH_COPIES together: a client that takes nothing holds about one of them in memory. Batches
 that small throughout would make Arrow three times as slow."""
 

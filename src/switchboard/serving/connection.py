@@ -20,6 +20,7 @@ from switchboard.serving import refusals, writer
 from switchboard.serving.message import ReadyReply, Reply, Request
 from switchboard.serving.reader import BODY, END, HEAD, IDLE, RequestReader
 from switchboard.serving.refusals import Refusal, refusal_of
+from switchboard.serving.socket_options import queued_bytes, reset_at_close
 
 if TYPE_CHECKING:
     from switchboard.serving.server import Server
@@ -30,10 +31,6 @@ TURN_SECONDS = 0.002
 """No further reply is begun in a turn that has lasted this long: a list may take milliseconds by itself."""
 MOST_UNSENT_BYTES = 64 << 10
 """Bytes that wait for the client to take them, above which nothing more is made for it."""
-MOST_STREAMS = 512
-"""Most replies that are rendered piece by piece at the same time, over all connections of a server."""
-LOOKS = 6
-"""How often, within the time that a client has to take something, it is looked whether it has."""
 
 log = structlog.get_logger()
 
@@ -56,8 +53,7 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._began_at = self.active_at
         """When the first byte of the current request arrived."""
-        self._out: list[bytes] = []
-        """Replies of this turn."""
+        self._out: list[bytes] = []  # replies of this turn
         self.unread = b""
         """What has arrived and waits: for the reply in progress, the client, or other connections' turns."""
         self._more_behind = False
@@ -66,16 +62,14 @@ class Connection(asyncio.Protocol):
         """Sends the reply in progress."""
         self.write_paused = False
         self._drained: asyncio.Future[None] | None = None
-        self._unsent = 0
-        """Bytes that waited for the client when it was last looked."""
+        self._unsent = 0  # bytes that waited for the client when it was last looked
         self._taken_at = self.active_at
         """When the client was last seen to take something."""
         self._cut = "client_gone"
         """Why a stream ends if its task is cancelled."""
         self.ended = False
         """Whether the client has ended its side, and will ask no more."""
-        self._last = False
-        """Whether the reply that was written last is the last."""
+        self._last = False  # whether the reply that was written last is the last
         self._lingering = False
 
     # Called by the transport
@@ -102,7 +96,7 @@ class Connection(asyncio.Protocol):
                 self.transport.write(self._server.first_lines(ready.status) + ready.rest)
                 ready.sent(perf_counter() - began)
                 return
-            if data.find(END) == len(data) - 4 and not (self._server.stopping or self.ended):
+            if 0 <= data.find(END) == len(data) - 4 and not (self._server.stopping or self.ended):
                 self._began_at = self.active_at
                 self._read(data)  # most often it is a whole request
                 self._flush()
@@ -245,7 +239,7 @@ class Connection(asyncio.Protocol):
             reply = coming if isinstance(coming, Reply) else await self._awaited(coming)
             bodiless = request.method == "HEAD"
             if not isinstance(reply.body, bytes) and not bodiless:
-                if server.streams >= MOST_STREAMS:
+                if server.is_busy:
                     await writer.close_body(reply.body)
                     reply = self._refusal(refusals.BUSY, reply.label)
                 else:
@@ -335,11 +329,12 @@ class Connection(asyncio.Protocol):
             self._work(data)
         if self.unread or self._is_held:
             return
-        if self._server.stopping:
-            self.shutdown()
         if self.ended:
             self.transport.close()
-        elif not self.deaf:
+            return
+        if self._server.stopping:
+            self.shutdown()
+        if not self.deaf:
             self.transport.resume_reading()
 
     # Replies
@@ -432,12 +427,14 @@ class Connection(asyncio.Protocol):
 
     def _look_soon(self, now: float, *, at_least: bool = False) -> None:
         """Let the sweep look whether the client takes what it is sent."""
-        soon = now + self._server.deadlines.unread / LOOKS
+        soon = now + self._server.deadlines.look
         self.deadline = soon if at_least else min(self.deadline, soon)
 
     def _takes_too_little(self, now: float) -> bool:
         """Whether the client has something to take; it is given up if it has taken nothing for too long."""
         unsent = self.transport.get_write_buffer_size()
+        if unsent:  # the kernel makes room in large steps: what it holds tells more
+            unsent += queued_bytes(self.transport.get_extra_info("socket"))
         if unsent != self._unsent:
             self._unsent, self._taken_at = unsent, now
         elif unsent and self._taken_at + self._server.deadlines.unread <= now:
@@ -445,7 +442,9 @@ class Connection(asyncio.Protocol):
         return bool(unsent)
 
     def _give_up(self) -> None:
+        """Break the connection, and have the kernel throw away what it holds for a client that takes nothing."""
         self._server.service.refused("unread")
         self._cut = "client_slow"
         self.deaf = True
+        reset_at_close(self.transport.get_extra_info("socket"))
         self.transport.abort()

@@ -14,10 +14,11 @@ import structlog
 from switchboard.serving.accept import Acceptor
 from switchboard.serving.connection import Connection
 from switchboard.serving.message import STATUS_LINES, Headers, Service
+from switchboard.serving.socket_options import prepare_listener
 from switchboard.serving.sweep import Deadlines, sweep
 
-UNSENT_BYTES = 256 << 10
-"""Most bytes of unsent replies in the kernel, per connection."""
+MOST_STREAMS = 512
+"""Most replies of a server that are rendered piece by piece at the same time."""
 
 log = structlog.get_logger()
 
@@ -37,6 +38,11 @@ class Server:
         self.known_headers: dict[bytes, Headers] = {}
         """Headers that were parsed before, by their bytes."""
         self._first_lines: dict[int, bytes] = {}
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether no further reply may be rendered piece by piece at this moment."""
+        return self.streams >= MOST_STREAMS
 
     def first_lines(self, status: int) -> bytes:
         """Status line and date."""
@@ -91,15 +97,7 @@ async def serve(
     ``tls``: the context of HTTPS; None: plain HTTP. Signals are not touched: the caller decides what sets ``stop``.
     """
     loop = asyncio.get_running_loop()
-    sock.setblocking(False)
-    if sock.family != socket.AF_UNIX:
-        # Linux hands on to accepted connections what is set here. Pieces of a stream are written apart: without this
-        # the second would wait 40 ms for the ACK of the first.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # By itself the kernel takes up to 4 MiB, and says that there is room again once a third of that is gone: a slow
-        # client looks like one that takes nothing.
-        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+    prepare_listener(sock)
     server = Server(service, deadlines or Deadlines())
     acceptor = Acceptor(sock, lambda: Connection(server, loop), service.refused, tls)
     async with asyncio.TaskGroup() as group:

@@ -26,10 +26,15 @@ class Deadlines:
     idle: float = 30.0
     """Between requests, and before the first."""
     unread: float = 24.0
-    """To take something of what it is sent. A missed deadline is noticed up to a sixth later."""
+    """To take something of what it is sent. A missed deadline is noticed up to ``look`` later."""
     linger: float = 2.0
     """To end its side after a refusal; closed at once, an answer is lost to a client that is still sending."""
     sweep: float = 0.5
+
+    @property
+    def look(self) -> float:
+        """Time between two looks whether it has taken something."""
+        return self.unread / 6
 
 
 class Watched(Protocol):
