@@ -26,7 +26,7 @@ ARROWS: dict[str, set[str]] = {
     "reasons": {"model"},
     "tasks": set(),
     "clocks": set(),
-    "config": {"errors"},
+    "config": {"errors", "moments"},
     "log": {"config"},
     "serving": {"config"},
     "snapshot": {"model", "errors"},

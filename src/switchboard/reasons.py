@@ -29,6 +29,9 @@ REASONS = {
     "bad_timestamp": Reason(
         "is no time between the year 2000 and now + 10 minutes", "check columns.timestamp and columns.timestamp_unit"
     ),
+    "no_offset": Reason(
+        "is a date and time without an offset from UTC", 'columns.timestamp_zone = "UTC", or the zone that is meant'
+    ),
     "future": Reason("is a time more than 10 minutes ahead of ours", "check the clocks of the source and of this host"),
     "bad_utf8": Reason("is not UTF-8", "the source should write UTF-8"),
     "bad_quote": Reason("has a quote where none may be", "a cell with a quote in it is quoted, and the quote doubled"),

@@ -140,7 +140,7 @@ def _read_row(line: int, raw: bytes, spec: Spec, expected: Expected) -> None:
     expected.rows.append(
         (
             cells[spec.switch],
-            NOW_US if spec.timestamp is None else int(cells[spec.timestamp]),
+            NOW_US if spec.timestamp is None else _time_us(cells[spec.timestamp]) or 0,
             None if spec.port is None else cells[spec.port],
             {spec.names[at]: cells[at] for at in sorted(spec.labels)},
             metrics,
@@ -164,12 +164,20 @@ def _wrong_key(cells: list[str], spec: Spec) -> tuple[str, int] | None:
         if "\n" in port:
             return "control", spec.port
     if spec.timestamp is not None:
-        time = number(cells[spec.timestamp])
-        if not isinstance(time, int) or time < YEAR_2000_US:
+        time = _time_us(cells[spec.timestamp])
+        if time is None or time < YEAR_2000_US:
             return "bad_timestamp", spec.timestamp
         if time > NOW_US + 600_000_000:
             return "future", spec.timestamp
     return None
+
+
+def _time_us(text: str) -> int | None:
+    """A number of microseconds, rounded down; None for any other text."""
+    whole, rest = _digits(text)
+    _, end = _digits(rest.removeprefix("."))
+    significant = whole.lstrip("0") or "0"
+    return int(significant) if whole and not end and len(significant) <= 20 else None
 
 
 def _cells(text: str) -> list[str] | None:

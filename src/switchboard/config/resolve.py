@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from switchboard.config.addresses import is_forbidden, is_own
+from switchboard.config.columns import check_columns
 from switchboard.config.limits import Limits
 from switchboard.config.masks import mask_url
 from switchboard.config.secrets import is_token
@@ -78,6 +79,7 @@ def _resolve(source: SourceSettings, settings: Settings) -> Source:
     _check_access(name, parts.scheme, source)
     _check_labels(name, source.labels)
     _check_kinds(name, source.columns)
+    check_columns(name, source.columns)
     interval = source.interval or settings.interval
     timeout = source.timeout or settings.timeout or 0.8 * interval
     if timeout > interval:

@@ -19,8 +19,15 @@ class ColumnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     timestamp: Annotated[str, setting("column with the time of the row; `-`: rows get the time of the scrape")] = ""
     timestamp_unit: Annotated[
         Literal["auto", "s", "ms", "us", "ns"],
-        setting("unit of the timestamp; auto: the unit that puts it between the year 2000 and now + 10 min"),
+        setting("unit of numeric times; auto: for each, the unit that puts it between the year 2000 and now + 10 min"),
     ] = "auto"
+    timestamp_zone: Annotated[
+        str,
+        setting(
+            "time zone of dates and times without an offset: `UTC`, `+01:00` or `Europe/Berlin`; empty: their rows are "
+            "left out"
+        ),
+    ] = ""
     labels: Annotated[tuple[str, ...], setting("columns to keep as text, in addition to those of the dialect")] = ()
     units: Annotated[
         dict[str, str],

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 
 from switchboard.errors import ErrorKind, QueryError
+from switchboard.moments import NoOffset, NoSuchTime, parts_of, read_iso8601
 from switchboard.selection.conditions import BadCondition, parse_condition, spelled
 
 
@@ -18,24 +18,20 @@ def parse_since(name: str, text: str) -> int:
     if number is not None:
         whole, fraction = int(number[1]), number[2] or ""
         if whole <= _MOST_SECONDS:
-            return whole * 1_000_000 + _digits(fraction, 6)
+            return whole * 1_000_000 + parts_of(fraction, 6)
         if whole <= _MOST_SECONDS * 1000:
-            return whole * 1_000 + _digits(fraction, 3)
+            return whole * 1_000 + parts_of(fraction, 3)
         raise malformed(name, text, "is too large for Unix milliseconds")
-    match = _RFC_3339.fullmatch(text)
-    if match is None:
-        raise malformed(name, text, "is neither Unix seconds or milliseconds nor RFC 3339 (2026-11-24T06:00:00Z)")
-    day, clock, fraction, offset = match.groups()
-    if offset is None:
-        raise malformed(name, text, "has no offset: end it with Z or +HH:MM")
-    # In a query string a + that is not written %2B arrives as a space; only a + can have stood there.
-    offset = "+00:00" if offset in {"Z", "z"} else offset.replace(" ", "+")
     try:
-        moment = datetime.fromisoformat(f"{day}T{clock}{offset}")
-        seconds = int(moment.timestamp())
-    except (ValueError, OverflowError):
+        # In a query string a + that is not written %2B arrives as a space.
+        time_us = read_iso8601(_SPACE_FOR_PLUS.sub(r"\1+\2", text))
+    except NoOffset:
+        raise malformed(name, text, "has no offset: end it with Z or +HH:MM") from None
+    except NoSuchTime:
         raise malformed(name, text, "is no date and time that exists") from None
-    return seconds * 1_000_000 + _digits(fraction or "", 6)
+    if time_us is None:
+        raise malformed(name, text, "is neither Unix seconds or milliseconds nor RFC 3339 (2026-11-24T06:00:00Z)")
+    return time_us
 
 
 def parse_where(name: str, text: str) -> str:
@@ -48,14 +44,8 @@ def parse_where(name: str, text: str) -> str:
 
 _MOST_SECONDS = 10**11
 _NUMBER = re.compile(r"([0-9]{1,40})(?:\.([0-9]{0,40}))?")
-_RFC_3339 = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,40}))?([Zz]|[-+ ][0-9]{2}:[0-9]{2})?"
-)
+_SPACE_FOR_PLUS = re.compile(r"(:[0-9]{2}(?:[.,][0-9]+)?) ([0-9]{2}(?::?[0-9]{2})?)$")
 _MOST_SHOWN_CHARACTERS = 60
-
-
-def _digits(fraction: str, digits: int) -> int:
-    return int(fraction[:digits].ljust(digits, "0"))
 
 
 def malformed(name: str, text: str, reason: str) -> QueryError:

@@ -12,6 +12,7 @@ from switchboard.inputs.csv.context import MOST_LINE_BYTES, Context
 from switchboard.inputs.csv.dialects import recognise
 from switchboard.inputs.csv.sieve import SIEVE_BYTES, sieve
 from switchboard.inputs.rejects import MOST_EXAMPLES_OF_REASON, Rejects
+from switchboard.inputs.times import Clock
 from switchboard.model import Reject
 from tests.lab.fuzz import fuzz
 from tests.lab.parsing import parse
@@ -29,7 +30,7 @@ LINES = st.lists(
 
 
 def context() -> Context:
-    return Context(recognise(["switch_id", "a"], ColumnSettings()), "us", NOW_US, Rejects())
+    return Context(recognise(["switch_id", "a"], ColumnSettings()), Clock(NOW_US, "us"), Rejects())
 
 
 def found(rejects: Rejects) -> tuple[list[Reject], dict[str, int]]:

@@ -31,7 +31,7 @@ from switchboard.inputs.csv.context import (
 from switchboard.inputs.csv.dialects import BOM
 from switchboard.inputs.csv.latin1 import decode_cell, is_utf8
 from switchboard.inputs.csv.numbers import NUMBER, Inexact, typed, without_unit
-from switchboard.inputs.times import Int64Array, believable, guess_unit, to_us_array
+from switchboard.inputs.time_columns import Int64Array, of_integers, of_texts
 from switchboard.snapshot.block import RowBatch
 
 _DIGIT, _MINUS, _DELIMITER, _OTHER = range(4)
@@ -64,7 +64,7 @@ def parse(context: Context, chunk: bytes, line: int) -> RowBatch:
         _check_id(arrays[columns.port])
     numeric = np.zeros(len(columns.names), bool)
     if columns.timestamp is not None:
-        numeric[columns.timestamp] = True
+        numeric[columns.timestamp] = not context.times_are_text
     for at, column_type in context.types.items():
         if column_type in NUMERIC and at in columns.units:
             arrays[at] = _without_unit(context, at, arrays[at])
@@ -163,7 +163,7 @@ def _read(context: Context, chunk: bytes, wider: Mapping[int, pa.DataType]) -> A
     for at, column_type in context.types.items():
         if at not in columns.units:
             types[at] = wider.get(at, ARROW[column_type])
-    if columns.timestamp is not None:
+    if columns.timestamp is not None and not context.times_are_text:
         types[columns.timestamp] = pa.int64()
     return pyarrow.csv.read_csv(
         pa.py_buffer(chunk),
@@ -248,15 +248,11 @@ def _look(bytes_: npt.NDArray[np.uint8], numeric: BoolArray, most_line_bytes: in
 def _times_us(context: Context, arrays: list[pa.Array]) -> Int64Array:
     at = context.columns.timestamp
     if at is None:
-        return np.full(len(arrays[0]), context.now_us, np.int64)
-    if arrays[at].null_count:
+        return np.full(len(arrays[0]), context.clock.now_us, np.int64)
+    if context.times_are_text:
+        times_us = of_texts(context.clock, arrays[at])
+    else:
+        times_us = None if arrays[at].null_count else of_integers(context.clock, arrays[at].to_numpy())
+    if times_us is None:
         raise NeedsRows
-    times: Int64Array = arrays[at].to_numpy()
-    unit = guess_unit(int(times[0]), context.now_us) if context.unit == "auto" else context.unit
-    if unit is None:
-        raise NeedsRows
-    times_us = to_us_array(times, unit)
-    if not believable(times_us, context.now_us).all():
-        raise NeedsRows
-    context.unit = unit
     return times_us

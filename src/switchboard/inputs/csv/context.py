@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from switchboard.inputs.csv.dialects import Columns
 from switchboard.inputs.rejects import Rejects
-from switchboard.inputs.times import Int64Array
+from switchboard.inputs.time_columns import Int64Array
+from switchboard.inputs.times import Clock
 from switchboard.snapshot.arrays import IntArray
 from switchboard.snapshot.block import RowBatch
 from switchboard.snapshot.guid import fold_guids
@@ -50,12 +51,12 @@ class Context:
     """The columns of a body, the types learned so far, and where rejects go."""
 
     def __init__(
-        self, columns: Columns, unit: str, now_us: int, rejects: Rejects, *, most_line_bytes: int = MOST_LINE_BYTES
+        self, columns: Columns, clock: Clock, rejects: Rejects, *, most_line_bytes: int = MOST_LINE_BYTES
     ) -> None:
         self.columns = columns
-        self.unit = unit
-        """Unit of the timestamps; ``auto`` until a row has told it."""
-        self.now_us = now_us
+        self.clock = clock
+        self.times_are_text = False
+        """Whether a time so far was written as something else than an integer."""
         self.rejects = rejects
         self.most_line_bytes = most_line_bytes
         self.learned = False

@@ -31,6 +31,8 @@ from switchboard.inputs.csv.context import MOST_LINE_BYTES, Context
 from switchboard.inputs.csv.dialects import BOM, read_header, recognise
 from switchboard.inputs.csv.sieve import SIEVE_BYTES, sieve
 from switchboard.inputs.rejects import Rejects
+from switchboard.inputs.times import Clock
+from switchboard.moments import read_zone
 from switchboard.snapshot.block import LABELS, TIME, RowBatch
 from switchboard.snapshot.metrics import Column
 
@@ -143,9 +145,8 @@ class CsvParser:
         if self._most_columns is not None and len(names) > self._most_columns:
             raise BodyError("too_many_columns", f"header: {len(names)} columns, and {self._most_columns} are allowed")
         columns = recognise(names, self._settings)
-        self._context = Context(
-            columns, self._settings.timestamp_unit, self._now_us, self.rejects, most_line_bytes=self._most_line_bytes
-        )
+        clock = Clock(self._now_us, self._settings.timestamp_unit, read_zone(self._settings.timestamp_zone))
+        self._context = Context(columns, clock, self.rejects, most_line_bytes=self._most_line_bytes)
 
     def _parse(self, end: int, *, last: bool) -> tuple[list[RowBatch], int]:
         """Parse the first ``end`` pending bytes; return the rows, and how many bytes were read and dropped."""
