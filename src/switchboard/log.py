@@ -25,7 +25,7 @@ import structlog
 from structlog import dev
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
-from switchboard.config.masks import MASK, SECRET_WORD
+from switchboard.config.masks import MASK, SECRET_WORD, escape, printable
 
 MAX_VALUE_CHARACTERS = 1_000
 MAX_TRACEBACK_CHARACTERS = 16_000
@@ -37,8 +37,6 @@ _URL_USER = re.compile(r"((?:redis|rediss|valkey|unix)://)\S*@|(://)[^\s/?#@]*(?
 _URL_QUERY = re.compile(rf"(?i)([?&][^=&\s]*(?:{SECRET_WORD.pattern})[^=&\s]*=)[^&\s'\"]+")
 _SECRET_HEADER = re.compile(r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie)(['\"]?\s*[:=]\s*)[^\r\n]*")
 _SECRET_KEY = re.compile(r"(?i)authorization|cookie|passw|secret|token|api[_-]?key|credential")
-# C0 and C1 controls, line and paragraph separators, bidirectional overrides, lone surrogates.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _CONTROL_BUT_NEWLINE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -173,11 +171,11 @@ def _add_time(_logger: Any, _method: str, event: EventDict) -> EventDict:
 def _clean_event(_logger: Any, _method: str, event: EventDict) -> EventDict:
     traceback = event.pop("exception", None)
     ordered = {key: event[key] for key in (*_FIRST_KEYS, *event) if key in event}
-    cleaned = {_CONTROL.sub(_escape, key): _clean(key, value) for key, value in ordered.items()}
+    cleaned = {printable(key): _clean(key, value) for key, value in ordered.items()}
     if traceback is not None:
         # The end of a traceback tells most, so its beginning is cut; its newlines stay.
         text = _mask(str(traceback))[-MAX_TRACEBACK_CHARACTERS:]
-        cleaned["exception"] = _CONTROL_BUT_NEWLINE.sub(_escape, text)
+        cleaned["exception"] = _CONTROL_BUT_NEWLINE.sub(escape, text)
     return cleaned
 
 
@@ -195,7 +193,7 @@ def _clean(key: str, value: Any, depth: int = 0) -> Any:
         return [_clean("", item, depth + 1) for item in list(value)[:_MAX_ITEMS]]
     text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
     # Masked before it is cut, so that no half of a password is left over.
-    text = _CONTROL.sub(_escape, _mask(text))
+    text = printable(_mask(text))
     return text if len(text) <= MAX_VALUE_CHARACTERS else f"{text[:MAX_VALUE_CHARACTERS]}…"
 
 
@@ -204,10 +202,6 @@ def _mask(text: str) -> str:
         text = _URL_USER.sub(rf"\1\2{MASK}@", text)
         text = _URL_QUERY.sub(rf"\1{MASK}", text)
     return _SECRET_HEADER.sub(rf"\1\2{MASK}", text)
-
-
-def _escape(match: re.Match[str]) -> str:
-    return match[0].encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 def _json(_logger: Any, _method: str, event: EventDict) -> str:

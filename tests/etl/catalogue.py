@@ -11,7 +11,7 @@ from email.utils import formatdate
 from typing import Any
 
 from switchboard.config.sources import ColumnSettings
-from tests.lab.servers import Step, Steps, chunked, http
+from tests.lab.servers import LAST_CHUNK, Step, Steps, chunked, http
 
 NOW = int(time.time())
 GOOD_TIME = NOW - 60
@@ -36,7 +36,7 @@ GOOD = body(rows(at=GOOD_TIME, a=1000))
 NEXT = body(rows())
 
 
-def csv(content: bytes, **headers: str) -> list[bytes]:
+def csv(content: bytes, **headers: Any) -> list[bytes]:
     named: dict[str, Any] = {"content_type": "text/csv", **headers}
     return [http(200, content, **named)]
 
@@ -274,6 +274,14 @@ CASES = [
     ),
     reject("chunked abort", "truncated", [CHUNKED_HEAD + chunked(NEXT), Step.CLOSE]),
     reject("connection reset", "truncated", [CHUNKED_HEAD + chunked(NEXT), 0.05, Step.RESET]),
+    reject("Content-Length too small", "misframed", csv(NEXT, content_length=str(len(NEXT) - 9), framed=False)),
+    reject(
+        "Content-Length too large",
+        "truncated",
+        [*csv(NEXT, content_length=str(len(NEXT) + 9), framed=False), Step.CLOSE],
+    ),
+    reject("bytes behind the last chunk", "misframed", [CHUNKED_HEAD + chunked(NEXT) + LAST_CHUNK + NEXT]),
+    reject("broken chunks", "bad_http", [CHUNKED_HEAD + chunked(NEXT), 0.05, b"zz\r\n"]),
     reject("no length and no chunks", "unframed", [http(200, NEXT, framed=False, content_type="text/csv"), Step.CLOSE]),
     reject("text/html", "content_type", csv(b"<html>no</html>", content_type="text/html; charset=utf-8")),
     reject("application/json", "content_type", csv(b"{}", content_type="application/json")),
@@ -367,6 +375,10 @@ CASES = [
         wanted=ALL,
     ),
     accept("huge ETag", csv(NEXT, etag='"' + "x" * 255 + '"')),
+    Case(name="304 with a body", answers=[[http(304, b"test")]], outcomes=["unchanged"]),
+    Case(name="304 with a length", answers=[[http(304, content_length="4"), b"test"]], outcomes=["unchanged"]),
+    accept("103 before the answer", [http(103, framed=False, link="</a>"), *csv(NEXT)]),
+    accept("408 behind the answer", [csv(NEXT)[0] + http(408)]),
     Case(name="304 for hours", answers=[[http(304)]] * 3, outcomes=["unchanged"] * 3),
     Case(name="the same body again", answers=[csv(GOOD)], outcomes=["unchanged"]),
     accept("gzip", csv(GZIPPED, content_encoding="gzip")),

@@ -1,4 +1,4 @@
-"""Masks: secrets in URLs are replaced by ``***`` before a URL is shown."""
+"""What may be shown of a text: secrets are replaced by ``***``, control characters are escaped."""
 
 from __future__ import annotations
 
@@ -36,3 +36,16 @@ def url_secrets(url: str) -> list[str]:
 
 
 SECRET_WORD = re.compile(r"token|secret|pass|pwd|key|auth|sig|credential", re.IGNORECASE)
+
+# C0 and C1 controls, line and paragraph separators, bidirectional overrides, lone surrogates.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    r"""The text with its control characters escaped, as in ``\x1b``: they could move a cursor, or forge a line."""
+    return _CONTROL.sub(escape, text)
+
+
+def escape(match: re.Match[str]) -> str:
+    """One control character as ASCII."""
+    return match[0].encode("unicode_escape", "surrogatepass").decode("ascii")

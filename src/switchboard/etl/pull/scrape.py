@@ -20,6 +20,7 @@ from switchboard.config.secrets import request_headers
 from switchboard.config.sources import Source
 from switchboard.errors import BodyError, SourceError
 from switchboard.etl.pull.connect import ForbiddenAddress, new_connector
+from switchboard.etl.pull.one_answer import SourceResponse
 from switchboard.etl.pull.rate import LeastRate
 from switchboard.inputs.gunzip import PIECE_BYTES, Gunzip
 from switchboard.model import Reject
@@ -50,7 +51,7 @@ class Validators:
 class Response:
     """An answer of a source: 304, or 200 with a body that is read once, by ``pieces``."""
 
-    def __init__(self, response: aiohttp.ClientResponse, limits: Limits, secrets: Collection[str] = ()) -> None:
+    def __init__(self, response: SourceResponse, limits: Limits, secrets: Collection[str] = ()) -> None:
         self.not_modified = response.status == 304
         self.validators = _validators(response)
         self.media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
@@ -92,7 +93,7 @@ class Response:
         gunzip = Gunzip() if _encoding(self._response) == "gzip" else None
         decoded_bytes = 0
         rate = LeastRate(self._limits.min_rate_kib << 10)
-        read = functools.partial(self._response.content.read, _READ_BYTES)
+        read = functools.partial(self._response.read_some, _READ_BYTES)
         with _translated():
             while data := await rate.wait(read):
                 self.bytes_received += len(data)
@@ -134,6 +135,7 @@ async def scrape(
             headers["If-Modified-Since"] = validators.last_modified
         with _translated():
             response = await session.get(source.url, headers=headers, allow_redirects=False, ssl=tls or True)
+            assert isinstance(response, SourceResponse)
         async with response:
             _check(response)
             if response.status == 200:
@@ -150,7 +152,12 @@ def new_session(own_ports: Collection[int] = ()) -> aiohttp.ClientSession:
         connector=new_connector(own_ports),
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
-        headers={"Accept": "text/csv, text/plain;q=0.9, */*;q=0.1", "Accept-Encoding": "gzip, identity"},
+        headers={
+            "Accept": "text/csv, text/plain;q=0.9, */*;q=0.1",
+            "Accept-Encoding": "gzip, identity",
+            "Connection": "keep-alive",  # aiohttp would say `close`, because our connections are closed: see connect.py
+        },
+        response_class=SourceResponse,
         read_bufsize=PIECE_BYTES,
         # The caller bounds the total time; a connection attempt has a shorter limit.
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
@@ -265,10 +272,6 @@ def _translated() -> Iterator[None]:
         if isinstance(error.os_error, ForbiddenAddress):
             raise SourceError("forbidden", f"no connection is made: {error.os_error.strerror}") from error
         raise SourceError("refused", f"cannot connect: {error.strerror or error.os_error}") from error
-    except aiohttp.ClientPayloadError as error:
-        raise BodyError("truncated", f"the body ends too early: {error}") from error
-    except aiohttp.ClientResponseError as error:  # its text has the URL, which may hold a secret
-        raise SourceError("bad_http", f"the answer is not HTTP: {' '.join(error.message.split())}") from error
     except aiohttp.InvalidURL as error:  # its text has the URL too
         raise SourceError("bad_url", f"the URL cannot be used: {error.description or 'invalid'}") from error
     except (TimeoutError, aiohttp.ServerTimeoutError) as error:
