@@ -92,6 +92,57 @@ def test_a_list_merges_sources() -> None:
     ]
 
 
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, each name in it once."""
+    assert len({name for name, _ in pairs}) == len(pairs), pairs
+    return dict(pairs)
+
+
+@pytest.mark.parametrize("ports_first", [True, False])
+@pytest.mark.parametrize(
+    ("cells", "listed"),
+    [
+        ({"temp": 40}, {"temp_": 40}),
+        ({"temp": 40, "temp_": 41}, {"temp__": 40, "temp_": 41}),
+        ({"temp_": 41, "temp": 40}, {"temp_": 41, "temp__": 40}),
+        ({"fan": 3, "2": 4, "2_": 5}, {"fan": 3, "2__": 4, "2_": 5}),
+        ({"temp": 40, "2": 4, "temp__": 42}, {"temp_": 40, "2_": 4, "temp__": 42}),
+    ],
+)
+def test_a_value_and_a_port_of_one_name_are_told_apart(
+    ports_first: bool, cells: dict[str, int], listed: dict[str, int]
+) -> None:
+    """A switch with ports in one source and without in another: a value that is called like a port gets a _."""
+    ports = source("ports", [row("sw1", "temp", rx=1), row("sw1", "2", rx=2), row("sw2", "1", rx=5)], snapshot="1-p")
+    wholes = source("wholes", [row("sw1", **cells), row("sw3", temp=7)], snapshot="2-w")
+    seen = view(ports, wholes) if ports_first else view(wholes, ports)
+    answer = ask(seen, "ListMetrics")
+    body(answer)
+    assert isinstance(answer.body, bytes)
+    found = {name: inner for each in json.loads(answer.body, object_pairs_hook=once) for name, inner in each.items()}
+    assert found == {
+        "sw1": {"temp": {"rx": 1}, "2": {"rx": 2}, **listed},
+        "sw2": {"1": {"rx": 5}},
+        "sw3": {"temp": 7},
+    }
+
+
+def test_a_value_has_one_name_on_all_pages() -> None:
+    """Also where a page cuts the switch between the port and the value, or where they are of one page each."""
+    seen = view(
+        source("wholes", [row("sw1", temp=40)], snapshot="2-w"),
+        source("ports", [row("sw1", "temp", rx=1), row("sw1", "2", rx=2)], snapshot="1-p"),
+    )
+    pages, query = [], "ListMetrics?limit=1"
+    while query:
+        answer = ask(seen, query)
+        pages += body(answer)
+        link = header(answer, "link")
+        query = "" if link is None else f"ListMetrics{link[1 : link.index('>')]}"
+    assert pages == [{"sw1": {"temp_": 40}}, {"sw1": {"temp": {"rx": 1}}}, {"sw1": {"2": {"rx": 2}}}]
+    assert body(ask(seen, "ListMetrics?metric=temp")) == [{"sw1": {"temp": 40}}]  # the port is not in this list
+
+
 def test_a_miss_is_certain_only_if_every_source_could_be_asked() -> None:
     """While a source has no live snapshot a miss is 503; what is found elsewhere is 200, a list is marked partial."""
     assert ask(ONE_MISSING, "GetMetric?switch_id=sw2&metric=rx&port=1").status == 200

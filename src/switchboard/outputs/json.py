@@ -3,7 +3,8 @@
 The list is ``[{"sw1":{"bandwidth_mbps":9485.01,…}},…]``, with ports ``[{"sw1":{"1":{…},"2":{…}}},…]``. Switches, ports
 and columns are in the order of the body. A switch is there once, even if its rows are far apart in the body. Integers
 are exact; floats are the shortest text that reads back as the same float; a missing cell and a label without text are
-left out. Of two rows with one switch and port the first counts.
+left out. Of two rows with one switch and port the first counts. Where one source has the ports of a switch and another
+has the switch as a whole, its object has both; a value with the name of one of those ports gets a ``_`` after its name.
 
 Metrics are listed unless the query names others. Labels are listed only where the query names them, because they are
 long and seldom change. A column may be a label in one block and a metric in another: each row has what its block has.
@@ -82,9 +83,21 @@ def _merged(writer: _Writer, selectors: Sequence[Selector], choice: Choice, page
             for switch, port, cells in zip(part.switches.tolist(), part.ports, rows, strict=True):
                 if (step.source, switch) != writer.switch:
                     writer.open((step.source, switch), names[switch])
-                writer.row(port, cells or {})
+                beside = part.ports_beside.get(switch) if port is None else None
+                writer.row(port, _named_apart(cells or {}, beside) if beside else cells or {})
             yield Piece(writer.take(), work)
         yield Piece(b"", selectors[step.source].step_work + cost.MERGE_CELLS * step.looked)
+
+
+def _named_apart(cells: Cells, ports: frozenset[str]) -> Cells:
+    """The cells of a whole switch, where a name that is also one of its ports gets a ``_``: no name is there twice."""
+    apart: Cells = {}
+    for name, cell in cells.items():
+        other = name
+        while other in ports or other in apart or (other != name and other in cells):
+            other += "_"
+        apart[other] = cell
+    return apart
 
 
 def _read_merged(selectors: Sequence[Selector], part: Merged) -> tuple[list[Cells | None], int]:

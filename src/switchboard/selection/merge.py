@@ -35,8 +35,8 @@ three parts, shown for switch sw1:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -69,11 +69,15 @@ class Merged:
     """Number of rows of ``source`` that the step looked at."""
     after: int = 0
     """Number of the switch with which the next step begins."""
+    ports_beside: Mapping[int, frozenset[str]] = field(default_factory=dict)
+    """By number of a switch that is in the list both as a whole and by its ports: names of its ports in the list."""
 
     def part(self, start: int, end: int, looked: int = 0, after: int = 0) -> Merged:
         """The rows from ``start`` to before ``end``."""
         rows = slice(start, end)
-        return Merged(self.source, self.switches[rows], self.ports[rows], self.ordinals[:, rows], looked, after)
+        return Merged(
+            self.source, self.switches[rows], self.ports[rows], self.ordinals[:, rows], looked, after, self.ports_beside
+        )
 
 
 def merged_steps(selectors: Sequence[Selector], choice: Choice, page: Page = WHOLE) -> Iterator[Merged]:
@@ -147,7 +151,19 @@ def _merge(selectors: Sequence[Selector], source: int, switches: IntArray, choic
     kept = _keep(table, groups)
     texts = groups.port_texts.to_pylist()
     ports = [texts[code] for code in groups.port_codes[kept].tolist()]
-    return Merged(source, switches[groups.places[kept]], ports, table.ordinals[:, kept])
+    listed = switches[groups.places[kept]]
+    beside = _ports_beside(listed, ports) if None in texts and len(texts) > 1 else {}
+    return Merged(source, listed, ports, table.ordinals[:, kept], ports_beside=beside)
+
+
+def _ports_beside(switches: IntArray, ports: Sequence[str | None]) -> dict[int, frozenset[str]]:
+    """For each switch that has a row without a port, the ports of its other rows, if it has any."""
+    wholes = {switch for switch, port in zip(switches.tolist(), ports, strict=True) if port is None}
+    found: dict[int, set[str]] = {}
+    for switch, port in zip(switches.tolist(), ports, strict=True):
+        if port is not None and switch in wholes:
+            found.setdefault(switch, set()).add(port)
+    return {switch: frozenset(names) for switch, names in found.items()}
 
 
 class _Part(NamedTuple):
