@@ -43,6 +43,10 @@ def server() -> Iterator[Server]:
         yield running
 
 
+def repr_of(value: bytes) -> str:
+    return repr(value[:8])
+
+
 def drip(sock: socket.socket, byte: bytes) -> bytes:
     """Send a byte again and again until the server says something."""
     sock.settimeout(0.02)
@@ -58,7 +62,7 @@ def drip(sock: socket.socket, byte: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("begin", "byte"), [(b"", b"\n"), (b"GET /", b"a"), (b"GET / HTTP/1.1\r\nHost: a\r\nX: ", b"a")]
+    ("begin", "byte"), [(b"\r\nGET ", b"/"), (b"GET /", b"a"), (b"GET / HTTP/1.1\r\nHost: a\r\nX: ", b"a")]
 )
 def test_trickled_headers_are_408(server: Server, begin: bytes, byte: bytes) -> None:
     """However lively the client is, the first byte starts the clock."""
@@ -75,6 +79,30 @@ def test_the_clock_of_headers_starts_anew_with_each_request(server: Server) -> N
         sock.sendall(GET + GET[:9])
         assert read_answer(sock).startswith(b"HTTP/1.1 200")
         assert statuses(read_to_end(sock)) == [408]
+
+
+@pytest.mark.parametrize("blank", [b"\r\n", b"\r\n\r\n", b"\n", b"\r", b"\r\n" * 50_000], ids=repr_of)
+def test_empty_lines_begin_no_request(server: Server, blank: bytes) -> None:
+    """RFC 9112, 2.2: they are ignored. So they start no clock of a head, behind an answer or in the same read."""
+    with server.connect() as sock:
+        for pieces in ([blank, GET], [blank + GET], [GET[:9], GET[9:] + blank]):
+            for piece in pieces:
+                sock.sendall(piece)
+            assert parse(read_answer(sock)).body == b"/hello"
+        sock.sendall(blank)
+        assert read_to_end(sock) == b""
+    assert server.reasons == []
+
+
+@pytest.mark.parametrize("first", [b"", GET], ids=["mute", "kept alive"])
+def test_empty_lines_are_no_sign_of_life(server: Server, first: bytes) -> None:
+    """However many a client sends, its connection is idle."""
+    with server.connect() as sock:
+        sock.sendall(first)
+        if first:
+            read_answer(sock)
+        assert drip(sock, b"\r\n") == b""
+    assert server.reasons == []
 
 
 def test_a_trickled_body_is_408(server: Server) -> None:

@@ -158,10 +158,29 @@ def test_a_refusal_takes_no_time(server: Server) -> None:
     assert monotonic() - begun < 2
 
 
-@pytest.mark.parametrize("version", [b"2.0", b"0.9"])
-def test_another_version_is_505(server: Server, version: bytes) -> None:
-    """The parser would let these two pass."""
-    assert statuses(server.talk(b"GET / HTTP/%s\r\nHost: a\r\n\r\n" % version)) == [505]
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"GET / HTTP/2.0",
+        b"GET / HTTP/0.9",
+        b"GET / RTSP/1.1",
+        b"GET / RTSP/1.0",
+        b"GET  /x?HTTP/1.1  RTSP/1.1",
+        b"POST /echo RTSP/1.1",
+        b"OPTIONS /?%20HTTP/1.1 RTSP/1.1",
+        b"SOURCE /HTTP/ ICE/1.0",
+    ],
+)
+def test_another_version_or_protocol_is_505(server: Server, line: bytes) -> None:
+    """The parser would let these pass, at once, behind a good request, and byte by byte."""
+    request, before = line + b"\r\nHost: a\r\n\r\n", len(server.seen)
+    assert statuses(server.talk(request)) == [505]
+    assert statuses(server.talk(GET + request + GET)) == [200, 505]
+    assert len(server.seen) == before + 1
+    with server.connect() as sock:
+        for at in range(len(request)):
+            sock.sendall(request[at : at + 1])
+        assert statuses(read_to_end(sock)) == [505]
 
 
 def test_head_gets_no_body(server: Server) -> None:

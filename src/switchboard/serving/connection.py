@@ -83,7 +83,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Answer what has arrived, as far as it is complete and its turn."""
-        self.active_at = self._loop.time()
+        was_active_at, self.active_at = self.active_at, self._loop.time()
         if self._task is not None or self.unread or self.write_paused or self.deaf:
             if not self.deaf:
                 self.unread += data
@@ -95,6 +95,9 @@ class Connection(asyncio.Protocol):
             if ready is not None:
                 self.transport.write(self._server.first_lines(ready.status) + ready.rest)
                 ready.sent(perf_counter() - began)
+                return
+            if data[0] in b"\r\n" and not data.strip(b"\r\n"):
+                self.active_at = was_active_at  # empty lines are no sign of life
                 return
             if 0 <= data.find(END) == len(data) - 4 and not (self._server.stopping or self.ended):
                 self._began_at = self.active_at

@@ -7,7 +7,7 @@ headers, space before a colon, bare LF, bad chunks. The gaps are closed here:
     - chunks in HTTP/1.0
     - no Host, two, or one that is no authority (RFC 9110, 7.2; RFC 3986, 3.2)
     - trailers that pose as headers
-    - versions of HTTP that llhttp lets pass
+    - versions of HTTP, and other protocols, that llhttp lets pass
     - what follows an upgrade: it is ignored, and HTTP/1.1 goes on
 
 What was parsed once is not parsed again: a client sends the same headers with each request, so the headers of whole
@@ -45,6 +45,7 @@ MOST_FRAMING_BYTES = 16 << 10
 END = b"\r\n\r\n"
 _REQUEST_LINE_BYTES = 64
 """Most bytes of method, version and separators."""
+_PROTOCOL_BYTES = len(b" HTTP/1.1\r\n")
 _MOST_LENGTH_BYTES = 64
 """Longest Content-Length, as text: leading zeros may make it longer than Python takes for a number."""
 _PARSED_TRAILERS = frozenset({b"connection", b"proxy-connection"})
@@ -60,8 +61,8 @@ class RequestReader:
 
     __slots__ = (
         "_body", "_body_bytes", "_body_limit", "_body_parser", "_framed", "_framing_bytes", "_head_bytes", "_headers",
-        "_hosts", "_known", "_left", "_limit", "_parser", "_pending", "_raw", "_tail", "_url", "excess", "keep_alive",
-        "phase", "request", "version_1_1", "wants_continue",
+        "_hosts", "_known", "_left", "_limit", "_parser", "_pending", "_protocol", "_raw", "_tail", "_url", "excess",
+        "keep_alive", "phase", "request", "version_1_1", "wants_continue",
     )  # fmt: skip
 
     def __init__(self, body_limit: Callable[[Request], int], known: dict[bytes, Headers]) -> None:
@@ -94,6 +95,8 @@ class RequestReader:
         self._url = b""
         self._headers = Headers()
         self._hosts = self._head_bytes = 0
+        self._protocol = b""
+        """The last bytes of the request line, as far as it has arrived; with CRLF behind them once it is complete."""
         self._framed = False
         """Whether the headers announce a body."""
 
@@ -131,8 +134,12 @@ class RequestReader:
 
     def feed(self, part: bytes) -> None:
         """Read one part. Raises Refused, and HttpParserError."""
-        if self.phase == IDLE and len(part) <= MOST_TARGET_BYTES and self._is_known(part):
-            return
+        if self.phase == IDLE:
+            if len(part) <= MOST_TARGET_BYTES and self._is_known(part):
+                return
+            part = part.lstrip(b"\r\n")  # empty lines before a request are ignored (RFC 9112, 2.2)
+            if not part:
+                return
         parser = self._parser
         if self.phase == BODY:
             self._framing_bytes += len(part)
@@ -146,6 +153,9 @@ class RequestReader:
             else:
                 self._raw = b""
             self._head_bytes += len(part)
+            if not self._protocol.endswith(b"\r\n"):
+                end = part.find(b"\n") + 1 or len(part)
+                self._protocol = (self._protocol + part[max(0, end - _PROTOCOL_BYTES) : end])[-_PROTOCOL_BYTES:]
         try:
             parser.feed_data(part)
         except httptools.HttpParserUpgrade:
@@ -238,6 +248,8 @@ class RequestReader:
         version = self._parser.get_http_version()
         self.version_1_1 = version == "1.1"
         self.keep_alive = self.version_1_1 and self._parser.should_keep_alive()
+        if self._protocol[:6] != b" HTTP/":
+            raise Refused(refusals.VERSION)
         if not self.version_1_1:
             if version != "1.0":
                 raise Refused(refusals.VERSION)
