@@ -33,7 +33,9 @@ REASONS = {
         "is a date and time without an offset from UTC", 'columns.timestamp_zone = "UTC", or the zone that is meant'
     ),
     "future": Reason("is a time more than 10 minutes ahead of ours", "check the clocks of the source and of this host"),
-    "bad_utf8": Reason("is not UTF-8", "the source should write UTF-8"),
+    "bad_utf8": Reason(
+        "is a key with bytes that are not text", "the source should write UTF-8, or columns.charset name its encoding"
+    ),
     "bad_quote": Reason("has a quote where none may be", "a cell with a quote in it is quoted, and the quote doubled"),
     "columns": Reason("has another number of cells than the header", "cells with a comma in them have to be quoted"),
     "duplicate": Reason("is a second row of one switch and port; the first counts", "ask why the source repeats rows"),

@@ -18,6 +18,8 @@ from switchboard.errors import ConfigError
         {"timestamp_zone": "UTC"},
         {"timestamp_zone": "+01:00"},
         {"timestamp_zone": "Europe/Berlin"},
+        {"charset": "Windows-1252"},
+        {"charset": "utf-16"},
     ],
 )
 def test_what_can_be_used_is_taken(settings: dict[str, Any]) -> None:
@@ -30,6 +32,8 @@ def test_what_can_be_used_is_taken(settings: dict[str, Any]) -> None:
     [
         ({"timestamp_zone": "Europe/Atlantis"}, ["`columns.timestamp_zone`", "'Europe/Atlantis'"]),
         ({"timestamp_zone": "../../etc/passwd"}, ["`columns.timestamp_zone`"]),
+        ({"charset": "klingon"}, ["`columns.charset`", "'klingon'"]),
+        ({"charset": "idna"}, ["`columns.charset`", "'idna'"]),
         ({"timestamp_zone": "+25:00"}, ["`columns.timestamp_zone`", "'+25:00'"]),
     ],
 )

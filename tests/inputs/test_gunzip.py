@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchboard.errors import BodyError
-from switchboard.inputs.gunzip import PIECE_BYTES, Gunzip
+from switchboard.inputs.gunzip import PIECE_BYTES, Gunzip, Unpacker
 from tests.lab.fuzz import fuzz
 from tests.lab.parsing import pieces
 
@@ -86,3 +86,36 @@ def test_any_bytes_give_bytes_or_our_error(data: bytes) -> None:
     except BodyError as error:
         reason = error.reason
     assert reason in {"", "truncated", "bad_gzip"}
+
+
+def unpacked(data: bytes, cuts: list[int], coding: str = "") -> bytes:
+    unpacker = Unpacker(coding)
+    found = [piece for part in pieces(data, cuts) for piece in unpacker.feed(part)]
+    return b"".join([*found, *unpacker.finish()])
+
+
+@fuzz(0.4)
+@given(st.one_of(st.binary(max_size=9), st.just(TEXT)), st.lists(st.integers(0, 200), max_size=6))
+def test_a_gzip_file_is_known_by_its_first_bytes(content: bytes, cuts: list[int]) -> None:
+    """It is unpacked though no header says that it is one; anything else stays as it is. Cut anywhere."""
+    assert unpacked(gzip.compress(content), cuts) == content
+    assert unpacked(b"x" + content, cuts) == b"x" + content
+    for short in (b"", b"\x1f", b"\x1f\x8b", b"\x1f\x8b\x00"):
+        assert unpacked(short, cuts) == short
+
+
+@pytest.mark.parametrize("coding", ["", "gzip", "x-gzip"])
+def test_a_gzip_file_is_one_whole_file(coding: str) -> None:
+    """The rules are the same whether the header or the first bytes tell."""
+    packed = gzip.compress(TEXT)
+    for data, reason in ((packed[:-9], "truncated"), (packed + packed, "bad_gzip"), (packed + b"x", "bad_gzip")):
+        with pytest.raises(BodyError) as raised:
+            unpacked(data, [], coding)
+        assert raised.value.reason == reason
+
+
+def test_what_is_said_to_be_gzip_has_to_be() -> None:
+    """A header that says gzip is believed."""
+    with pytest.raises(BodyError) as raised:
+        unpacked(TEXT, [], "x-gzip")
+    assert raised.value.reason == "bad_gzip"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from switchboard.config.charsets import codec_of
 from switchboard.config.sources import ColumnSettings
 from switchboard.errors import ConfigError
 from switchboard.moments import read_zone
@@ -13,4 +14,9 @@ def check_columns(source: str, columns: ColumnSettings) -> None:
         raise ConfigError(
             f"source {source!r}, key `columns.timestamp_zone`: {columns.timestamp_zone!r} is neither UTC nor an offset "
             "like +01:00 nor a time zone that this machine knows, like Europe/Berlin"
+        )
+    if columns.charset and codec_of(columns.charset) is None:
+        raise ConfigError(
+            f"source {source!r}, key `columns.charset`: {columns.charset!r} is not a text encoding that can be read, "
+            "as utf-8, utf-16, windows-1252 or shift_jis"
         )

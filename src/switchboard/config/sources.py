@@ -39,6 +39,10 @@ class ColumnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         tuple[str, ...], setting("metrics that only grow until a reset, in addition to the known counters")
     ] = ()
     gauges: Annotated[tuple[str, ...], setting("metrics that go up and down, in addition to the known gauges")] = ()
+    charset: Annotated[
+        str,
+        setting("encoding of the text, as `windows-1252`; empty: what the source declares, else UTF-8"),
+    ] = ""
     missing: Annotated[
         tuple[str, ...], setting("words for a missing number, in addition to NA, N/A and an empty cell")
     ] = ()

@@ -177,7 +177,13 @@ class Cycle:
         snapshot = f"{started_ns // 1_000_000}-{secrets.token_hex(4)}"
         async with contextlib.AsyncExitStack() as stack:
             transform = stack.enter_context(
-                Transform(self.source.columns, self.source.limits, started_ns // 1_000, response.media_type)
+                Transform(
+                    self.source.columns,
+                    self.source.limits,
+                    started_ns // 1_000,
+                    response.media_type,
+                    response.charset,
+                )
             )
             publication = Publication(self._store.snapshots, self.source.name, snapshot, self._block_ttl_ms)
             await stack.enter_async_context(publication)

@@ -11,6 +11,7 @@ from switchboard.config.limits import Limits
 from switchboard.config.sources import ColumnSettings
 from switchboard.errors import BodyError
 from switchboard.inputs.decoder import Decoder, choose_decoder
+from switchboard.inputs.text import Text
 from switchboard.snapshot.block import RowBatch
 from switchboard.snapshot.builder import BlockBuilder, EncodedBlock
 
@@ -22,14 +23,19 @@ class Transform:
     keep them until the next garbage collection, in addition to the memory of the next body.
     """
 
-    def __init__(self, columns: ColumnSettings, limits: Limits, now_us: int, media_type: str = "") -> None:
+    def __init__(
+        self, columns: ColumnSettings, limits: Limits, now_us: int, media_type: str = "", charset: str = ""
+    ) -> None:
         self.builder = BlockBuilder()
         self._columns = columns
         self._now_us = now_us
         self._media_type = media_type
         self._decoder: Decoder | None = None
         self._limits = limits
-        self._hash = hashlib.sha256()  # processors have instructions for it: the fastest hash without known collisions
+        self._text = Text(charset, columns.charset)
+        # Processors have instructions for SHA-256: the fastest hash without known collisions. In another charset, the
+        # same bytes are another body.
+        self._hash = hashlib.sha256(charset.encode())
 
     def __enter__(self) -> Self:
         return self
@@ -52,24 +58,20 @@ class Transform:
     def feed(self, piece: bytes) -> list[EncodedBlock]:
         """Parse the next piece of the body; return the blocks that are complete now. Raises BodyError."""
         self._hash.update(piece)
-        if self._decoder is None and piece:
-            self._choose(piece)
-        blocks = self._build(self.decoder.feed(piece))
-        self._check()
-        return blocks
+        return self._parse(self._text.feed(piece))
 
     def finish(self) -> list[EncodedBlock]:
         """End the body; return the remaining blocks, maybe none. Raises BodyError.
 
         Of several rows with the same switch and port the first counts; the others become rejects.
         """
+        blocks = self._parse(self._text.finish())
         try:
-            blocks = self._build(self.decoder.finish())
+            blocks += self._build(self.decoder.finish())
         except BodyError as error:
             # The gate decides on a header without rows.
             if not self.decoder.is_readable or error.reason not in {"empty", "no_rows"}:
                 raise
-            blocks = []
         blocks += self.builder.finish()
         self.builder.columns = self.decoder.columns
         self._check()
@@ -81,6 +83,15 @@ class Transform:
         entry = choose_decoder(self._media_type, first)
         self._decoder = entry.make(self._columns, self._limits, self._now_us)
         return self._decoder
+
+    def _parse(self, text: bytes) -> list[EncodedBlock]:
+        if not text:
+            return []
+        if self._decoder is None:
+            self._choose(text)
+        blocks = self._build(self.decoder.feed(text))
+        self._check()
+        return blocks
 
     def _build(self, batches: Iterable[RowBatch]) -> list[EncodedBlock]:
         return [block for batch in batches for block in self.builder.add(batch)]

@@ -1,4 +1,4 @@
-"""Descriptions in ISO-8859-1 beside UTF-8."""
+"""Descriptions in ISO-8859-1, read as windows-1252, beside UTF-8."""
 
 from __future__ import annotations
 
@@ -11,11 +11,18 @@ HEADER = b"node_guid,port_num,node_description,x\n"
 
 @pytest.mark.parametrize("quote", [b"", b'"'], ids=["fast", "careful"])
 def test_labels_are_read_in_either_encoding(quote: bytes) -> None:
-    """A label is UTF-8 if it can be, else ISO-8859-1, cell by cell; nothing is lost or replaced."""
-    cells = ["Zürich".encode(), "Zürich".encode("latin-1"), b"plain", "日本".encode(), b"\xff\xfe"]
+    """A label is UTF-8 if it can be, else windows-1252, cell by cell; nothing is lost or replaced."""
+    cells = ["Zürich".encode(), "Zürich".encode("latin-1"), b"plain", "日本".encode(), b"\xff\xfe", b"S\x96d \x80\x81"]
     rows = [b"a,%d,%b%b%b,5\n" % (port, quote, cell, quote) for port, cell in enumerate(cells)]
     parsed = parse(HEADER + b"".join(rows))
-    assert [row[3]["node_description"] for row in parsed.rows] == ["Zürich", "Zürich", "plain", "日本", "ÿþ"]
+    assert [row[3]["node_description"] for row in parsed.rows] == [
+        "Zürich",
+        "Zürich",
+        "plain",
+        "日本",
+        "ÿþ",
+        "S–d €\x81",
+    ]
     assert parsed.rejects == []
 
 

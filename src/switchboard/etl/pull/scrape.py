@@ -22,7 +22,7 @@ from switchboard.errors import BodyError, SourceError
 from switchboard.etl.pull.connect import ForbiddenAddress, new_connector
 from switchboard.etl.pull.one_answer import SourceResponse
 from switchboard.etl.pull.rate import LeastRate
-from switchboard.inputs.gunzip import PIECE_BYTES, Gunzip
+from switchboard.inputs.gunzip import GZIP_CODINGS, PIECE_BYTES, Unpacker
 from switchboard.model import Reject
 
 CONNECT_SECONDS = 3.0
@@ -55,6 +55,8 @@ class Response:
         self.not_modified = response.status == 304
         self.validators = _validators(response)
         self.media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        self.charset = response.charset or ""
+        """The encoding of the text, as Content-Type declares it; empty if it does not."""
         self.source_us = _source_us(response)
         """The source's clock when it answered, in microseconds since the epoch; None without a Date header."""
         self.bytes_expected = response.content_length
@@ -90,7 +92,7 @@ class Response:
         yield bytes(piece)
 
     async def _decoded(self) -> AsyncGenerator[bytes]:
-        gunzip = Gunzip() if _encoding(self._response) == "gzip" else None
+        unpacker = Unpacker(_encoding(self._response))
         decoded_bytes = 0
         rate = LeastRate(self._limits.min_rate_kib << 10)
         read = functools.partial(self._response.read_some, _READ_BYTES)
@@ -98,20 +100,17 @@ class Response:
             while data := await rate.wait(read):
                 self.bytes_received += len(data)
                 _check_wire(self.bytes_received, self._limits)
-                if gunzip is None:
-                    yield data
-                    continue
-                for piece in gunzip.feed(data):
+                for piece in unpacker.feed(data):
                     decoded_bytes += len(piece)
-                    self._check_ratio(decoded_bytes, gunzip.consumed_bytes)
+                    self._check_ratio(decoded_bytes, unpacker.consumed_bytes)
                     yield piece
-        if gunzip is not None:
-            gunzip.finish()
+        for piece in unpacker.finish():
+            yield piece
 
-    def _check_ratio(self, decoded_bytes: int, consumed_bytes: int) -> None:
+    def _check_ratio(self, decoded_bytes: int, consumed_bytes: int | None) -> None:
         """Refuse a compression ratio that only an attack or a mistake has; deflate can reach 1028:1."""
         most = self._limits.max_ratio
-        if decoded_bytes >= _RATIO_BYTES and decoded_bytes > most * consumed_bytes:
+        if consumed_bytes is not None and decoded_bytes >= _RATIO_BYTES and decoded_bytes > most * consumed_bytes:
             raise BodyError("gzip_ratio", f"the body is more than {most} times as large as its gzip data (max_ratio)")
 
 
@@ -208,7 +207,7 @@ def _check(response: aiohttp.ClientResponse) -> None:
         )
     if response.content_type in _NOT_CSV:
         raise BodyError("content_type", f"the body is {response.content_type}, not CSV")
-    if _encoding(response) not in ("", "identity", "gzip"):
+    if _encoding(response) not in {"", "identity", *GZIP_CODINGS}:
         raise BodyError("encoding", f"the body has Content-Encoding {_encoding(response)!r}: only gzip was asked for")
     if response.content_length is None and "chunked" not in response.headers.get("Transfer-Encoding", "").lower():
         raise BodyError("unframed", "neither Content-Length nor chunks: a body cut short would look complete")
