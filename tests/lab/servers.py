@@ -107,6 +107,7 @@ class Request:
     at: float
     """On the event loop's clock."""
     headers: dict[str, str]
+    target: str
 
 
 class _Listening:
@@ -154,9 +155,9 @@ class Web(_Listening):
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
-                lines = head.decode("latin-1").split("\r\n")[1:-2]
+                first, *lines = head.decode("latin-1").split("\r\n")[:-2]
                 headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-                request = Request(asyncio.get_running_loop().time(), headers)
+                request = Request(asyncio.get_running_loop().time(), headers, first.split(" ", 1)[1].rpartition(" ")[0])
                 self.requests.append(request)
                 self.busy += 1
                 self.most_busy = max(self.most_busy, self.busy)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from switchboard.config.addresses import is_forbidden, is_own
 from switchboard.config.columns import check_columns
 from switchboard.config.limits import Limits
-from switchboard.config.masks import mask_url
+from switchboard.config.masks import mask_url, printable
 from switchboard.config.secrets import is_token
 from switchboard.config.settings import DEFAULT_REDIS_URL, Settings
 from switchboard.config.sources import Access, ColumnSettings, Source, SourceSettings
@@ -62,6 +62,8 @@ _OUR_HEADERS = frozenset(
 
 
 def _resolve(source: SourceSettings, settings: Settings) -> Source:
+    if printable(source.url) != source.url:
+        raise ConfigError(f"source {mask_url(printable(source.url))}, key `url`: a URL has no control characters")
     try:
         parts = urlsplit(source.url)
         port = parts.port

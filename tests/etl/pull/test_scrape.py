@@ -20,7 +20,14 @@ from hypothesis import strategies as st
 
 from switchboard.config.sources import Source
 from switchboard.errors import SourceError
-from switchboard.etl.pull.scrape import MOST_RETRY_AFTER_SECONDS, Validators, _retry_after, new_session, scrape
+from switchboard.etl.pull.scrape import (
+    MOST_RETRY_AFTER_SECONDS,
+    Validators,
+    _retry_after,
+    new_session,
+    request_url,
+    scrape,
+)
 from switchboard.inputs.gunzip import PIECE_BYTES
 from tests.etl.limits import source
 from tests.lab.fuzz import fuzz
@@ -97,6 +104,47 @@ async def test_asks_for_what_it_can_read_and_nothing_else(session: aiohttp.Clien
     assert {"if-none-match", "if-modified-since", "cookie", "authorization"}.isdisjoint(plain)
     assert (with_etag["if-none-match"], with_etag.get("if-modified-since")) == ('"v1"', None)
     assert (with_date["if-modified-since"], with_date.get("if-none-match")) == ("Mon, 24 Nov 2025 05:56:00 GMT", None)
+
+
+@pytest.mark.parametrize(
+    ("configured", "sent"),
+    [
+        (
+            "/a%2Fb%28c%29%40%3A%7E%3B?sig=a%2Fb%3D%2B+c&x=%28%7e%5B",
+            "/a%2Fb%28c%29%40%3A%7E%3B?sig=a%2Fb%3D%2B+c&x=%28%7e%5B",
+        ),
+        ("/a/../b/./c//d", "/a/../b/./c//d"),
+        ("", "/"),
+        ("?x=1", "/?x=1"),
+        ("/p;v=1?a[]=1&b=c'd!*()~,|^", "/p;v=1?a[]=1&b=c'd!*()~,|^"),
+        ("/100%?%zz", "/100%?%zz"),
+        ("/p#fragment", "/p"),
+        ("/é x?ü=1 2", "/%C3%A9%20x?%C3%BC=1%202"),
+    ],
+)
+async def test_the_bytes_of_a_url_are_sent_as_configured(
+    session: aiohttp.ClientSession, configured: str, sent: str
+) -> None:
+    """A signature is over these bytes. Only blanks, and what is not ASCII, are encoded: a request cannot hold them."""
+    async with Web(lambda _request: [http(200, CSV)]) as web:
+        await fetch(session, f"http://LocalHost:{web.port}{configured}")
+        assert [request.target for request in web.requests] == [sent]
+        assert web.requests[0].headers["host"] == f"localhost:{web.port}"
+
+
+@pytest.mark.parametrize(
+    ("configured", "asked"),
+    [
+        ("http://[2001:db8::1]:9001/%28?a=%2F", "http://[2001:db8::1]:9001/%28?a=%2F"),
+        ("HTTP://UFM.Example:80/%28", "http://ufm.example/%28"),
+        ("https://ufm.example:443", "https://ufm.example/"),
+        ("http://ufm.example:/p", "http://ufm.example/p"),
+        ("http://bücher.example/%28", "http://xn--bcher-kva.example/%28"),
+    ],
+)
+def test_only_the_host_of_a_url_is_normalised(configured: str, asked: str) -> None:
+    """A host has one spelling, and a port that is the usual one is left out; path and query are bytes."""
+    assert str(request_url(configured)) == asked
 
 
 FAILURES: dict[str, tuple[str, list[bytes | Step]]] = {

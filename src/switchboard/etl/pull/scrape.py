@@ -10,9 +10,11 @@ import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
 from dataclasses import dataclass
+from urllib.parse import quote, urlsplit
 
 import aiohttp
 import msgspec
+from yarl import URL
 
 from switchboard.config.limits import Limits
 from switchboard.config.masks import MASK, url_secrets
@@ -37,6 +39,7 @@ _NO_DATE = (ValueError, TypeError, OverflowError, OSError)
 _READ_BYTES = 256 << 10
 _RATIO_BYTES = 1 << 20
 """A shorter body may have any compression ratio."""
+_TARGET = "".join(chr(code) for code in range(0x21, 0x7F))
 _NOT_CSV = frozenset({"text/html", "application/xhtml+xml", "application/json", "application/xml", "text/xml"})
 
 
@@ -133,13 +136,28 @@ async def scrape(
         if validators.last_modified:
             headers["If-Modified-Since"] = validators.last_modified
         with _translated():
-            response = await session.get(source.url, headers=headers, allow_redirects=False, ssl=tls or True)
+            response = await session.get(
+                request_url(source.url), headers=headers, allow_redirects=False, ssl=tls or True
+            )
             assert isinstance(response, SourceResponse)
         async with response:
             _check(response)
             if response.status == 200:
                 _check_wire(response.content_length or 0, source.limits)
             yield Response(response, source.limits, secrets)
+
+
+def request_url(configured: str) -> URL:
+    """The URL to ask for. Path and query are sent as they are configured: a signature may be over these bytes.
+
+    Only what cannot stand in a request is percent-encoded: blanks, and what is not ASCII. Raises ValueError.
+    """
+    parts = urlsplit(configured)
+    target = quote(parts.path or "/", safe=_TARGET)
+    if parts.query:
+        target += f"?{quote(parts.query, safe=_TARGET)}"
+    known = URL(configured)  # its host has one spelling
+    return URL(f"{known.scheme}://{known.raw_authority}{target}", encoded=True)
 
 
 def new_session(own_ports: Collection[int] = ()) -> aiohttp.ClientSession:
