@@ -6,8 +6,10 @@ worker speaks for all workers and for the ETL. How a gauge adds up is chosen for
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
+import struct
 from bisect import bisect_left
 from collections.abc import Sequence
 
@@ -157,12 +159,17 @@ SOURCE_STATE = Gauge(
 
 
 def render() -> bytes:
-    """All metrics as Prometheus text; takes some milliseconds where several processes share a directory."""
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-        return generate_latest(REGISTRY)
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return generate_latest(registry)
+    """All metrics as Prometheus text; takes some milliseconds where several processes share a directory.
+
+    If the directory cannot be read, or is gone, the metrics are those of this process.
+    """
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        # RuntimeError and struct.error: a file is broken, as after a full disk.
+        with contextlib.suppress(OSError, ValueError, RuntimeError, struct.error):
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+            return generate_latest(registry)
+    return generate_latest(REGISTRY)
 
 
 def observe_view(view: View, now: float) -> None:

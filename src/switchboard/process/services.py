@@ -14,7 +14,6 @@ from socket import socket
 
 import structlog
 from msgspec.structs import replace
-from prometheus_client.multiprocess import mark_process_dead
 
 from switchboard.config.masks import mask_url
 from switchboard.config.resolve import resolve_sources
@@ -23,10 +22,11 @@ from switchboard.config.settings import DEFAULT_REDIS_URL, Settings
 from switchboard.config.sources import SourceSettings
 from switchboard.errors import StoreError
 from switchboard.generator.service import create_service
+from switchboard.process.metric_files import forget_live_gauges
 from switchboard.process.sockets import listen, url_of
 from switchboard.process.supervisor import Program, Supervisor, handle_signals
 from switchboard.process.welcome import Addresses, welcome
-from switchboard.process.worker import Role, WorkerOrder, run_role
+from switchboard.process.worker import METRICS_FOLDER, Role, WorkerOrder, run_role
 from switchboard.store.embedded import EmbeddedRedis, find_client
 from switchboard.store.store import Store
 
@@ -128,8 +128,8 @@ class _Workers:
             command=(sys.executable, "-P", "-m", "switchboard.process.worker", *words),
             order=order.line(),
             descriptors=() if descriptor is None else (descriptor,),
-            environ={"PROMETHEUS_MULTIPROC_DIR": self._metrics} if metered else {},
-            ended=partial(mark_process_dead, path=self._metrics) if metered else None,
+            environ={METRICS_FOLDER: self._metrics} if metered else {},
+            ended=partial(forget_live_gauges, folder=self._metrics) if metered else None,
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import sys
@@ -26,6 +27,9 @@ EXIT_CONFIG = 2
 """Exit code of a process that cannot use its settings."""
 ORPHAN_SECONDS = 10
 """Time after which the kernel ends a worker that has lost its supervisor and has not stopped."""
+
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""Environment variable with the folder in which all workers keep their metrics; prometheus_client reads it too."""
 
 Role = Literal["generator", "etl", "api"]
 
@@ -56,6 +60,10 @@ def main() -> int:
     configure_logging("-".join(sys.argv[1:]) or order.role, level=settings.log_level, form=settings.log_format)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     allow_many_files()
+    if folder := os.environ.get(METRICS_FOLDER):
+        from switchboard.process.metric_files import keep_metrics_in_files
+
+        keep_metrics_in_files(folder)
     return run_guarded(lambda: _carry_out(order))
 
 
