@@ -110,7 +110,7 @@ def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     ],
 )
 def test_a_value_and_a_port_of_one_name_are_told_apart(
-    ports_first: bool, cells: dict[str, int], listed: dict[str, int]
+    ports_first: bool, cells: dict[str, Any], listed: dict[str, int]
 ) -> None:
     """A switch with ports in one source and without in another: a value that is called like a port gets a _."""
     ports = source("ports", [row("sw1", "temp", rx=1), row("sw1", "2", rx=2), row("sw2", "1", rx=5)], snapshot="1-p")

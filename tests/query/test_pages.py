@@ -136,7 +136,7 @@ def test_a_list_stays_in_its_snapshot(api: tuple[Holder, int]) -> None:
     assert ask(port, LIST).json() == [{"sw0": {"0": {"rx": -1}}}]
     holder.view = view(new)
     gone = ask(port, following)
-    assert (gone.status, gone.text) == (410, "snapshot is gone: ask without snapshot= for the current one\n")
+    assert (gone.status, gone.text) == (410, "the snapshot of this cursor is gone: start again without cursor=\n")
     holder.view = view(replace(old, expires_at=NOW - 1))
     assert ask(port, following).status in {410, 503}
 

@@ -13,6 +13,11 @@ from switchboard.query.result import Result
 from switchboard.serving.message import lines_of
 from switchboard.view.provenance import Provenance
 
+MOST_NAME_BYTES = 2_048
+"""Most bytes of X-Snapshot-Id and X-Snapshot-Missing together: proxies refuse an answer with 4 KiB of headers."""
+MOST_CURSOR_CHARACTERS = 640
+"""Beside a longer cursor, which stands in two headers, a long X-Snapshot-Id has no room."""
+_TOO_LONG = f"more than {MOST_NAME_BYTES} bytes"
 _REMEMBERED = 256
 
 
@@ -24,7 +29,8 @@ def answer_of(result: Result | Answer, *, bare: bool = False) -> Answer:
     if isinstance(result, Answer):
         return result
     tag = result.tag
-    shared_lines = (_NEVER_STORED if tag is None else _ASKED_AGAIN)(result.provenance)
+    crowded = result.cursor is not None and len(result.cursor) > MOST_CURSOR_CHARACTERS
+    shared_lines = (_NEVER_STORED if tag is None else _ASKED_AGAIN)(result.provenance, crowded)
     if result.pieces is None:
         body = encode_json(result.value)
         return Answer(200, [], body if bare else body + b"\n", shared_lines=shared_lines, tag=tag)
@@ -46,22 +52,40 @@ def answer_of(result: Result | Answer, *, bare: bool = False) -> Answer:
     )
 
 
-def _header_lines(cache: tuple[bytes, bytes], provenance: Provenance | None) -> bytes:
+def _header_lines(cache: tuple[bytes, bytes], provenance: Provenance | None, crowded: bool) -> bytes:
     """The header lines of an answer that say how it may be stored, which snapshots it was drawn from, and their state.
 
-    Most answers of a snapshot have the same ones, so they are made once.
+    Most answers of a snapshot have the same ones, so they are made once. ``crowded``: a long cursor stands beside them.
     """
     headers = [cache, VARY]
     if provenance is not None:
         headers += [
             (b"last-modified", formatdate(provenance.newest_seconds, usegmt=True).encode()),
-            (b"x-snapshot-id", provenance.snapshots.encode()),
             (b"x-snapshot-timestamp", provenance.newest.encode()),
             (b"x-snapshot-state", provenance.state.encode()),
+            *_names(provenance, crowded),
         ]
-        if provenance.missing:
-            headers.append((b"x-snapshot-missing", ",".join(provenance.missing).encode()))
     return lines_of(headers)
+
+
+def _names(provenance: Provenance, crowded: bool) -> Headers:
+    """The headers that grow with the number of sources, as far as they fit, and why one of them is left out."""
+    snapshots, missing = provenance.snapshots.encode(), ",".join(provenance.missing).encode()
+    headers: Headers = []
+    left_out: list[str] = []
+    if crowded and len(snapshots) > MOST_CURSOR_CHARACTERS:
+        left_out.append("X-Snapshot-Id (the cursor has the same snapshots)")
+    elif len(snapshots) > MOST_NAME_BYTES:
+        left_out.append(f"X-Snapshot-Id ({_TOO_LONG}; ListSources has the snapshot of each source)")
+    else:
+        headers.append((b"x-snapshot-id", snapshots))
+    if len(missing) > MOST_NAME_BYTES - sum(len(value) for _, value in headers):
+        left_out.append(f"X-Snapshot-Missing ({_TOO_LONG}; ListSources has the state of each source)")
+    elif missing:
+        headers.append((b"x-snapshot-missing", missing))
+    if left_out:
+        headers.append((b"x-snapshot-omitted", ", ".join(left_out).encode()))
+    return headers
 
 
 _ASKED_AGAIN = lru_cache(_REMEMBERED)(partial(_header_lines, NO_CACHE))

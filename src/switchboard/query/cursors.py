@@ -14,32 +14,55 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from switchboard.errors import ErrorKind, QueryError
 from switchboard.outputs.formats import DEFAULT_FORMAT
 from switchboard.outputs.json import encode_json
 from switchboard.query.requests import ListMetrics
 from switchboard.query.values import malformed
 from switchboard.selection.pages import Position
 from switchboard.view.pins import parse_pins
+from switchboard.view.short_pins import as_text, long_form, shortened
 from switchboard.view.view import Standing
 
 _CHECKSUM_BYTES = 8
+_MOST_LONG_CHARACTERS = 512
+"""Longest ``SOURCE=ID,SOURCE=ID`` in a cursor, which an answer has twice; a longer one is shortened."""
+_MOST_CHARACTERS = 6_000
+"""Longest cursor: some 1,100 sources. It has to fit into the target of a request."""
 _UNESCAPED = "/:*?@!$()"
 """Characters that stay unescaped in the link to the next page, which must not be too long to be followed."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """The content of a cursor. ``snapshots`` is a value of ``snapshot=``, in order of precedence."""
+    """The content of a cursor: the snapshots of the list, in order of precedence, and a place in it."""
 
     snapshots: str
+    """As ``SOURCE=ID,SOURCE=ID``; empty if there are too many of them."""
     position: Position
+    short: bytes = b""
+    """In their short form, if there are too many."""
+
+    @property
+    def pin(self) -> str:
+        """The snapshots as a value of ``snapshot=``."""
+        return as_text(self.short) if self.short else self.snapshots
 
 
 def encode_cursor(standing: Standing, query: ListMetrics, position: Position) -> str:
-    """The cursor of the page that begins at ``position``."""
-    snapshots = ",".join(f"{live.source.quoted_name}={live.loaded.id}" for live in standing.live)
-    content = _encoder.encode(Cursor(snapshots, position))
-    return _text(_checksum(content, query) + content)
+    """The cursor of the page that begins at ``position``. Raises QueryError (MALFORMED) if it would be too long."""
+    named = [(live.source.quoted_name, live.loaded) for live in standing.live]
+    long = long_form(named)
+    fits = len(long) <= _MOST_LONG_CHARACTERS
+    content = _encoder.encode(Cursor(long, position) if fits else Cursor("", position, shortened(named)))
+    cursor = _text(_checksum(content, query) + content)
+    if len(cursor) > _MOST_CHARACTERS:
+        raise QueryError(
+            ErrorKind.MALFORMED,
+            f"Pages of {len(named)} sources together are not possible: X-Next-Cursor would be longer than "
+            f"{_MOST_CHARACTERS} characters. Ask for the pages of one source with source=, or without limit=",
+        )
+    return cursor
 
 
 def decode_cursor(query: ListMetrics) -> Cursor | None:
@@ -55,12 +78,8 @@ def decode_cursor(query: ListMetrics) -> Cursor | None:
         raise malformed("cursor", text, "is no X-Next-Cursor of an earlier page") from None
     if checksum != _checksum(content, query) or text != _text(data):
         raise malformed("cursor", text, "goes on with another query, or is damaged")
-    if any(source is None for source, _ in parse_pins(cursor.snapshots)):
+    if not cursor.short and any(source is None for source, _ in parse_pins(cursor.snapshots)):
         raise malformed("cursor", text, "names a snapshot without its source")
-    if query.snapshot is not None:
-        asked = {snapshot for _, snapshot in parse_pins(query.snapshot)}
-        if asked != {snapshot for _, snapshot in parse_pins(cursor.snapshots)}:
-            raise malformed("cursor", text, "belongs to other snapshots than those that snapshot= names")
     return cursor
 
 

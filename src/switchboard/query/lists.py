@@ -25,7 +25,7 @@ from switchboard.selection.pages import WHOLE, Page, Position, page_end
 from switchboard.snapshot.block import Block
 from switchboard.snapshot.guid import known_spelling
 from switchboard.snapshot.snapshot import Snapshot
-from switchboard.view.pins import parse_pins
+from switchboard.view.pins import UnknownSnapshot
 from switchboard.view.sources import Live
 from switchboard.view.view import Standing, View
 
@@ -97,8 +97,14 @@ def _listed(lives: Sequence[Live], choice: Choice) -> list[Listed]:
 
 def _standing_of(cursor: Cursor, view: View, now: float, query: ListMetrics) -> Standing:
     """The snapshots of a cursor, in their order there. Raises QueryError: NOT_FOUND, GONE or UNAVAILABLE."""
-    standing = standing_for(view, now, msgspec.structs.replace(query, snapshot=cursor.snapshots))
-    order = [source for source, _ in parse_pins(cursor.snapshots)]
+    try:
+        pins = view.pins(cursor.pin)
+        if query.snapshot is not None and {id for _, id in view.pins(query.snapshot)} != {id for _, id in pins}:
+            raise malformed("cursor", query.cursor or "", "belongs to other snapshots than those that snapshot= names")
+        standing = standing_for(view, now, msgspec.structs.replace(query, snapshot=cursor.pin))
+    except UnknownSnapshot as error:
+        raise error.of_cursor() from None
+    order = [source for source, _ in pins]
     live = sorted(standing.live, key=lambda each: order.index(each.source.quoted_name))
     return Standing(live, standing.missing, standing.until)
 

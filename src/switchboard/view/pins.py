@@ -1,6 +1,7 @@
 """Pins: the snapshots that a query names, ``snapshot=ID``, or ``snapshot=SOURCE=ID,SOURCE=ID`` for several sources.
 
-``X-Snapshot-Id`` of an answer has the same form, so a client can make several calls consistent with each other.
+``X-Snapshot-Id`` of an answer has the same form, so a client can make several calls consistent with each other. For
+many sources that would be long: ``short_pins.py`` has another form.
 """
 
 from __future__ import annotations
@@ -16,14 +17,23 @@ RETRY_SECONDS = 1
 
 
 class UnknownSnapshot(QueryError):
-    """A query names a snapshot that is not in memory: GONE if a known one is as new or newer, else NOT_FOUND."""
+    """A query names a snapshot that is not in memory: GONE, or NOT_FOUND if it may still come."""
 
-    def __init__(self, snapshot: str, known: Iterable[str]) -> None:
-        began = _began_ms(snapshot)
-        if began is not None and any(began <= (_began_ms(each) or -1) for each in known):
+    def __init__(self, *, gone: bool) -> None:
+        if gone:
             super().__init__(ErrorKind.GONE, "snapshot is gone: ask without snapshot= for the current one")
         else:
             super().__init__(ErrorKind.NOT_FOUND, "snapshot does not exist", retry_after_seconds=RETRY_SECONDS)
+
+    def of_cursor(self) -> QueryError:
+        """The same, for a client that named the snapshot by ``cursor=``."""
+        if self.kind is ErrorKind.GONE:
+            return QueryError(self.kind, "the snapshot of this cursor is gone: start again without cursor=")
+        return QueryError(
+            self.kind,
+            "the snapshot of this cursor is not known here yet: ask again",
+            retry_after_seconds=self.retry_after_seconds,
+        )
 
 
 def parse_pins(text: str) -> Pins:
@@ -40,7 +50,13 @@ def parse_pins(text: str) -> Pins:
     return tuple(pins)
 
 
-def _began_ms(snapshot: str) -> int | None:
+def is_older(snapshot: str, known: Iterable[str]) -> bool:
+    """Whether a known snapshot is as new as this one, or newer."""
+    began = began_ms(snapshot)
+    return began is not None and any(began <= (began_ms(each) or -1) for each in known)
+
+
+def began_ms(snapshot: str) -> int | None:
     """When the scrape of a snapshot began, in milliseconds: its id begins with it. None: there is no such number."""
     digits = snapshot.partition("-")[0]
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS else None

@@ -6,7 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from switchboard.model import State
-from switchboard.view.sources import Live, SourceView
+from switchboard.view.short_pins import as_text, long_form, shortened
+from switchboard.view.sources import Live, Loaded, SourceView
+
+MOST_LONG_CHARACTERS = 1_024
+"""Longest ``SOURCE=ID,SOURCE=ID``; snapshots that would take more have their short form."""
 
 _BEST_FIRST = (State.FRESH, State.LATE, State.STALE)
 
@@ -16,7 +20,7 @@ class Provenance:
     """What a client is told about the snapshots behind an answer. Holds texts only, and so keeps no snapshot alive."""
 
     snapshots: str
-    """Ids of the snapshots, as a value of ``snapshot=``: one id, or SOURCE=ID,SOURCE=ID in configured order."""
+    """Ids of the snapshots, as a value of ``snapshot=``: one id, SOURCE=ID,SOURCE=ID in configured order, or short."""
     newest_seconds: int
     """Time of the newest row in the snapshots, in Unix seconds, but at most the time at which it was loaded."""
     newest: str
@@ -34,7 +38,7 @@ def provenance(lives: Sequence[Live], missing: Sequence[SourceView] = ()) -> Pro
     if len(lives) > 1:
         newest = max((live.loaded for live in lives), key=lambda loaded: loaded.snapshot.manifest.data_max_us)
         in_order = sorted(lives, key=lambda live: live.place)
-        ids = ",".join(f"{live.source.quoted_name}={live.loaded.id}" for live in in_order)
+        ids = spell([(live.source.quoted_name, live.loaded) for live in in_order])
         state = max((live.state for live in lives), key=_BEST_FIRST.index)
     return Provenance(
         snapshots=ids,
@@ -43,3 +47,9 @@ def provenance(lives: Sequence[Live], missing: Sequence[SourceView] = ()) -> Pro
         state=State.PARTIAL if missing else state,
         missing=tuple(source.quoted_name for source in missing),
     )
+
+
+def spell(snapshots: Sequence[tuple[str, Loaded]]) -> str:
+    """Snapshots of several sources as a value of ``snapshot=``; pairs of quoted name and snapshot."""
+    ids = long_form(snapshots)
+    return ids if len(ids) <= MOST_LONG_CHARACTERS else as_text(shortened(snapshots))

@@ -28,10 +28,10 @@ class Loaded:
     ``id`` is the snapshot's id, percent-encoded. ``newest`` is the time of the newest row by RFC 3339.
     ``newest_seconds`` is the same in Unix seconds, but never in our future: HTTP forbids such a date, and a switch's
     clock may run ahead. ``serial`` is unique in this process: caches store it instead of the snapshot, so that they do
-    not keep snapshots alive.
+    not keep snapshots alive. ``token`` stands for the snapshot in short pins; None: nobody has asked for it yet.
     """
 
-    __slots__ = ("id", "newest", "newest_seconds", "serial", "snapshot")
+    __slots__ = ("id", "newest", "newest_seconds", "serial", "snapshot", "token")
 
     def __init__(self, snapshot: Snapshot, unix_now: float) -> None:
         seconds, microseconds = divmod(snapshot.manifest.data_max_us, 1_000_000)
@@ -41,6 +41,7 @@ class Loaded:
         self.id = quote(snapshot.manifest.snapshot, safe="")
         self.newest = newest.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         self.newest_seconds = min(seconds, int(unix_now))
+        self.token: bytes | None = None
 
 
 class Kept(NamedTuple):

@@ -12,8 +12,9 @@ from typing import Protocol
 
 from switchboard.errors import ErrorKind, QueryError
 from switchboard.model import State
-from switchboard.view.pins import Pins, UnknownSnapshot, parse_pins
+from switchboard.view.pins import Pins, UnknownSnapshot, is_older, parse_pins
 from switchboard.view.provenance import Provenance, provenance
+from switchboard.view.short_pins import read_short, resolve
 from switchboard.view.sources import SERIALS, Live, SourceView
 
 
@@ -67,6 +68,11 @@ class View:
             raise QueryError(ErrorKind.NOT_FOUND, "source does not exist")
         return named
 
+    def pins(self, text: str) -> Pins:
+        """The snapshots that a value of ``snapshot=`` names. Raises QueryError (MALFORMED, and GONE or NOT_FOUND)."""
+        short = read_short(text)
+        return parse_pins(text) if short is None else resolve(short, self.sources)
+
     def standing(self, now: float, name: str | None = None, pin: str | None = None) -> Standing:
         """The sources that can answer at ``now``.
 
@@ -78,7 +84,7 @@ class View:
             return known
         sources = self.chosen(name)
         places = {source.name: place for place, source in enumerate(self.sources)}
-        standing = _stand(now, sources if pin is None else _pinned(now, sources, parse_pins(pin)), places)
+        standing = _stand(now, sources if pin is None else _pinned(now, sources, self.pins(pin)), places)
         if len(self._standings) < _MOST_STANDINGS:
             self._standings[name, pin] = standing
         return standing
@@ -128,9 +134,14 @@ def _pinned(now: float, sources: tuple[SourceView, ...], pins: Pins) -> list[Sou
         )
         one = next(at_hand, None)
         if one is None:
-            raise UnknownSnapshot(snapshot, [kept.loaded.id for source in sources for kept in source.generations()])
+            own = _ids(source for source in sources if source.quoted_name == name)
+            raise UnknownSnapshot(gone=is_older(snapshot, own or _ids(sources)))
         found.append(one)
     return found
+
+
+def _ids(sources: Iterable[SourceView]) -> list[str]:
+    return [kept.loaded.id for source in sources for kept in source.generations()]
 
 
 def _not_fresh(live: Live) -> bool:

@@ -54,13 +54,13 @@ HEADERS: dict[str, Object] = {
     "X-Content-Type-Options": _header("The body is what `Content-Type` says.", enum=["nosniff"]),
     "X-Next-Cursor": _header("The `cursor` of the next page; absent on the last page.", minLength=1),
     "X-Snapshot-Id": _header(
-        "The snapshot that the answer was drawn from, or `SOURCE=ID,SOURCE=ID` where there are several: a value for "
-        "`snapshot=`.",
-        required=True,
+        "The snapshot that the answer was drawn from, or `SOURCE=ID,SOURCE=ID` where there are several, or a short "
+        "form that begins with `~` where there are very many: a value for `snapshot=`.",
         examples=["1795460000500-a1b2"],
         minLength=1,
     ),
     "X-Snapshot-Missing": _header("The sources that have no live snapshot, where the state is `partial`."),
+    "X-Snapshot-Omitted": _header("The headers that would be too long, and where to find what they would say."),
     "X-Snapshot-State": _header(
         "`fresh`: confirmed by a scrape within 1.5 intervals; `late`: longer ago; `stale`: store or source cannot be "
         "reached; `partial`: a source is missing.",
@@ -187,7 +187,7 @@ def _headers(endpoint: Endpoint, status: int) -> list[str]:
     if endpoint.tagged:
         headers += ["ETag", "Content-Encoding"]
     if endpoint.takes(Pinned) or endpoint.tells_snapshots:
-        headers += [*_SNAPSHOT_HEADERS, "X-Snapshot-Missing"]
+        headers += [*_SNAPSHOT_HEADERS, "X-Snapshot-Missing", "X-Snapshot-Omitted"]
     if endpoint.paged:
         headers += ["Link", "X-Next-Cursor"]
     if endpoint.static:
