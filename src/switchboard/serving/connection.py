@@ -41,7 +41,7 @@ class Connection(asyncio.Protocol):
     transport: asyncio.Transport
 
     def __init__(self, server: Server, loop: asyncio.AbstractEventLoop) -> None:
-        self.reader = RequestReader(server.service.body_limit, server.known_headers)
+        self.reader = RequestReader(server.service.body_limit, server.known_headers, server.bodies)
         self.deaf = False
         """Whether all that still arrives is thrown away, because the connection ends."""
         self.active_at = loop.time()

@@ -31,6 +31,7 @@ from urllib.parse import unquote
 import httptools
 
 from switchboard.serving import refusals
+from switchboard.serving.budget import BodyBudget
 from switchboard.serving.message import Headers, Request
 from switchboard.serving.refusals import MOST_HEADER_BYTES, MOST_HEADERS, MOST_TARGET_BYTES, Refused, too_large
 
@@ -56,16 +57,19 @@ class RequestReader:
     """Reads the requests of one connection, one after the other.
 
     ``body_limit`` says how much of a request's body is wanted; 0: nothing. ``known`` are the headers that all readers
-    of a server remember, by their bytes. The methods ``on_…`` are called by the parser.
+    of a server remember, by their bytes; ``budget`` is what their bodies may take together. The methods ``on_…`` are
+    called by the parser.
     """
 
     __slots__ = (
-        "_body", "_body_bytes", "_body_limit", "_body_parser", "_framed", "_framing_bytes", "_head_bytes", "_headers",
-        "_hosts", "_known", "_left", "_limit", "_parser", "_pending", "_protocol", "_raw", "_tail", "_url", "excess",
-        "keep_alive", "phase", "request", "version_1_1", "wants_continue",
+        "_body", "_body_bytes", "_body_limit", "_body_parser", "_budget", "_framed", "_framing_bytes", "_head_bytes",
+        "_headers", "_hosts", "_known", "_left", "_limit", "_parser", "_pending", "_protocol", "_raw", "_tail", "_url",
+        "excess", "keep_alive", "phase", "request", "version_1_1", "wants_continue",
     )  # fmt: skip
 
-    def __init__(self, body_limit: Callable[[Request], int], known: dict[bytes, Headers]) -> None:
+    def __init__(
+        self, body_limit: Callable[[Request], int], known: dict[bytes, Headers], budget: BodyBudget | None = None
+    ) -> None:
         self.phase = IDLE
         """What the next byte belongs to. IDLE: to a request of which nothing has arrived."""
         self.request: Request | None = None
@@ -81,6 +85,9 @@ class RequestReader:
         or perhaps none at all: the client waits for ``100 Continue``, which it does not get."""
         self._body_limit = body_limit
         self._known = known
+        self._budget = BodyBudget() if budget is None else budget
+        self._body = bytearray()
+        """What has arrived of the body of the pending request; counted in the budget."""
         self._pending: Request | None = None
         """The request that cannot be answered before its body is there."""
         self._left = -1
@@ -96,7 +103,7 @@ class RequestReader:
         self._headers = Headers()
         self._hosts = self._head_bytes = 0
         self._protocol = b""
-        """The last bytes of the request line, as far as it has arrived; with CRLF behind them once it is complete."""
+        """The last bytes of the request line, as far as it has arrived. Complete, they are `` HTTP/1.1`` and CRLF."""
         self._framed = False
         """Whether the headers announce a body."""
 
@@ -184,7 +191,8 @@ class RequestReader:
             self._known[request.raw[line.end() :]] = request.headers
 
     def close(self) -> None:
-        """Let go of the parser, which refers to this object."""
+        """Let go of the body, and of the parser, which refers to this object."""
+        self._drop_body()
         del self._parser
         self._body_parser = None
 
@@ -271,7 +279,6 @@ class RequestReader:
     def _expect_body(self, request: Request) -> None:
         """Set out to read, or to skip, the body that the head announces. Raises Refused (413)."""
         self._framing_bytes = self._body_bytes = 0
-        self._body = bytearray()
         length = request.header(b"content-length")
         if length:
             self._left = int(length)  # llhttp has seen to it that there is one, a number
@@ -295,7 +302,7 @@ class RequestReader:
             self._body_parser.feed_data(b"POST / HTTP/1.1\r\n%s\r\n\r\n" % framing)
 
     def on_body(self, body: bytes) -> None:
-        """Keep a part of a body, if the answer depends on it. Raises Refused (413)."""
+        """Keep a part of a body, if the answer depends on it. Raises Refused (413, 503)."""
         size = len(body)
         self._body_bytes += size
         self._framing_bytes -= size
@@ -304,6 +311,9 @@ class RequestReader:
         if self._pending is not None:
             if self._body_bytes > self._limit:
                 raise Refused(too_large(self._limit))
+            if not self._budget.take(size):
+                self._drop_body()
+                raise Refused(refusals.BODIES)
             self._body += body
 
     def on_message_complete(self) -> None:
@@ -319,7 +329,11 @@ class RequestReader:
             if self._pending is not None:
                 self.request, self._pending = self._pending, None
                 self.request.body = bytes(self._body)
-                self._body = bytearray()
+                self._drop_body()
+
+    def _drop_body(self) -> None:
+        self._budget.give_back(len(self._body))
+        self._body = bytearray()
 
     def _check_unfinished(self) -> None:
         """Bound what an incomplete request may have sent. Raises Refused."""

@@ -51,6 +51,9 @@ FAILURE = Refusal(500, "failure", "Internal error: the log of the service says w
 BUSY = Refusal(
     503, "streams", "Too many long answers are being sent at this moment: ask again", ((b"retry-after", b"5"),)
 )
+BODIES = Refusal(
+    503, "bodies", "Too many long bodies are arriving at this moment: ask again", ((b"retry-after", b"10"),)
+)
 VERSION = Refusal(505, "version", "HTTP/1.1 and HTTP/1.0 are spoken here")
 
 

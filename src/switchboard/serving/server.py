@@ -12,6 +12,7 @@ from email.utils import formatdate
 import structlog
 
 from switchboard.serving.accept import Acceptor
+from switchboard.serving.budget import BodyBudget
 from switchboard.serving.connection import Connection
 from switchboard.serving.message import STATUS_LINES, Headers, Service
 from switchboard.serving.socket_options import prepare_listener
@@ -37,6 +38,7 @@ class Server:
         """Set when the last connection has gone, once the server stops."""
         self.known_headers: dict[bytes, Headers] = {}
         """Headers that were parsed before, by their bytes."""
+        self.bodies = BodyBudget()
         self._first_lines: dict[int, bytes] = {}
 
     @property
