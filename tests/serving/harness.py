@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from switchboard.serving.message import Body, ReadyReply, Reply, Request, text_r
 from switchboard.serving.refusals import Refusal
 
 PATIENT = Deadlines()
-HASTY = Deadlines(head=0.4, request=0.8, idle=1.2, unread=0.6, linger=0.3, sweep=0.05)
+HASTY = Deadlines(handshake=0.4, head=0.4, request=0.8, idle=1.2, unread=0.6, linger=0.3, sweep=0.05)
 
 HANG_SECONDS = 12.0
 """Whoever waits so long waits for nothing."""
@@ -121,7 +122,10 @@ def await_condition(condition: Callable[[], object], what: str, seconds: float =
 
 @contextlib.contextmanager
 def running_server(
-    deadlines: Deadlines = PATIENT, service: type[Echo] | None = None, drain_seconds: float = 5.0
+    deadlines: Deadlines = PATIENT,
+    service: type[Echo] | None = None,
+    drain_seconds: float = 5.0,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[Server]:
     """Serve on a free port from a thread, on the event loop that workers have; it stops with the context."""
     runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
@@ -136,7 +140,7 @@ def running_server(
 
     def run() -> None:
         with runner:
-            runner.run(serve(echo, sock, server.stop, deadlines=deadlines, drain_seconds=drain_seconds))
+            runner.run(serve(echo, sock, server.stop, deadlines=deadlines, drain_seconds=drain_seconds, tls=tls))
 
     with patch.object(server_module, "Server", new_server):
         server.thread = threading.Thread(target=run)

@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import resource
 import socket
+import ssl
 import threading
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import monotonic, sleep
 from unittest.mock import Mock
 
@@ -19,6 +21,7 @@ from switchboard.serving import Deadlines, Reply, Request
 from switchboard.serving.connection import Connection
 from switchboard.serving.server import Server as RealServer
 from switchboard.serving.sweep import Watched, overdue_connections
+from tests.lab.certificates import make_certificates
 from tests.serving.harness import (
     GET,
     HANG_SECONDS,
@@ -129,6 +132,22 @@ def test_an_idle_connection_is_closed_without_a_word(server: Server, first: byte
         sock.sendall(first)
         assert statuses(read_to_end(sock)) == [200] * bool(first)
     assert server.reasons == []
+
+
+@pytest.mark.parametrize("first", [b"", b"\x16\x03\x01\x02\x00\x01\x00", GET], ids=["mute", "begun", "no TLS"])
+def test_a_handshake_has_a_deadline(tmp_path: Path, first: bytes) -> None:
+    """Who does not come to speak TLS is cut off and counted; who does is served meanwhile."""
+    made = make_certificates(tmp_path)
+    trusting = ssl.create_default_context(cafile=made.ca)
+    with running_server(HASTY, tls=made.server_context()) as server, server.connect() as sock:
+        sock.sendall(first)
+        with server.connect() as plain, trusting.wrap_socket(plain, server_hostname="127.0.0.1") as good:
+            good.sendall(GET)
+            assert parse(read_answer(good)).body == b"/hello"
+            with contextlib.suppress(ConnectionError):
+                while sock.recv(1000):  # an alert, at most
+                    pass
+            await_condition(lambda: server.reasons == ["handshake"], "it is counted")
 
 
 def test_a_connection_in_use_stays(server: Server) -> None:

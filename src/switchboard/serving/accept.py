@@ -11,8 +11,11 @@ import errno
 import socket
 import ssl
 from collections.abc import Callable
+from typing import Any
 
 import structlog
+
+from switchboard.serving.sweep import Deadlines
 
 ACCEPTS_A_TURN = 256
 """Most connections that are taken in one turn. Workers share the socket: one that took all would serve all.
@@ -32,7 +35,8 @@ log = structlog.get_logger()
 class Acceptor:
     """Takes connections from a listening socket, and gives each a protocol.
 
-    ``refused`` is called with the reason ``descriptors`` each time that there are no file descriptors left.
+    ``refused`` is called with a reason: ``descriptors`` each time that there are no file descriptors left, and
+    ``handshake`` for each client that does not come to speak TLS within its deadline.
     """
 
     def __init__(
@@ -41,11 +45,19 @@ class Acceptor:
         new_protocol: Callable[[], asyncio.Protocol],
         refused: Callable[[str], None],
         tls: ssl.SSLContext | None = None,
+        deadlines: Deadlines | None = None,
     ) -> None:
         self._sock = sock
         self._new_protocol = new_protocol
         self._refused = refused
-        self._tls = tls
+        deadlines = deadlines or Deadlines()
+        self._tls: dict[str, Any] = {}
+        if tls is not None:
+            self._tls = {
+                "ssl": tls,
+                "ssl_handshake_timeout": deadlines.handshake,
+                "ssl_shutdown_timeout": deadlines.linger,
+            }
         self._loop = asyncio.get_running_loop()
         self._joining: set[asyncio.Task[None]] = set()
         self._again: asyncio.TimerHandle | None = None
@@ -84,8 +96,10 @@ class Acceptor:
 
     async def _join(self, sock: socket.socket) -> None:
         try:
-            await self._loop.connect_accepted_socket(self._new_protocol, sock, ssl=self._tls)
+            await self._loop.connect_accepted_socket(self._new_protocol, sock, **self._tls)
         except OSError:  # the client has gone, or does not speak TLS
+            if self._tls:
+                self._refused("handshake")
             sock.close()
 
     def _pause(self, error: OSError) -> None:

@@ -101,7 +101,7 @@ async def serve(
     loop = asyncio.get_running_loop()
     prepare_listener(sock)
     server = Server(service, deadlines or Deadlines())
-    acceptor = Acceptor(sock, lambda: Connection(server, loop), service.refused, tls)
+    acceptor = Acceptor(sock, lambda: Connection(server, loop), service.refused, tls, server.deadlines)
     async with asyncio.TaskGroup() as group:
         background = [
             group.create_task(sweep(server.connections, server.deadlines.sweep)),

@@ -17,8 +17,12 @@ SLICE = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deadlines:
-    """Seconds that a client has. The sweep notices a missed deadline up to ``sweep`` seconds later."""
+    """Seconds that a client has. The sweep notices a missed deadline up to ``sweep`` seconds later; that of a handshake
+    is kept by the event loop.
+    """
 
+    handshake: float = 10.0
+    """For the handshake of TLS, from the beginning of the connection."""
     head: float = 5.0
     """For the headers, from their first byte."""
     request: float = 10.0
@@ -28,7 +32,8 @@ class Deadlines:
     unread: float = 24.0
     """To take something of what it is sent. A missed deadline is noticed up to ``look`` later."""
     linger: float = 2.0
-    """To end its side after a refusal; closed at once, an answer is lost to a client that is still sending."""
+    """To end its side after a refusal, or TLS after the last answer; closed at once, an answer is lost to a client that
+    is still sending."""
     sweep: float = 0.5
 
     @property
