@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable
@@ -11,13 +12,15 @@ from time import monotonic, sleep
 import pytest
 import structlog
 
+import switchboard.serving.connection as connection_module
 import switchboard.serving.server as server_module
-from switchboard.serving.message import Reply, Request
+from switchboard.serving.message import ReadyReply, Reply, Request
 from tests.serving.harness import (
     GET,
     HANG_SECONDS,
     LARGE_BYTES,
     Echo,
+    Server,
     await_condition,
     parse,
     read_answer,
@@ -222,3 +225,67 @@ def test_a_client_that_pipelines_and_goes_is_no_news(caplog: pytest.LogCaptureFi
             await_condition(lambda: not server.connections, "the connection is gone")
     assert logs == []
     assert caplog.records == []
+
+
+def test_each_ready_reply_of_a_pipeline_is_timed_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its seconds begin where those of the reply before it end, on a clock that goes on by one with each look."""
+    took: list[float] = []
+
+    class Ready(Echo):
+        def ready(self, head: bytes) -> ReadyReply | None:
+            return ReadyReply(200, b"content-length: 0\r\n\r\n", took.append) if head == GET else None
+
+    with running_server(service=Ready) as server, server.connect() as sock:
+        monkeypatch.setattr(connection_module, "TURN_SECONDS", 1e9)
+        monkeypatch.setattr(connection_module, "perf_counter", itertools.count().__next__)
+        sock.sendall(GET * 50)
+        for _ in range(50):
+            read_answer(sock)
+    assert len(took) == 50
+    assert set(took) <= {1, 2}
+
+
+def test_done_is_told_of_replies_and_refused_of_refusals() -> None:
+    """A request that is refused while it is read is no reply of the service; one that fails is."""
+
+    class Failing(Echo):
+        def answer(self, request: Request) -> Reply | Awaitable[Reply]:
+            if request.path == "/fails":
+                raise ValueError
+            return super().answer(request)
+
+    with running_server(service=Failing) as server:
+        for target, status in (("/hello", 200), ("/fails", 500)):
+            assert statuses(server.talk(get(target, "Connection: close"))) == [status]
+        assert statuses(server.talk(b"GET / HTTP/3.0\r\n\r\n")) == [400]
+        assert statuses(server.talk(b"GET / HTTP/2.0\r\n\r\n")) == [505]
+        assert server.done == [(200, ""), (500, "")]
+        assert server.reasons == ["failure", "malformed", "version"]
+
+
+@pytest.mark.parametrize(
+    ("behind", "expected"),
+    [
+        (b"POST /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\n\r\n\r\n1234", [200, 200]),
+        (b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\n\r\n\r\n1234", [200, 200]),
+        (b"\r\n\r\n", [200]),
+    ],
+    ids=["in a body that nobody reads", "in a body", "empty lines"],
+)
+def test_an_end_that_is_no_head_ends_nothing(behind: bytes, expected: list[int]) -> None:
+    """Whether more requests wait is told from the end of a head. Where it is none, all is answered all the same."""
+    with running_server(drain_seconds=HANG_SECONDS) as server, server.connect() as sock:
+        sock.sendall(get("/slow") + behind)
+        await_condition(lambda: b"/slow" in server.seen, "the slow one is asked for")
+        server.begin_stop()
+        await_condition(lambda: refuses(server), "it stops")
+        server.open_gate()
+        assert statuses(read_to_end(sock)) == expected
+
+
+def refuses(server: Server) -> bool:
+    try:
+        server.connect().close()
+    except ConnectionRefusedError:
+        return True
+    return False

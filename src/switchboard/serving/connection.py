@@ -20,7 +20,8 @@ from switchboard.serving import refusals, writer
 from switchboard.serving.message import ReadyReply, Reply, Request
 from switchboard.serving.reader import BODY, END, HEAD, IDLE, RequestReader
 from switchboard.serving.refusals import Refusal, refusal_of
-from switchboard.serving.socket_options import queued_bytes, reset_at_close
+from switchboard.serving.socket_options import reset_at_close
+from switchboard.serving.taking import Taking
 
 if TYPE_CHECKING:
     from switchboard.serving.server import Server
@@ -62,9 +63,7 @@ class Connection(asyncio.Protocol):
         """Sends the reply in progress."""
         self.write_paused = False
         self._drained: asyncio.Future[None] | None = None
-        self._unsent = 0  # bytes that waited for the client when it was last looked
-        self._taken_at = self.active_at
-        """When the client was last seen to take something."""
+        self._taking = Taking(self.active_at)
         self._cut = "client_gone"
         """Why a stream ends if its task is cancelled."""
         self.ended = False
@@ -115,15 +114,14 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Make nothing more until the client has taken what there is."""
         self.write_paused = True
-        self._taken_at = self._loop.time()
-        self._unsent = 0
-        self._look_soon(self._taken_at)
+        self._taking.begin(self._loop.time())
+        self._look_soon(self._taking.since)
 
     def resume_writing(self) -> None:
         """Go on."""
         self.write_paused = False
-        self.active_at = self._taken_at = self._loop.time()
-        self._unsent = 0
+        self.active_at = self._loop.time()
+        self._taking.begin(self.active_at)
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
         self._go_on()
@@ -145,7 +143,7 @@ class Connection(asyncio.Protocol):
         ``known``: whether it is known that no reply to the whole of the data is ready.
         """
         server, reader, out = self._server, self.reader, self._out
-        began = perf_counter()
+        began = now = perf_counter()
         at, answered, unsent, size = 0, 0, 0, len(data)
         while at < size and self._task is None and not self.deaf:
             end = reader.end_of_part(data, at)
@@ -157,16 +155,16 @@ class Connection(asyncio.Protocol):
             is_known = known and len(part) == size
             if reader.phase == IDLE and not is_known and (ready := self._ready(part)) is not None:
                 out.append(server.first_lines(ready.status) + ready.rest)
-                ready.sent(perf_counter() - began)
+                ready.sent(perf_counter() - now)
             else:
                 self._read(part)
             if len(out) > answered:
                 answered = len(out)
                 unsent += len(out[-1])
-            if at < size and (
-                answered >= MOST_A_TURN or unsent > MOST_UNSENT_BYTES or perf_counter() - began > TURN_SECONDS
-            ):
-                break
+            if at < size:
+                now = perf_counter()
+                if answered >= MOST_A_TURN or unsent > MOST_UNSENT_BYTES or now - began > TURN_SECONDS:
+                    break
         if at < size:
             self.unread = data[at:]
         self._flush()
@@ -435,14 +433,10 @@ class Connection(asyncio.Protocol):
 
     def _takes_too_little(self, now: float) -> bool:
         """Whether the client has something to take; it is given up if it has taken nothing for too long."""
-        unsent = self.transport.get_write_buffer_size()
-        if unsent:  # the kernel makes room in large steps: what it holds tells more
-            unsent += queued_bytes(self.transport.get_extra_info("socket"))
-        if unsent != self._unsent:
-            self._unsent, self._taken_at = unsent, now
-        elif unsent and self._taken_at + self._server.deadlines.unread <= now:
+        left = self._taking.left(self.transport, now)
+        if left and self._taking.since + self._server.deadlines.unread <= now:
             self._give_up()
-        return bool(unsent)
+        return bool(left)
 
     def _give_up(self) -> None:
         """Break the connection, and have the kernel throw away what it holds for a client that takes nothing."""

@@ -98,10 +98,14 @@ class Service(Protocol):
         """The reply to a request that never reaches ``answer``; ``accept`` is its Accept header as far as known."""
 
     def done(self, request: Request, reply: Reply, seconds: float, cut: str = "") -> None:
-        """Called after each reply but those that are ready. ``cut``: why it was not sent to its end; empty: it was."""
+        """Called after each reply of ``answer`` but those that are ready, and after a 500 or 503 in its place.
+
+        ``cut``: why it was not sent to its end; empty: it was. A request that is refused while it is read never comes
+        here, only to ``refused``.
+        """
 
     def refused(self, reason: str) -> None:
-        """Called with the reason of each refusal, and of each connection that is given up."""
+        """Called with the reason of each refusal, and of each connection that is given up or not taken."""
 
 
 class Cut(Exception):
