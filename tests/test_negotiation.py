@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchboard.negotiation import LONGEST_REMEMBERED, accepts_gzip, matches, qualities
+from switchboard.negotiation import LONGEST_REMEMBERED, MOST_MEMBERS, MOST_PARAMETERS, accepts_gzip, matches, qualities
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,20 @@ def test_any_bytes_are_a_header(header: bytes) -> None:
     assert accepts_gzip(header) in {True, False}
     assert matches(header, b'"tag"') in {True, False}
     assert all(0 <= quality <= 1 for quality in qualities(header).values())
+
+
+@pytest.mark.parametrize("member", ["a{}/b", "a{};q=0.5", "", " ", "a"])
+def test_a_header_of_many_members_is_read_to_a_bound(member: str) -> None:
+    """No more words are looked at than a client needs, however long the header: what stands first counts."""
+    members = ["text/csv;q=0.3", *(member.format(number) for number in range(3000)), "application/json"]
+    found = qualities(",".join(members).encode())
+    assert found["text/csv"] == 0.3
+    assert "application/json" not in found
+    assert len(found) <= MOST_MEMBERS
+    assert qualities(",".join(members[: MOST_MEMBERS - 1] + members[-1:]).encode())["application/json"] == 1
+
+
+def test_a_member_of_many_parameters_is_read_to_a_bound() -> None:
+    """A quality among the first counts, and one that stands behind hundreds does not."""
+    assert qualities(b"text/csv" + b";a=b" * (MOST_PARAMETERS - 1) + b";q=0.3") == {"text/csv": 0.3}
+    assert qualities(b"text/csv" + b";a=b" * 4000 + b";q=0.3") == {"text/csv": 1}
