@@ -22,6 +22,11 @@ REASONS = {
     "bad_number": Reason("is not a decimal number", "if the column is text, name it in columns.labels", cell=True),
     "not_finite": Reason("is not a finite number", "the source should leave the cell empty", cell=True),
     "out_of_range": Reason("does not fit into 64 bits", "if the column is an id, name it in columns.labels", cell=True),
+    "mixed": Reason(
+        "needs another type than other numbers of its column, as do too many combinations of columns of this body",
+        "if the columns are ids, name them in columns.labels",
+        cell=True,
+    ),
     "no_switch": Reason("names no switch", "the source should name one, or columns.switch another column"),
     "long_switch": Reason("is a switch id of more than 128 bytes", "check that columns.switch is the right column"),
     "bad_port": Reason("is no port: empty, or of more than 128 bytes", 'columns.port = "-" if rows are whole switches'),

@@ -114,6 +114,13 @@ def kept_cell(name: str, cell: str, value: float | None) -> Case:
     return accept(name, with_cell(cell), {"sw50": {"a": value}})
 
 
+def mixed_cells(name: str, *texts: str) -> Case:
+    """A good answer in which metric ``a`` has these cells by turns."""
+    lines = [f"{TIME},sw{at},n,{texts[at % len(texts)]},1.5" for at in range(1, SWITCHES + 1)]
+    values = [int(text) if text.lstrip("-").isdigit() else float(text) for text in texts]
+    return accept(name, csv(body(lines)), {f"sw{at}": {"a": values[at % len(texts)]} for at in range(1, 101)})
+
+
 def kept_id(name: str, switch: str) -> Case:
     return accept(name, with_id(switch), {switch: {"a": 50}, "sw50": None})
 
@@ -272,6 +279,9 @@ CASES = [
     drop_cell("int of 2^64", "out_of_range", str(2**64)),
     drop_cell("int below -2^63", "out_of_range", str(-(2**63) - 1)),
     drop_cell("int of 4301 digits", "out_of_range", "9" * 4301),
+    mixed_cells("-1 and 2^64 - 1 by turns", "-1", str(2**64 - 1)),
+    mixed_cells("0.5 and 2^53 + 1 by turns", "0.5", str(2**53 + 1)),
+    mixed_cells("-2^63 and 2^63 and 1e300 by turns", str(-(2**63)), str(2**63), "1e300"),
     drop_cell("NaN", "not_finite", "NaN"),
     drop_cell("+Inf", "not_finite", "+Inf"),
     drop_cell("-Inf", "not_finite", "-Inf"),

@@ -37,6 +37,7 @@ class Parsed:
         """Everything that must be the same however the body is cut into pieces; types too."""
         return (
             [(str(batch.rows.schema), batch.labels) for batch in self.batches],
+            [(str(odd.rows.schema), odd.positions.tolist()) for batch in self.batches for odd in batch.odd],
             self.rows,
             self.rejects,
             self.parser.rejects.counts,
@@ -75,6 +76,10 @@ def rows_of(batch: RowBatch) -> Iterator[Row]:
     names: Sequence[str] = batch.rows.schema.names
     split = LABELS + batch.labels
     columns = [column.to_pylist() for column in batch.rows.columns]
+    for odd in batch.odd:
+        for column, cells in zip(columns, odd.rows.to_pydict().values(), strict=True):
+            for row, cell in zip(odd.positions.tolist(), cells, strict=True):
+                column[row] = cell
     for row, switch in enumerate(batch.switches.to_pylist()):
         yield (
             switch,

@@ -18,7 +18,7 @@ and a hundredth of the time, compared with one block per switch.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import pyarrow as pa
 
@@ -28,6 +28,14 @@ TIME, PORT, LABELS = 0, 1, 2
 """Positions of the time, the port and the first label in a block."""
 
 
+class OddRows(NamedTuple):
+    """Rows of a batch in which columns have other types, for a number that the type in the other rows does not hold."""
+
+    positions: IntArray
+    """Their positions in the batch, rising."""
+    rows: pa.RecordBatch
+
+
 @dataclass(frozen=True, slots=True)
 class RowBatch:
     """Rows as they were parsed, in the order of the body."""
@@ -35,11 +43,23 @@ class RowBatch:
     switches: pa.Array
     """Name of the switch of every row."""
     rows: pa.RecordBatch
-    """The columns of a block."""
+    """The columns of a block. An odd row stands here as well, without the numbers that make it odd."""
     labels: int
     """Number of columns that are labels."""
     lines: IntArray
     """Line of the body on which every row begins, counted from 1."""
+    odd: tuple[OddRows, ...] = ()
+    """The odd rows, by their types; almost always none."""
+
+    @property
+    def values(self) -> int:
+        """Number of cells of metrics that have a value."""
+        again = sum(_values(self.rows.take(pa.array(odd.positions)), self.labels) for odd in self.odd)
+        return _values(self.rows, self.labels) + sum(_values(odd.rows, self.labels) for odd in self.odd) - again
+
+
+def _values(rows: pa.RecordBatch, labels: int) -> int:
+    return sum(len(column) - column.null_count for column in rows.columns[LABELS + labels :])
 
 
 class Block:

@@ -33,6 +33,50 @@ class EncodedBlock(NamedTuple):
     payload: pa.Buffer
 
 
+class _Rows(NamedTuple):
+    """Rows of one schema that go into blocks."""
+
+    rows: pa.RecordBatch
+    switches: IntArray
+    """Number of the switch of every row."""
+    places: IntArray
+    """Place of every row in the body, counted from 0."""
+
+    def slice(self, first: int, end: int) -> _Rows:
+        return _Rows(self.rows.slice(first, end - first), self.switches[first:end], self.places[first:end])
+
+    def take(self, positions: IntArray) -> _Rows:
+        return _Rows(self.rows.take(pa.array(positions)), self.switches[positions], self.places[positions])
+
+
+class _Waiting:
+    """Rows of one schema, in their order, that wait until there are enough of them for a block."""
+
+    def __init__(self, first: _Rows, labels: int) -> None:
+        self.labels = labels
+        self.schema = first.rows.schema
+        self._some = [first]
+
+    def takes(self, rows: pa.RecordBatch, labels: int) -> bool:
+        """Whether rows have the schema of these."""
+        return labels == self.labels and bool(self.schema.equals(rows.schema))
+
+    def add(self, more: _Rows) -> None:
+        self._some.append(more)
+
+    def join(self) -> _Rows:
+        """All of them, as one."""
+        if len(self._some) > 1:
+            rows, switches, places = zip(*self._some, strict=True)
+            self._some = [_Rows(pa.concat_batches(list(rows)), np.concatenate(switches), np.concatenate(places))]
+        return self._some[0]
+
+    def drop(self, count: int) -> None:
+        """Forget the first rows, which have become blocks."""
+        rows = self.join()
+        self._some = [rows.slice(count, len(rows.switches))]
+
+
 class BlockBuilder:
     """Gathers row batches into blocks. Call ``add`` for each batch, ``finish`` at the end, and then take ``index``."""
 
@@ -42,9 +86,12 @@ class BlockBuilder:
         self.columns: list[Column] = []
         """What the columns of the body are: whoever reads the body knows it at its end."""
         self._streaming = False
-        self._pending: list[tuple[pa.RecordBatch, IntArray]] = []
-        self._pending_labels = 0
-        self._buffered: list[tuple[RowBatch, IntArray]] = []
+        self._waiting: _Waiting | None = None
+        self._odd: list[_Waiting] = []
+        """Odd rows, by their types: these stand between rows of other types, and gather beside them."""
+        self._scattered = False
+        """Whether there were odd rows: then rows that are neighbours in a block may not be neighbours in the body."""
+        self._buffered: list[tuple[RowBatch, _Rows]] = []
         self._duplicates = Duplicates()
         self._switch_numbers: dict[str, int] = {}
         self._switch_names: list[str] = []
@@ -52,6 +99,7 @@ class BlockBuilder:
         self._schemas: dict[tuple[bytes, int], int] = {}
         self._blocks: list[BlockEntry] = []
         self._parts: list[IntArray] = []
+        """As Index.parts has them, and the place of the first row of each."""
 
     @property
     def switches(self) -> int:
@@ -65,12 +113,13 @@ class BlockBuilder:
 
     def add(self, batch: RowBatch) -> list[EncodedBlock]:
         """Take the next rows of the body, and return the blocks that are complete now."""
+        places = np.arange(self.rows, self.rows + batch.rows.num_rows, dtype=np.int32)
         self.rows += batch.rows.num_rows
-        switches = self._number(batch.switches)
-        self._duplicates.add(switches, batch.rows.column(PORT), batch.lines)
+        rows = _Rows(batch.rows, self._number(batch.switches), places)
+        self._duplicates.add(rows.switches, batch.rows.column(PORT), batch.lines)
         if self._streaming:
-            return list(self._stream(batch, switches))
-        self._buffered.append((batch, switches))
+            return list(self._stream(batch, rows))
+        self._buffered.append((batch, rows))
         if self.rows <= SMALL_ROWS:
             return []
         self._streaming = True
@@ -80,18 +129,31 @@ class BlockBuilder:
     def finish(self) -> list[EncodedBlock]:
         """The blocks of the rows that are left."""
         if self._streaming:
-            return list(self._flush())
-        return [block for run in _same_schema_runs(self._buffered) for block in self._block_per_switch(run)]
+            left = [*([] if self._waiting is None else [self._waiting]), *self._odd]
+            return [block for waiting in left for block in self._flush(waiting)]
+        blocks: list[EncodedBlock] = []
+        waiting: list[_Waiting] = []
+        for batch, rows in self._buffered:
+            usual = self._set_odd_apart(batch, rows)
+            if waiting and waiting[-1].takes(usual.rows, batch.labels):
+                waiting[-1].add(usual)
+            else:
+                waiting.append(_Waiting(usual, batch.labels))
+        for each in (*waiting, *self._odd):
+            blocks += self._block_per_switch(each.join(), each.labels)
+        return blocks
 
     @property
     def index(self) -> Index:
         """The index of all blocks returned so far."""
-        parts = np.concatenate(self._parts) if self._parts else np.empty((0, 4), np.int32)
+        parts = np.concatenate(self._parts) if self._parts else np.empty((0, 5), np.int32)
+        if self._scattered:
+            parts = parts[np.argsort(parts[:, 4])]
         return Index(
             schemas=[SchemaEntry(arrow, labels) for arrow, labels in self._schemas],
             blocks=self._blocks,
             switches=self._switch_names,
-            parts=parts.astype("<i4").tobytes(),
+            parts=parts[:, :4].astype("<i4").tobytes(),
             columns=self.columns,
         )
 
@@ -99,45 +161,63 @@ class BlockBuilder:
         """Lines of the rows that repeat the switch and port of an earlier row. Readers find the first row only."""
         return self._duplicates.lines()
 
-    def _stream(self, batch: RowBatch, numbers: IntArray) -> Iterator[EncodedBlock]:
-        if self._pending and not _same_schema(self._pending[0][0], self._pending_labels, batch):
-            yield from self._flush()
-        self._pending.append((batch.rows, numbers))
-        self._pending_labels = batch.labels
-        rows, switches = self._join_pending()
-        boundaries = np.flatnonzero(np.diff(switches)) + 1
+    def _stream(self, batch: RowBatch, rows: _Rows) -> Iterator[EncodedBlock]:
+        usual = self._set_odd_apart(batch, rows)
+        if self._waiting is None:
+            self._waiting = _Waiting(usual, batch.labels)
+        elif self._waiting.takes(usual.rows, batch.labels):
+            self._waiting.add(usual)
+        else:
+            yield from self._flush(self._waiting)
+            self._waiting = _Waiting(usual, batch.labels)
+        yield from self._cut(self._waiting)
+        if batch.odd:
+            for waiting in self._odd:
+                yield from self._cut(waiting)
+
+    def _set_odd_apart(self, batch: RowBatch, rows: _Rows) -> _Rows:
+        """Put the odd rows of a batch to those of the same types; return the others."""
+        if not batch.odd:
+            return rows
+        self._scattered = True
+        usual = np.ones(len(rows.switches), bool)
+        for positions, columns in batch.odd:
+            usual[positions] = False
+            odd = _Rows(columns, rows.switches[positions], rows.places[positions])
+            waiting = next((each for each in self._odd if each.takes(columns, batch.labels)), None)
+            if waiting is None:
+                self._odd.append(_Waiting(odd, batch.labels))
+            else:
+                waiting.add(odd)
+        return rows.take(np.flatnonzero(usual).astype(np.int32))
+
+    def _cut(self, waiting: _Waiting) -> Iterator[EncodedBlock]:
+        """The blocks that are complete."""
+        rows = waiting.join()
+        count = len(rows.switches)
+        boundaries = np.flatnonzero(np.diff(rows.switches)) + 1
         start = 0
-        while len(switches) - start > BLOCK_ROWS:
+        while count - start > BLOCK_ROWS:
             following = np.searchsorted(boundaries, start + BLOCK_ROWS)
-            end = int(boundaries[following]) if following < len(boundaries) else len(switches) + 1
+            end = int(boundaries[following]) if following < len(boundaries) else count + 1
             end = min(end, start + MOST_BLOCK_ROWS)
-            if end > len(switches):
+            if end > count:
                 break
-            yield self._encode(rows.slice(start, end - start), switches[start:end], batch.labels)
+            yield self._encode(rows.slice(start, end), waiting.labels)
             start = end
-        self._pending = [(rows.slice(start), switches[start:])] if start < len(switches) else []
+        waiting.drop(start)
 
-    def _flush(self) -> Iterator[EncodedBlock]:
-        if self._pending:
-            rows, switches = self._join_pending()
-            self._pending = []
-            yield self._encode(rows, switches, self._pending_labels)
+    def _flush(self, waiting: _Waiting) -> Iterator[EncodedBlock]:
+        rows = waiting.join()
+        if len(rows.switches):
+            yield self._encode(rows, waiting.labels)
 
-    def _join_pending(self) -> tuple[pa.RecordBatch, IntArray]:
-        if len(self._pending) == 1:
-            return self._pending[0]
-        rows, switches = zip(*self._pending, strict=True)
-        return pa.concat_batches(list(rows)), np.concatenate(switches)
-
-    def _block_per_switch(self, batches: list[tuple[RowBatch, IntArray]]) -> Iterator[EncodedBlock]:
-        labels = batches[0][0].labels
-        rows = pa.concat_batches([batch.rows for batch, _ in batches])
-        switches = np.concatenate([numbers for _, numbers in batches])
-        order = np.argsort(switches, kind="stable")
+    def _block_per_switch(self, rows: _Rows, labels: int) -> Iterator[EncodedBlock]:
+        order = np.argsort(rows.switches, kind="stable").astype(np.int32)
         if np.any(np.diff(order) != 1):
-            rows, switches = rows.take(pa.array(order)), switches[order]
-        for first, end in _runs(switches):
-            yield self._encode(rows.slice(first, end - first), switches[first:end], labels)
+            rows = rows.take(order)
+        for first, end in _runs(rows.switches) if len(order) else ():
+            yield self._encode(rows.slice(first, end), labels)
 
     def _number(self, switches: pa.Array) -> IntArray:
         """The number of the switch of every row. Switches are numbered in the order in which the body names them."""
@@ -152,40 +232,30 @@ class BlockBuilder:
         numbers: IntArray = np.asarray(known, np.int32)[codes]
         return numbers
 
-    def _encode(self, rows: pa.RecordBatch, switches: IntArray, labels: int) -> EncodedBlock:
+    def _encode(self, some: _Rows, labels: int) -> EncodedBlock:
+        rows, switches, places = some
         payload = rows.serialize()
         first_switch = int(switches[0])
         number = self._block_numbers.get(first_switch, 0) + 1
         self._block_numbers[first_switch] = number
         schema = self._schemas.setdefault((rows.schema.serialize().to_pybytes(), labels), len(self._schemas))
-        runs = _runs(switches)
-        parts = np.empty((len(runs), 4), np.int32)
+        runs = _runs(switches, places if self._scattered else None)
+        parts = np.empty((len(runs), 5), np.int32)
         parts[:, 0] = switches[runs[:, 0]]
         parts[:, 1] = len(self._blocks)
         parts[:, 2] = runs[:, 0]
         parts[:, 3] = runs[:, 1] - runs[:, 0]
+        parts[:, 4] = places[runs[:, 0]]
         self._parts.append(parts)
         self._blocks.append(BlockEntry(first_switch, number, schema, rows.num_rows, payload.size, crc32(payload)))
         self.size_bytes += payload.size
         return EncodedBlock(self._switch_names[first_switch], number, payload)
 
 
-def _runs(switches: IntArray) -> IntArray:
-    """A line per run of rows of one switch: the first row, and the row after the last."""
-    cuts = np.flatnonzero(np.diff(switches)) + 1
+def _runs(switches: IntArray, places: IntArray | None = None) -> IntArray:
+    """A line per run of rows of one switch, by ``places`` also of neighbours: first row, and the row after the last."""
+    ends = np.diff(switches) != 0
+    if places is not None:
+        ends |= np.diff(places) != 1
+    cuts = np.flatnonzero(ends) + 1
     return np.stack([np.concatenate([[0], cuts]), np.concatenate([cuts, [len(switches)]])], axis=1).astype(np.int32)
-
-
-def _same_schema(rows: pa.RecordBatch, labels: int, batch: RowBatch) -> bool:
-    return labels == batch.labels and bool(rows.schema.equals(batch.rows.schema))
-
-
-def _same_schema_runs(batches: list[tuple[RowBatch, IntArray]]) -> Iterator[list[tuple[RowBatch, IntArray]]]:
-    run: list[tuple[RowBatch, IntArray]] = []
-    for batch, numbers in batches:
-        if run and not _same_schema(run[0][0].rows, run[0][0].labels, batch):
-            yield run
-            run = []
-        run.append((batch, numbers))
-    if run:
-        yield run

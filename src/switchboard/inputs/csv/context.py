@@ -61,6 +61,10 @@ class Context:
         self.most_line_bytes = most_line_bytes
         self.learned = False
         self.missing = pa.array(columns.missing)
+        self.mixed: set[int] = set()
+        """Columns whose numbers no single type holds (`mixed.py`)."""
+        self.combinations: set[tuple[tuple[int, ColumnType], ...]] = set()
+        """The combinations of types of odd rows so far."""
         self.types = {at: ColumnType.LABEL if at in columns.labels else ColumnType.UNKNOWN for at in columns.others}
 
     def described(self) -> list[Column]:
@@ -87,6 +91,12 @@ class Keys:
     ports: pa.Array | None
     times_us: Int64Array
     lines: IntArray
+
+    def take(self, rows: IntArray) -> Keys:
+        """The keys of some rows."""
+        places = pa.array(rows)
+        ports = None if self.ports is None else self.ports.take(places)
+        return Keys(self.switches.take(places), ports, self.times_us[rows], self.lines[rows])
 
 
 def row_batch(context: Context, keys: Keys, others: dict[int, pa.Array]) -> RowBatch:

@@ -19,6 +19,14 @@ is_number = re.compile(NUMBER, re.ASCII).fullmatch
 is_integer = re.compile(INTEGER, re.ASCII).fullmatch
 _NOT_FINITE = frozenset({"nan", "inf", "infinity"})
 
+_RANGES = {
+    ColumnType.INT32: (-(2**31), 2**31 - 1),
+    ColumnType.INT64: (-(2**63), 2**63 - 1),
+    ColumnType.UINT64: (0, 2**64 - 1),
+    ColumnType.DOUBLE: (1 - EXACT_DOUBLE, EXACT_DOUBLE - 1),
+}
+"""Least and greatest integer that a type is sure to hold exactly."""
+
 
 class Inexact(Exception):
     """No single Arrow type holds all values of a column exactly."""
@@ -40,6 +48,20 @@ def out_of_range(number: str) -> str:
         fits = len(number.lstrip("-0")) <= 20 and -(2**63) <= integer(number) < 2**64
         return "" if fits else "out_of_range"
     return "" if math.isfinite(float(number)) else "not_finite"
+
+
+def type_of(number: str, preferred: ColumnType) -> ColumnType:
+    """The type that holds a number exactly (a decimal: as nearly as any): the preferred one if it does, else the first.
+
+    Every number for which ``out_of_range`` has no reason has such a type.
+    """
+    if not is_integer(number):
+        return ColumnType.DOUBLE
+    value = integer(number)
+    least, most = _RANGES[preferred]
+    if least <= value <= most:
+        return preferred
+    return ColumnType.UINT64 if value >= 2**63 else ColumnType.INT64
 
 
 def without_unit(cells: pa.Array, unit: str) -> pa.Array:

@@ -9,8 +9,8 @@ and keeps the rest: a bad cell in every chunk costs its neighbours little.
 
 *Kinds*. A column that is not a key is a metric or a label. If the dialect does not know the column, the first rows that
 have text in it decide: it is a metric if at least half of those cells are numbers. A metric starts as int32 if the
-numbers are short, else as int64 or double, and widens when a chunk needs it; a chunk whose integers a double cannot
-hold exactly keeps them as integers.
+numbers are short, else as int64 or double, and widens when a chunk needs it. Numbers that no single type holds exactly
+stand in rows of their own (`mixed.py`).
 
 Rejected before: type inference of pyarrow (reads hexadecimal as integers, turns odd columns into binary) and the csv
 module for everything (a tenth of the speed).
@@ -33,7 +33,7 @@ from switchboard.inputs.csv.sieve import SIEVE_BYTES, sieve
 from switchboard.inputs.rejects import Rejects
 from switchboard.inputs.times import Clock
 from switchboard.moments import read_zone
-from switchboard.snapshot.block import LABELS, TIME, RowBatch
+from switchboard.snapshot.block import TIME, RowBatch
 from switchboard.snapshot.metrics import Column
 
 CHUNK_BYTES = 1 << 20
@@ -202,8 +202,7 @@ class CsvParser:
 
     def _count(self, batch: RowBatch) -> None:
         self.rows += batch.rows.num_rows
-        for column in batch.rows.columns[LABELS + batch.labels :]:
-            self.values += len(column) - column.null_count
+        self.values += batch.values
         extremes = pc.min_max(batch.rows.column(TIME))
         least, most = extremes["min"].as_py(), extremes["max"].as_py()
         self.data_min_us = least if self.data_min_us is None else min(self.data_min_us, least)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
 
@@ -19,26 +20,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from switchboard.errors import BodyError
-from switchboard.inputs.csv.context import EXACT_DOUBLE, MOST_ID_BYTES, TYPE_OF, ColumnType, Context, Keys, row_batch
+from switchboard.inputs.csv.context import MOST_ID_BYTES, ColumnType, Context, Keys, row_batch
 from switchboard.inputs.csv.latin1 import decode_cell, is_utf8
+from switchboard.inputs.csv.mixed import type_columns
 from switchboard.inputs.csv.numbers import (
-    INTEGER,
     NUMBER,
-    Inexact,
     is_integer,
     is_not_finite,
     is_number,
     out_of_range,
-    typed,
     without_unit,
 )
 from switchboard.inputs.csv.sieve import SIEVE_BYTES, sieve
 from switchboard.inputs.rejects import Rejects
 from switchboard.inputs.times import Clock
-from switchboard.snapshot.block import RowBatch
+from switchboard.snapshot.block import OddRows, RowBatch
 
-MOST_SPLITS = 32
-"""Most times that the rows of a part are split because a column mixes numbers that no single type holds."""
 SMALL_DIGITS = 9
 """A column begins with 32 bits if all its integers are shorter."""
 SAMPLE_ROWS = 64
@@ -90,7 +87,7 @@ def parse(context: Context, chunk: bytes, line: int, *, last: bool) -> tuple[lis
     if not rows:
         return [], consumed
     others = {at: _clean(context, at, rows) for at in context.types}
-    return list(_typed(context, rows, others, iter(range(MOST_SPLITS)))), consumed
+    return [_batch(context, rows, others)], consumed
 
 
 def _assigned(context: Context, chunk: bytes, line: int) -> Iterator[Row]:
@@ -300,31 +297,8 @@ def _clean(context: Context, at: int, rows: list[Row]) -> pa.Array:
     return pc.if_else(pc.or_(missing, pa.array(bad)), pa.scalar(None, pa.string()), cells)
 
 
-def _typed(context: Context, rows: list[Row], others: dict[int, pa.Array], splits: Iterator[int]) -> Iterator[RowBatch]:
-    """Give every column a type. Where no type holds a whole column exactly, the rows are halved until one does.
-
-    Each halving takes one of ``splits``. When none is left, the cells that do not fit become rejects.
-    """
-    types = dict(context.types)
-    columns_typed = {}
-    for at, cells in others.items():
-        if context.types[at] is ColumnType.UNKNOWN:
-            continue
-        if context.types[at] is ColumnType.LABEL:
-            columns_typed[at] = cells
-            continue
-        try:
-            columns_typed[at] = typed(cells, context.types[at])
-        except Inexact:
-            if next(splits, None) is not None:
-                context.types.update(types)
-                half = len(rows) // 2
-                for first, end in ((0, half), (half, len(rows))):
-                    part = {each: column.slice(first, end - first) for each, column in others.items()}
-                    yield from _typed(context, rows[first:end], part, splits)
-                return
-            columns_typed[at] = _what_fits(context, at, rows, cells)
-        context.types[at] = TYPE_OF[columns_typed[at].type]
+def _batch(context: Context, rows: list[Row], others: dict[int, pa.Array]) -> RowBatch:
+    """The rows with a type for every column; ``others`` are their labels, and metrics as text or null."""
     columns = context.columns
     keys = Keys(
         pa.array([cells[columns.switch] for _, cells, _ in rows], pa.string()),
@@ -332,13 +306,7 @@ def _typed(context: Context, rows: list[Row], others: dict[int, pa.Array], split
         np.fromiter((time_us for _, _, time_us in rows), np.int64, len(rows)),
         np.fromiter((line for line, _, _ in rows), np.int32, len(rows)),
     )
-    yield row_batch(context, keys, columns_typed)
-
-
-def _what_fits(context: Context, at: int, rows: list[Row], cells: pa.Array) -> pa.Array:
-    """The doubles of a column that no single type holds; integers that a double cannot hold become rejects."""
-    numbers = cells.cast(pa.float64())
-    beyond = pc.and_(pc.match_substring_regex(cells, INTEGER), pc.greater_equal(pc.abs(numbers), EXACT_DOUBLE))
-    for row in np.flatnonzero(beyond.fill_null(False).to_numpy(zero_copy_only=False)).tolist():
-        context.rejects.add("out_of_range", rows[row][0], context.columns.names[at], cells[row].as_py())
-    return pc.if_else(beyond.fill_null(False), pa.scalar(None, pa.float64()), numbers)
+    typed = type_columns(context, others, keys.lines)
+    batch = row_batch(context, keys, typed.columns)
+    odd = (OddRows(rows, row_batch(context, keys.take(rows), arrays).rows) for rows, arrays in typed.odd)
+    return replace(batch, odd=tuple(odd)) if typed.odd else batch
