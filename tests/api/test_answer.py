@@ -31,6 +31,12 @@ def test_json_is_for_those_who_ask_for_it(accept: bytes, expected: bool) -> None
     assert prefers_json(accept) is expected
 
 
+def test_an_error_as_text_holds_no_control_characters() -> None:
+    """It is one line, and does nothing to a terminal, whoever is quoted in it: a source, a client, another version."""
+    answer = error_answer(503, "the last scrape failed: 401 \x1b[31m\r\n\u202e é", b"")
+    assert answer.body == r"the last scrape failed: 401 \x1b[31m\r\n\u202e é".encode() + b"\n"
+
+
 def test_no_cache_keeps_an_error() -> None:
     """Errors are no-store, and no browser guesses their type."""
     headers = headers_of(error_answer(404, "no", b""))

@@ -9,6 +9,7 @@ from http import HTTPStatus
 import msgspec
 
 from switchboard.api.bodies import SharedBody
+from switchboard.config.masks import printable
 from switchboard.negotiation import LONGEST_REMEMBERED, REMEMBERED, qualities
 from switchboard.outputs.json import encode_json
 from switchboard.serving import message
@@ -112,7 +113,7 @@ def request_of(request: message.Request) -> Request:
 def error_answer(status: int, sentence: str, accept: bytes, *more: tuple[bytes, bytes]) -> Answer:
     """The one form of all errors: problem+json (RFC 9457) for a client that asks for JSON, else the sentence."""
     if not prefers_json(accept):
-        return Answer(status, list(more), f"{sentence}\n".encode(), TEXT, _ERROR_LINES)
+        return Answer(status, list(more), f"{printable(sentence)}\n".encode(), TEXT, _ERROR_LINES)
     problem = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": sentence}
     return Answer(status, list(more), encode_json(problem) + b"\n", PROBLEM, _ERROR_LINES)
 

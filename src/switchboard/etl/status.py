@@ -9,6 +9,7 @@ from typing import NamedTuple
 import structlog
 
 from switchboard.clocks import SYSTEM_CLOCKS, Clocks
+from switchboard.config.masks import printable
 from switchboard.config.sources import Source
 from switchboard.errors import BodyHeld, LeaseLost, PublishRefused, SourceError, StoreError
 from switchboard.etl import metrics
@@ -229,5 +230,5 @@ def _reason(error: Exception) -> str:
 
 
 def _sentence(error: Exception) -> str:
-    """The text of a failure, as UTF-8 can hold it: a source's answer that is not text may be quoted in it."""
-    return str(error)[:MOST_ERROR_CHARACTERS].encode("utf-8", "backslashreplace").decode()
+    """The text of a failure, for people: it may quote a source, or name a file."""
+    return printable(str(error))[:MOST_ERROR_CHARACTERS]

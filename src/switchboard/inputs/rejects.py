@@ -11,6 +11,8 @@ MOST_EXAMPLES = 100
 MOST_EXAMPLES_OF_REASON = 30
 """Most examples of one reason, so that a frequent reason does not hide the others."""
 MOST_VALUE_CHARACTERS = 80
+CUT = "…"
+"""Stands at the end of a value that was longer."""
 
 
 class Rejects:
@@ -29,7 +31,7 @@ class Rejects:
         if self.counts[reason] <= MOST_EXAMPLES_OF_REASON and len(self.examples) < MOST_EXAMPLES:
             text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
             if len(text) > MOST_VALUE_CHARACTERS:
-                text = text[: MOST_VALUE_CHARACTERS - 1] + "…"
+                text = text[: MOST_VALUE_CHARACTERS - 1] + CUT
             self.examples.append(Reject(reason=reason, line=line, column=column, value=text))
 
     def room(self, reason: str) -> int:

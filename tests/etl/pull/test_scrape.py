@@ -12,22 +12,18 @@ import time
 from collections.abc import AsyncIterator
 from email.utils import formatdate
 from pathlib import Path
+from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from switchboard.config.sources import Source
 from switchboard.errors import SourceError
-from switchboard.etl.pull.scrape import (
-    MOST_RETRY_AFTER_SECONDS,
-    Validators,
-    _retry_after,
-    new_session,
-    request_url,
-    scrape,
-)
+from switchboard.etl.pull.refusals import MOST_RETRY_AFTER_SECONDS, retry_after
+from switchboard.etl.pull.scrape import Validators, new_session, request_url, scrape
 from switchboard.inputs.gunzip import PIECE_BYTES
 from tests.etl.limits import source
 from tests.lab.fuzz import fuzz
@@ -44,15 +40,16 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-def source_at(url: str) -> Source:
-    return source(url, interval=1, timeout=1, max_body_mib=4, max_ratio=10_000)
+def source_at(url: str, **changed: Any) -> Source:
+    found = source(url, interval=1, timeout=1, max_body_mib=4, max_ratio=10_000)
+    return msgspec.structs.replace(found, **changed)
 
 
 async def fetch(
-    session: aiohttp.ClientSession, url: str, validators: Validators | None = None
+    session: aiohttp.ClientSession, url: str, validators: Validators | None = None, **changed: Any
 ) -> tuple[bytes, Validators, int | None, int]:
-    """Body, validators, bytes expected and bytes received of a 200."""
-    async with scrape(session, source_at(url), validators or Validators()) as response:
+    """Body, validators, bytes expected and bytes received of a 200; ``changed`` are fields of the source."""
+    async with scrape(session, source_at(url, **changed), validators or Validators()) as response:
         assert not response.not_modified
         pieces = [piece async for piece in response.pieces()]
         return b"".join(pieces), response.validators, response.bytes_expected, response.bytes_received
@@ -271,7 +268,7 @@ DATES = st.builds(
 @given(st.one_of(st.text(max_size=40), st.text("0123456789", max_size=400), DATES))
 def test_any_retry_after_is_seconds_or_nothing(value: str) -> None:
     """Whatever the header says, it is a time within the limit, or it is not heard."""
-    seconds = _retry_after(value)
+    seconds = retry_after(value)
     assert seconds is None or 0 <= seconds <= MOST_RETRY_AFTER_SECONDS
 
 

@@ -7,7 +7,6 @@ import contextlib
 import email.utils
 import functools
 import ssl
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
@@ -17,30 +16,27 @@ import msgspec
 from yarl import URL
 
 from switchboard.config.limits import Limits
-from switchboard.config.masks import MASK, url_secrets
+from switchboard.config.masks import SecretWords, printable
 from switchboard.config.secrets import request_headers
 from switchboard.config.sources import Source
 from switchboard.errors import BodyError, SourceError
 from switchboard.etl.pull.connect import ForbiddenAddress, new_connector
 from switchboard.etl.pull.one_answer import SourceResponse
 from switchboard.etl.pull.rate import LeastRate
-from switchboard.inputs.gunzip import GZIP_CODINGS, PIECE_BYTES, Unpacker
+from switchboard.etl.pull.refusals import NO_DATE, check_head, encoding, media_type_of
+from switchboard.inputs.gunzip import PIECE_BYTES, Unpacker
+from switchboard.inputs.rejects import CUT
 from switchboard.model import Reject
 
 CONNECT_SECONDS = 3.0
 MOST_VALIDATOR_BYTES = 256
-MOST_RETRY_AFTER_SECONDS = 60.0
 LEAST_AGE_SECONDS = 2.0
 """A Last-Modified that is younger is not sent back as a condition: the content may change again within its second."""
-LEAST_MASKED_CHARACTERS = 4
 _MOST_AGE_DIGITS = 10
-_NO_DATE = (ValueError, TypeError, OverflowError, OSError)
-"""Errors of parsing a text that is not a date, or a date that no clock can show."""
 _READ_BYTES = 256 << 10
 _RATIO_BYTES = 1 << 20
 """A shorter body may have any compression ratio."""
 _TARGET = "".join(chr(code) for code in range(0x21, 0x7F))
-_NOT_CSV = frozenset({"text/html", "application/xhtml+xml", "application/json", "application/xml", "text/xml"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +50,10 @@ class Validators:
 class Response:
     """An answer of a source: 304, or 200 with a body that is read once, by ``pieces``."""
 
-    def __init__(self, response: SourceResponse, limits: Limits, secrets: Collection[str] = ()) -> None:
+    def __init__(self, response: SourceResponse, source: Source, secrets: SecretWords) -> None:
         self.not_modified = response.status == 304
         self.validators = _validators(response)
-        self.media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        self.media_type = media_type_of(response)
         self.charset = response.charset or ""
         """The encoding of the text, as Content-Type declares it; empty if it does not."""
         self.source_us = _source_us(response)
@@ -66,13 +62,12 @@ class Response:
         self.bytes_received = 0
         self._response = response
         self._secrets = secrets
-        self._limits = limits
+        self._limits = source.limits
 
     def masked(self, reject: Reject) -> Reject:
         """A reject with our secrets masked: a source may repeat them in its body."""
-        return msgspec.structs.replace(
-            reject, column=_mask(reject.column, self._secrets), value=_mask(reject.value, self._secrets)
-        )
+        column, value = self._secrets.mask(reject.column), self._secrets.mask_cut(reject.value, CUT)
+        return msgspec.structs.replace(reject, column=column, value=value)
 
     async def pieces(self) -> AsyncGenerator[bytes]:
         """The body, decompressed, in pieces of about PIECE_BYTES; the last one may be shorter.
@@ -95,7 +90,7 @@ class Response:
         yield bytes(piece)
 
     async def _decoded(self) -> AsyncGenerator[bytes]:
-        unpacker = Unpacker(_encoding(self._response))
+        unpacker = Unpacker(encoding(self._response))
         decoded_bytes = 0
         rate = LeastRate(self._limits.min_rate_kib << 10)
         read = functools.partial(self._response.read_some, _READ_BYTES)
@@ -129,7 +124,7 @@ async def scrape(
     access = source.access
     from_files = access.token_file or access.password_file
     headers = await asyncio.to_thread(request_headers, access) if from_files else request_headers(access)
-    secrets = [*headers.values(), *url_secrets(source.url)]
+    secrets = SecretWords(headers, source.url)
     with _masked(secrets):
         if validators.etag:
             headers["If-None-Match"] = validators.etag
@@ -141,10 +136,10 @@ async def scrape(
             )
             assert isinstance(response, SourceResponse)
         async with response:
-            _check(response)
+            check_head(response, source, secrets)
             if response.status == 200:
                 _check_wire(response.content_length or 0, source.limits)
-            yield Response(response, source.limits, secrets)
+            yield Response(response, source, secrets)
 
 
 def request_url(configured: str) -> URL:
@@ -209,35 +204,13 @@ def _date(text: str) -> float | None:
     """An HTTP date in seconds since the epoch; None if the text is not a date."""
     try:
         return email.utils.parsedate_to_datetime(text).timestamp()
-    except _NO_DATE:
+    except NO_DATE:
         return None
-
-
-def _check(response: aiohttp.ClientResponse) -> None:
-    if response.status == 304:
-        return
-    if response.status != 200:
-        kind = "redirect" if 300 <= response.status < 400 else f"http_{response.status // 100}xx"
-        raise SourceError(
-            kind,
-            f"the source answers {response.status} {response.reason or ''}".rstrip(),
-            retry_after=_retry_after(response.headers.get("Retry-After")),
-        )
-    if response.content_type in _NOT_CSV:
-        raise BodyError("content_type", f"the body is {response.content_type}, not CSV")
-    if _encoding(response) not in {"", "identity", *GZIP_CODINGS}:
-        raise BodyError("encoding", f"the body has Content-Encoding {_encoding(response)!r}: only gzip was asked for")
-    if response.content_length is None and "chunked" not in response.headers.get("Transfer-Encoding", "").lower():
-        raise BodyError("unframed", "neither Content-Length nor chunks: a body cut short would look complete")
 
 
 def _check_wire(wire_bytes: int, limits: Limits) -> None:
     if wire_bytes > limits.max_wire_mib << 20:
         raise BodyError("too_large_wire", f"more than {limits.max_wire_mib} MiB on the wire (max_wire_mib)")
-
-
-def _encoding(response: aiohttp.ClientResponse) -> str:
-    return response.headers.get("Content-Encoding", "").strip().lower()
 
 
 def _validator(response: aiohttp.ClientResponse, header: str) -> str | None:
@@ -247,34 +220,14 @@ def _validator(response: aiohttp.ClientResponse, header: str) -> str | None:
     return value if value and fit else None
 
 
-def _retry_after(value: str | None) -> float | None:
-    """The seconds of a Retry-After, which is a number or a date; at most MOST_RETRY_AFTER_SECONDS."""
-    if value is None:
-        return None
-    if value.isascii() and value.isdigit():
-        seconds = float(value)
-    else:
-        try:
-            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
-        except _NO_DATE:
-            return None
-    return min(max(seconds, 0.0), MOST_RETRY_AFTER_SECONDS)
-
-
 @contextlib.contextmanager
-def _masked(secrets: Collection[str]) -> Iterator[None]:
+def _masked(secrets: SecretWords) -> Iterator[None]:
+    """Mask and escape the sentence of an error, whoever made it: it may quote the source."""
     try:
         yield
     except SourceError as error:
-        error.args = (_mask(str(error), secrets),)
+        error.args = (printable(secrets.mask(str(error))),)
         raise
-
-
-def _mask(text: str, secrets: Collection[str]) -> str:
-    for word in {word for secret in secrets for word in (secret, secret.rpartition(" ")[2])}:
-        if len(word) >= LEAST_MASKED_CHARACTERS:
-            text = text.replace(word, MASK)
-    return text
 
 
 @contextlib.contextmanager
