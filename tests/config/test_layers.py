@@ -209,6 +209,10 @@ MISTAKES: list[tuple[dict[str, Any], list[str]]] = [
     ({"file": "interval = x\n"}, ["switchboard.toml", "not valid TOML", "line 1"]),
     ({"flags": {"config": "/nonexistent/x.toml"}}, ["/nonexistent/x.toml", "No such file"]),
     ({"flags": {"sources": ["ftp://a/"]}}, ["'ftp://a/'", "http://"]),
+    (
+        {"file": '[[sources]]\nurl = "http://a/"\ncontent_types = ["text/html; charset=utf-8"]\n'},
+        ["'a-80'", "`content_types`", "text/html; charset=utf-8", "without parameters"],
+    ),
     ({"flags": {"sources": ["http://u:hunter2@a/"]}}, ["user or password", "***"]),
     ({"flags": {"sources": ["http://a/\x1b[31m?token=hunter2"]}}, ["`url`", "http://a/\\x1b[31m?token=***", "control"]),
     ({"flags": {"sources": ["http://a/b\nc"]}}, ["`url`", "http://a/b\\nc"]),
@@ -272,6 +276,21 @@ def test_an_empty_variable_counts_as_not_set(tmp_path: Path) -> None:
 def test_numbers_in_the_file_may_stand_for_texts(tmp_path: Path) -> None:
     """`switches = 5` is as good as `switches = "5"`."""
     assert load_from(tmp_path, file="[generator]\nswitches = 5\n").settings.generator.switches == "5"
+
+
+def test_consents_are_of_one_source(tmp_path: Path) -> None:
+    """They reach the source that they are given for, types of a body in small letters, and no other."""
+    file = """
+        [[sources]]
+        url = "http://a/"
+        content_types = ["Text/HTML"]
+        allow_unframed = true
+        [[sources]]
+        url = "http://b/"
+    """
+    one, other = resolve_sources(load_from(tmp_path, file=file).settings)
+    assert (one.content_types, one.allow_unframed) == (("text/html",), True)
+    assert (other.content_types, other.allow_unframed) == ((), False)
 
 
 def test_what_is_printed_can_be_read_back(tmp_path: Path) -> None:

@@ -80,6 +80,8 @@ class Case:
     wanted: Wanted = field(default_factory=dict)
     """What is in the store then, where something was published."""
     limits: Mapping[str, Any] = field(default_factory=dict)
+    source: Mapping[str, Any] = field(default_factory=dict)
+    """Other settings of the source."""
     columns: ColumnSettings = COLUMNS
     good: Sequence[bytes] | None = field(default_factory=lambda: csv(GOOD, etag='"good"'))
     """What the server answered before; None: nothing."""
@@ -179,6 +181,8 @@ IN_MS = ColumnSettings(labels=("note",), timestamp_unit="ms")
 WHEN = ColumnSettings(labels=("note",), timestamp="when")
 FEW = csv(body(rows(40)))
 
+UNFRAMED: list[bytes | Step] = [http(200, NEXT, framed=False, content_type="text/csv"), Step.CLOSE]
+HTML = ("text/html",)
 CASES = [
     reject("empty body with 200", "empty", csv(b"")),
     reject("body of blank lines", "empty", csv(b"\n\r\n\n")),
@@ -310,6 +314,21 @@ CASES = [
     reject("bytes behind the last chunk", "misframed", [CHUNKED_HEAD + chunked(NEXT) + LAST_CHUNK + NEXT]),
     reject("broken chunks", "bad_http", [CHUNKED_HEAD + chunked(NEXT), 0.05, b"zz\r\n"]),
     reject("no length and no chunks", "unframed", [http(200, NEXT, framed=False, content_type="text/csv"), Step.CLOSE]),
+    accept("no length and no chunks, and allow_unframed", UNFRAMED, source={"allow_unframed": True}),
+    reject(
+        "no length, no chunks and a reset, and allow_unframed",
+        "truncated",
+        [UNFRAMED[0], 0.05, Step.RESET],
+        source={"allow_unframed": True},
+    ),
+    accept("gzip without a length", [http(200, GZIPPED, framed=False, content_encoding="gzip"), Step.CLOSE]),
+    accept("text/html, and content_types", csv(NEXT, content_type="text/html"), source={"content_types": HTML}),
+    reject(
+        "HTML as text/html, and content_types",
+        "html",
+        csv(b"<html>no</html>", content_type="text/html"),
+        source={"content_types": HTML},
+    ),
     reject("text/html", "content_type", csv(b"<html>no</html>", content_type="text/html; charset=utf-8")),
     reject("application/json", "content_type", csv(b"{}", content_type="application/json")),
     reject("HTML as text/csv", "html", csv(b"  <!DOCTYPE html>\n<html></html>")),

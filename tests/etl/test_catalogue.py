@@ -63,6 +63,7 @@ async def test_bad_input_gets_its_verdict(
     answers = Answers(case.good or [])
     async with Web(answers) as web:
         lab_source = source(web.url, timeout=case.timeout, name=f"case-{next(_numbers)}", **case.limits)
+        lab_source = msgspec.structs.replace(lab_source, **case.source)
         async with running_lab(shared_redis.url, lab_source, case.columns) as lab:
             if case.good is not None:
                 assert (await lab.attempt()).outcome is Outcome.PUBLISHED

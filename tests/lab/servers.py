@@ -7,6 +7,7 @@ import contextlib
 import shutil
 import socket
 import ssl
+import struct
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -94,6 +95,10 @@ class Step(Enum):
     HANG = "say nothing more, and keep the connection"
     CLOSE = "end the connection"
     RESET = "break the connection"
+
+
+_RESET_AT_CLOSE = struct.pack("ii", 1, 0)
+"""Linger for 0 s: a close sends RST instead of FIN."""
 
 
 Steps = Iterable[bytes | float | Step | asyncio.Event]
@@ -188,6 +193,8 @@ async def _perform(steps: Steps, reader: asyncio.StreamReader, writer: asyncio.S
             return False
         else:
             if step is Step.RESET:
+                connection = writer.get_extra_info("socket")
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_CLOSE)
                 writer.transport.abort()
             return False
     return True

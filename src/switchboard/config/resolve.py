@@ -52,6 +52,7 @@ def own_ports(settings: Settings) -> frozenset[int]:
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
+_MEDIA_TYPE = re.compile(r"[!#$&^_.+0-9A-Za-z-]{1,127}/[!#$&^_.+0-9A-Za-z-]{1,127}")
 _LABEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _MOST_LABEL_CHARACTERS = 256
 _MOST_SECONDS = 1e10
@@ -104,6 +105,8 @@ def _resolve(source: SourceSettings, settings: Settings) -> Source:
         max_data_age=_max_data_age(name, source.max_data_age or settings.max_data_age),
         columns=source.columns,
         limits=_limits(source, settings),
+        content_types=_content_types(name, source.content_types),
+        allow_unframed=source.allow_unframed,
         labels=source.labels,
         access=Access(**{field: getattr(source, field) for field in Access.__struct_fields__}),
     )
@@ -121,6 +124,15 @@ def _max_data_age(name: str, text: str) -> float | None:
             f"source {name!r}, key `max_data_age`: {text!r} is neither auto nor a number of seconds (0: no limit)"
         )
     return seconds
+
+
+def _content_types(name: str, given: tuple[str, ...]) -> tuple[str, ...]:
+    for text in given:
+        if not _MEDIA_TYPE.fullmatch(text):
+            raise ConfigError(
+                f"source {name!r}, key `content_types`: {text!r} is not a type as in `text/html`, without parameters"
+            )
+    return tuple(text.lower() for text in given)
 
 
 def _limits(source: SourceSettings, settings: Settings) -> Limits:

@@ -86,6 +86,20 @@ class SourceSettings(Access, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max_columns: Annotated[int, for_source("max_columns")] = 0
     max_spread: Annotated[float, for_source("max_spread")] = 0
     allow_empty: Annotated[bool, setting("accept a header without rows, as an empty snapshot")] = False
+    content_types: Annotated[
+        tuple[str, ...],
+        setting(
+            "types of a body (Content-Type) that are taken for CSV although they name HTML, JSON or XML: "
+            '`["text/html"]`, as small web frameworks say by default'
+        ),
+    ] = ()
+    allow_unframed: Annotated[
+        bool,
+        setting(
+            "accept a body that ends with the connection, with neither Content-Length nor chunks; if it is cut short, "
+            "rows are missing and nobody notices (gzip has an end of its own, and is accepted anyway)"
+        ),
+    ] = False
     labels: Annotated[
         dict[str, str],
         setting("labels of the source, as a table `[sources.labels]`; ListSources shows them"),
@@ -105,6 +119,10 @@ class Source(HidesSecrets, frozen=True, kw_only=True):
     """Data is old if its newest row is older than this; 0: never, None: the ETL finds the limit."""
     columns: ColumnSettings
     limits: Limits
+    content_types: tuple[str, ...] = ()
+    """Types of a body, in small letters, that are taken for CSV although they name something else."""
+    allow_unframed: bool = False
+    """Whether a body may end with the connection."""
     labels: dict[str, str] = msgspec.field(default_factory=dict)
     access: Access = Access()
 

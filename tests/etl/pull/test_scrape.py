@@ -182,6 +182,52 @@ async def test_every_failure_has_its_reason(session: aiohttp.ClientSession, case
     assert len(str(error)) > len(reason)
 
 
+@pytest.mark.parametrize("content_type", ["text/html", "TEXT/HTML; charset=utf-8", "application/json", "text/xml"])
+async def test_csv_under_another_name_needs_consent(session: aiohttp.ClientSession, content_type: str) -> None:
+    """The sentence that refuses it has the setting, ready to be copied; with that the body is read."""
+    name = content_type.partition(";")[0].lower()
+    answer = http(200, CSV, content_type=content_type)
+    assert f'content_types = ["{name}"]' in str(await failure(session, answer))
+    async with Web(lambda _request: [answer]) as web:
+        found, *_ = await fetch(session, web.url, content_types=("x/other", name))
+        assert found == CSV
+        with pytest.raises(SourceError, match="content_types"):
+            await fetch(session, web.url, content_types=("x/other",))
+
+
+UNFRAMED = b"HTTP/1.%d 200 OK\r\nContent-Type: text/csv\r\nConnection: close\r\n%s\r\n"
+
+
+@pytest.mark.parametrize("version", [0, 1])
+async def test_a_body_without_length_needs_consent(session: aiohttp.ClientSession, version: int) -> None:
+    """The sentence that refuses it names the setting; with that the body ends with the connection."""
+    steps: list[bytes | Step] = [UNFRAMED % (version, b""), CSV[:100], CSV[100:], Step.CLOSE]
+    error = await failure(session, *steps)
+    assert (error.reason, "allow_unframed" in str(error)) == ("unframed", True)
+    async with Web(lambda _request: steps) as web:
+        assert (await fetch(session, web.url, allow_unframed=True))[0] == CSV
+
+
+async def test_a_body_without_length_is_not_used_if_the_connection_breaks(session: aiohttp.ClientSession) -> None:
+    """Not even with consent: a reset is not the end of a body."""
+    async with Web(lambda _request: [UNFRAMED % (1, b""), CSV[:100], 0.05, Step.RESET]) as web:
+        with pytest.raises(SourceError) as raised:
+            await fetch(session, web.url, allow_unframed=True)
+    assert raised.value.reason == "truncated"
+
+
+@pytest.mark.parametrize("cut", [0, 1, 9])
+async def test_gzip_without_length_needs_no_consent(session: aiohttp.ClientSession, cut: int) -> None:
+    """Gzip has an end of its own, which is checked."""
+    packed = gzip.compress(CSV)
+    steps: list[bytes | Step] = [UNFRAMED % (1, b"Content-Encoding: gzip\r\n"), packed[: len(packed) - cut], Step.CLOSE]
+    if cut:
+        assert (await failure(session, *steps)).reason == "truncated"
+        return
+    async with Web(lambda _request: steps) as web:
+        assert (await fetch(session, web.url))[0] == CSV
+
+
 async def test_a_reset_in_the_body_is_a_truncated_body(session: aiohttp.ClientSession) -> None:
     """However a connection breaks within a body, the body is not used."""
     error = await failure(session, http(200, CSV[:50], framed=False, content_length=str(len(CSV))), Step.RESET)

@@ -23,7 +23,7 @@ from switchboard.errors import BodyError, SourceError
 from switchboard.etl.pull.connect import ForbiddenAddress, new_connector
 from switchboard.etl.pull.one_answer import SourceResponse
 from switchboard.etl.pull.rate import LeastRate
-from switchboard.etl.pull.refusals import NO_DATE, check_head, encoding, media_type_of
+from switchboard.etl.pull.refusals import NO_DATE, check_head, encoding, is_framed, media_type_of
 from switchboard.inputs.gunzip import PIECE_BYTES, Unpacker
 from switchboard.inputs.rejects import CUT
 from switchboard.model import Reject
@@ -63,6 +63,8 @@ class Response:
         self._response = response
         self._secrets = secrets
         self._limits = source.limits
+        self._needs_gzip = not (source.allow_unframed or is_framed(response))
+        """Whether the body is used only if its own first bytes say that it is gzip, which has an end of its own."""
 
     def masked(self, reject: Reject) -> Reject:
         """A reject with our secrets masked: a source may repeat them in its body."""
@@ -99,11 +101,21 @@ class Response:
                 self.bytes_received += len(data)
                 _check_wire(self.bytes_received, self._limits)
                 for piece in unpacker.feed(data):
+                    self._check_end(unpacker)
                     decoded_bytes += len(piece)
                     self._check_ratio(decoded_bytes, unpacker.consumed_bytes)
                     yield piece
         for piece in unpacker.finish():
+            self._check_end(unpacker)
             yield piece
+
+    def _check_end(self, unpacker: Unpacker) -> None:
+        """Refuse a body whose end nobody can tell: it has no length, and is no gzip, which has an end of its own."""
+        if self._needs_gzip and unpacker.consumed_bytes is None:
+            raise BodyError(
+                "unframed",
+                "neither Content-Length nor chunks: a body cut short would look complete (allow_unframed)",
+            )
 
     def _check_ratio(self, decoded_bytes: int, consumed_bytes: int | None) -> None:
         """Refuse a compression ratio that only an attack or a mistake has; deflate can reach 1028:1."""
