@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, get_args
 
 import msgspec
 from msgspec import Meta
 
 from switchboard.config.declare import HidesSecrets, setting
+
+_MEANING_OF_0 = re.compile(r"; 0: [^;]*")
 
 
 class GeneralLimits(HidesSecrets, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -85,8 +88,11 @@ class Limits(GeneralLimits, frozen=True, kw_only=True):
 
 
 def for_source(name: str) -> Meta:
-    """Declare a general limit once more as a setting of one source, where 0 stands for the general limit."""
+    """Declare a general limit once more as a setting of one source, where 0 stands for the general limit.
+
+    In general, 0 may have a meaning of its own: that clause of the description is left out, and nothing else.
+    """
     (field,) = (field for field in msgspec.structs.fields(GeneralLimits) if field.name == name)
     meta: Meta = get_args(field.type)[1]
-    meaning = (meta.description or "").partition("; 0:")[0]  # in general, 0 may have a meaning of its own
+    meaning = _MEANING_OF_0.sub("", meta.description or "")
     return setting(f"{meaning}; 0: as in general", (meta.extra or {})["unit"], ge=0, le=meta.le)
