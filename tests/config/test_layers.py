@@ -213,6 +213,7 @@ MISTAKES: list[tuple[dict[str, Any], list[str]]] = [
         {"file": '[[sources]]\nurl = "http://a/"\ncontent_types = ["text/html; charset=utf-8"]\n'},
         ["'a-80'", "`content_types`", "text/html; charset=utf-8", "without parameters"],
     ),
+    ({"flags": {"sources": ["store=http://a/"]}}, ["'store'", "Redis", "change its `name`"]),
     ({"flags": {"sources": ["http://u:hunter2@a/"]}}, ["user or password", "***"]),
     ({"flags": {"sources": ["http://a/\x1b[31m?token=hunter2"]}}, ["`url`", "http://a/\\x1b[31m?token=***", "control"]),
     ({"flags": {"sources": ["http://a/b\nc"]}}, ["`url`", "http://a/b\\nc"]),

@@ -50,6 +50,7 @@ def own_ports(settings: Settings) -> frozenset[int]:
     return frozenset(ports)
 
 
+_NAME_OF_REDIS = "store"
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 _MEDIA_TYPE = re.compile(r"[!#$&^_.+0-9A-Za-z-]{1,127}/[!#$&^_.+0-9A-Za-z-]{1,127}")
@@ -77,6 +78,10 @@ def _resolve(source: SourceSettings, settings: Settings) -> Source:
     name = source.name or f"{parts.hostname}-{port or (443 if parts.scheme == 'https' else 80)}".replace(":", ".")
     if not _NAME.fullmatch(name):
         raise ConfigError(f"source name {name!r} may have letters, digits, `.`, `_` and `-`, at most 64")
+    if name == _NAME_OF_REDIS:
+        raise ConfigError(
+            f"a source cannot be called {name!r}, which is Redis in logs and in /ready: change its `name`"
+        )
     host = parts.hostname
     _check_address(name, host, port or (443 if parts.scheme == "https" else 80), settings)
     _check_access(name, parts.scheme, source)
