@@ -16,6 +16,8 @@ class Reason:
     advice: str
     """What a person may do about it."""
     cell: bool = False
+    clock: bool = False
+    """Only the time of the row cannot be true, which says nothing of other rows."""
 
 
 REASONS = {
@@ -32,18 +34,27 @@ REASONS = {
     "bad_port": Reason("is no port: empty, or of more than 128 bytes", 'columns.port = "-" if rows are whole switches'),
     "control": Reason("has a control character in it", "look at the line with `cat -v`"),
     "bad_timestamp": Reason(
-        "is no time between the year 2000 and now + 10 minutes", "check columns.timestamp and columns.timestamp_unit"
+        "is no time between the year 2000 and now + 10 minutes",
+        "check the clock of the switch; if all rows have this, columns.timestamp and columns.timestamp_unit",
+        clock=True,
+    ),
+    "future": Reason(
+        "is a time more than 10 minutes ahead of the clock of this host, and of the source's own (Date) if it tells it",
+        "check the clock of the switch; if all rows have this, those of the source and of this host",
+        clock=True,
     ),
     "no_offset": Reason(
         "is a date and time without an offset from UTC", 'columns.timestamp_zone = "UTC", or the zone that is meant'
     ),
-    "future": Reason("is a time more than 10 minutes ahead of ours", "check the clocks of the source and of this host"),
     "bad_utf8": Reason(
         "is a key with bytes that are not text", "the source should write UTF-8, or columns.charset name its encoding"
     ),
     "bad_quote": Reason("has a quote where none may be", "a cell with a quote in it is quoted, and the quote doubled"),
     "columns": Reason("has another number of cells than the header", "cells with a comma in them have to be quoted"),
-    "duplicate": Reason("is a second row of one switch and port; the first counts", "ask why the source repeats rows"),
+    "duplicate": Reason(
+        "has an earlier row (of the same port, if rows are ports), which counts",
+        "if rows are ports, name their column (columns.port); else ask why the source repeats rows",
+    ),
 }
 """Every reason for which the parser drops a row or a cell."""
 

@@ -16,6 +16,17 @@ PORTS = ("1", "2", "12", "21", "1/2", "", "\x01", "\x01\x01", "a" * 128, "a" * 1
 ROWS = st.lists(st.tuples(st.integers(0, 3), st.sampled_from(PORTS)), max_size=40)
 
 
+@given(st.lists(st.integers(0, 9), max_size=60), st.integers(0, 1200))
+def test_a_duplicate_has_the_switch_of_its_line(switches: list[int], before: int) -> None:
+    """The rows are numbered as they stand in the body, whether it is small or so large that blocks are cut early."""
+    lines = [*(f"first{number}" for number in range(before)), *(f"sw{number}" for number in switches)]
+    transform = Transform(ColumnSettings(), limits(), 1_795_460_003_500_000)
+    transform.feed("".join(f"{line},1\n" for line in ("switch_id", *lines)).replace("_id,1", "_id,x").encode())
+    transform.finish()
+    again = [(at + 2, line) for at, line in enumerate(lines) if line in lines[:at]]
+    assert transform.builder.duplicates() == again
+
+
 @given(ROWS, st.integers(1, 9))
 def test_all_but_the_first_row_of_a_key_are_found(rows: list[tuple[int, str]], size: int) -> None:
     """However the rows are batched, the lines are those whose key stood in an earlier line."""
@@ -26,14 +37,16 @@ def test_all_but_the_first_row_of_a_key_are_found(rows: list[tuple[int, str]], s
         lines = np.arange(start, start + len(some), dtype=np.int32)
         ports = pa.array(["before", *(port for _, port in some)], pa.string()).slice(1)
         duplicates.add(switches, ports, lines)
-    assert duplicates.lines() == [line for line, row in enumerate(rows) if row in rows[:line]]
+    found = duplicates.rows()
+    assert found.tolist() == [number for number, row in enumerate(rows) if row in rows[:number]]
+    assert duplicates.lines(found) == found.tolist()
 
 
 def test_switches_without_ports_are_keys_themselves() -> None:
     """Where rows have no port, the second row of a switch is one too many."""
     duplicates = Duplicates()
     duplicates.add(np.array([0, 1, 0], np.int32), pa.nulls(3), np.array([2, 3, 4], np.int32))
-    assert duplicates.lines() == [4]
+    assert duplicates.lines(duplicates.rows()) == [4]
 
 
 def test_they_become_rejects_of_the_body() -> None:
@@ -43,4 +56,5 @@ def test_they_become_rejects_of_the_body() -> None:
     transform.finish()
     rejects = transform.decoder.rejects
     assert rejects.counts == {"duplicate": 2}
-    assert [reject.line for reject in rejects.examples] == [5, 6]
+    assert [(reject.line, reject.value) for reject in rejects.examples] == [(5, "a"), (6, "a")]
+    assert rejects.only_switch(["duplicate"]) == "a"

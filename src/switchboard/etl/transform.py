@@ -75,8 +75,8 @@ class Transform:
         blocks += self.builder.finish()
         self.builder.columns = self.decoder.columns
         self._check()
-        for line in self.builder.duplicate_lines():
-            self.decoder.rejects.add("duplicate", line)
+        for line, switch in self.builder.duplicates():
+            self.decoder.rejects.add("duplicate", line, value=switch, switch=switch)
         return blocks
 
     def _choose(self, first: bytes) -> Decoder:

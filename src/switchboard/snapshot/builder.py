@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, KeysView
 from typing import NamedTuple
 from zlib import crc32
 
@@ -107,6 +107,11 @@ class BlockBuilder:
         return len(self._switch_names)
 
     @property
+    def switch_names(self) -> KeysView[str]:
+        """The switches so far."""
+        return self._switch_numbers.keys()
+
+    @property
     def blocks(self) -> int:
         """Number of blocks returned so far."""
         return len(self._blocks)
@@ -157,9 +162,21 @@ class BlockBuilder:
             columns=self.columns,
         )
 
-    def duplicate_lines(self) -> list[int]:
-        """Lines of the rows that repeat the switch and port of an earlier row. Readers find the first row only."""
-        return self._duplicates.lines()
+    def duplicates(self) -> list[tuple[int, str]]:
+        """Line and switch of the rows that repeat the switch and port of an earlier row.
+
+        Known at the end of the body. Readers find the first row only.
+        """
+        rows = self._duplicates.rows()
+        if not len(rows):
+            return []
+        if self._streaming:
+            parts = np.concatenate(self._parts)  # of rows in the order of the body
+            numbers = parts[np.searchsorted(np.cumsum(parts[:, 3]), rows, side="right"), 0]
+        else:
+            numbers = np.concatenate([switches for _, switches in self._buffered])[rows]
+        names = [self._switch_names[number] for number in numbers.tolist()]
+        return list(zip(self._duplicates.lines(rows), names, strict=True))
 
     def _stream(self, batch: RowBatch, rows: _Rows) -> Iterator[EncodedBlock]:
         usual = self._set_odd_apart(batch, rows)

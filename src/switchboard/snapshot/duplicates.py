@@ -45,16 +45,17 @@ class Duplicates:
             self._pages[page][used : used + len(some)] = some
             self._rows += len(some)
 
-    def lines(self) -> list[int]:
-        """Lines of all duplicates, in order."""
+    def rows(self) -> IntArray:
+        """Numbers of all duplicates among the rows, from 0 and in order."""
         keys = np.concatenate([*self._pages, np.empty(0, np.uint64)])[: self._rows]
         order = np.argsort(keys, kind="stable")
-        again = order[1:][np.diff(keys[order]) == 0]
-        if not len(again):
-            return []
+        return np.sort(order[1:][np.diff(keys[order]) == 0]).astype(np.int32)
+
+    def lines(self, rows: IntArray) -> list[int]:
+        """The line of each of these rows."""
         first_rows, first_lines = np.frombuffer(self._runs, np.int32).reshape(-1, 2).T
-        run = np.searchsorted(first_rows, again, side="right") - 1
-        found: list[int] = np.sort(again - first_rows[run] + first_lines[run]).tolist()
+        run = np.searchsorted(first_rows, rows, side="right") - 1
+        found: list[int] = (rows - first_rows[run] + first_lines[run]).tolist()
         return found
 
 

@@ -83,6 +83,12 @@ class Context:
         return {ColumnType.UNKNOWN: Role.EMPTY, ColumnType.LABEL: Role.LABEL}.get(self.types[at], Role.METRIC)
 
 
+def switch_in(line: bytes, at: int) -> str:
+    """The switch that a line seems to name that cannot be read as a row; ``at``: number of the column. Empty: none."""
+    cells = line.split(b",", at + 1)
+    return cells[at].decode("latin-1") if at < len(cells) else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
     """The keys of the rows of a chunk, one entry per row in each array. ``ports`` is None if the source has none."""

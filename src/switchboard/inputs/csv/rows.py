@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from switchboard.errors import BodyError
-from switchboard.inputs.csv.context import MOST_ID_BYTES, ColumnType, Context, Keys, row_batch
+from switchboard.inputs.csv.context import MOST_ID_BYTES, ColumnType, Context, Keys, row_batch, switch_in
 from switchboard.inputs.csv.latin1 import decode_cell, is_utf8
 from switchboard.inputs.csv.mixed import type_columns
 from switchboard.inputs.csv.numbers import (
@@ -104,7 +104,7 @@ def _assigned(context: Context, chunk: bytes, line: int) -> Iterator[Row]:
             at = time_at
             reason, time_us = _time_us(context, cells[at])
         if reason:
-            rejects.add(reason, number, columns.names[at], cells[at])
+            rejects.add(reason, number, columns.names[at], cells[at], cells[switch_at])
         else:
             yield number, cells, time_us
 
@@ -154,21 +154,21 @@ def _cells(
                 return
             raise BodyError("lone_cr", f"line {number}: a carriage return without a line feed")
         if controls and _CONTROL.search(raw):
-            rejects.add("control", number, value=raw)
+            rejects.add("control", number, value=raw, switch=switch_in(raw, columns.switch))
             continue
         # In ISO-8859-1 every byte is a character, so a row can be cut before the encoding of its cells is known.
         text = raw.decode("latin-1")
         cells = _unquote(text) if quoted and '"' in text else text.split(",")
         if cells is None:
-            rejects.add("bad_quote", number, value=raw)
+            rejects.add("bad_quote", number, value=raw, switch=switch_in(raw, columns.switch))
         elif len(cells) != width:
-            rejects.add("columns", number, value=raw)
+            rejects.add("columns", number, value=raw, switch=switch_in(raw, columns.switch))
         elif ascii_ or raw.isascii():
             yield number, cells
         elif all(is_utf8(cells[at].encode("latin-1")) for at in keys):
             yield number, [decode_cell(cell.encode("latin-1")) for cell in cells]
         else:
-            rejects.add("bad_utf8", number, value=raw)
+            rejects.add("bad_utf8", number, value=raw, switch=switch_in(raw, columns.switch))
 
 
 def _lines(chunk: bytes, line: int) -> Iterator[Line]:

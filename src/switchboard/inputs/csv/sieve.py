@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from switchboard.inputs.csv.columnar import BoolArray
-from switchboard.inputs.csv.context import Context
+from switchboard.inputs.csv.context import Context, switch_in
 from switchboard.inputs.rejects import Rejects
 from switchboard.snapshot.arrays import IntArray
 
@@ -32,16 +32,23 @@ class Sieved:
     _ends: IntArray
     _bad: dict[str, BoolArray]
     """By reason, which lines are to be rejected for it."""
+    _switch: int
+    """Number of the column that names the switch."""
 
     def reject(self, rejects: Rejects) -> None:
         """Add the bad lines in the order in which they stand."""
         places = {reason: np.flatnonzero(bad) for reason, bad in self._bad.items()}
         first = {reason: found[: rejects.room(reason)].tolist() for reason, found in places.items()}
         for at, reason in sorted((at, reason) for reason, found in first.items() for at in found):
-            start = int(self._ends[at - 1]) + 1 if at else 0
-            rejects.add(reason, self._line + at, value=self._text[start : self._ends[at]])
+            text = self._text_of(at)
+            rejects.add(reason, self._line + at, value=text, switch=switch_in(text, self._switch))
         for reason, found in places.items():
-            rejects.count(reason, len(found) - len(first[reason]))
+            rest = found[len(first[reason]) :]
+            rejects.count(reason, len(rest), (switch_in(self._text_of(int(at)), self._switch) for at in rest))
+
+    def _text_of(self, at: int) -> bytes:
+        start = int(self._ends[at - 1]) + 1 if at else 0
+        return self._text[start : self._ends[at]]
 
 
 def sieve(context: Context, chunk: bytes, line: int) -> Sieved | None:
@@ -76,4 +83,5 @@ def sieve(context: Context, chunk: bytes, line: int) -> Sieved | None:
         _line=line,
         _ends=ends,
         _bad={"control": control, "columns": columns},
+        _switch=context.columns.switch,
     )
