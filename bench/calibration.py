@@ -14,7 +14,8 @@ import pyarrow.csv
 
 from bench.fabric import FIRST_SLOT, body_of, settings_of, slot_of
 from switchboard.config.sources import ColumnSettings
-from switchboard.inputs.csv.dialects import Columns, read_header, recognise
+from switchboard.inputs.csv.dialects import Columns, recognise
+from switchboard.inputs.csv.header import read_header
 from switchboard.inputs.csv.latin1 import decode_cell
 from switchboard.inputs.csv.parser import CsvParser
 
@@ -78,4 +79,4 @@ def _read(body: bytes, types: dict[str, pa.DataType]) -> None:
 
 
 def _columns(body: bytes) -> Columns:
-    return recognise(read_header(body.partition(b"\n")[0]), ColumnSettings())
+    return recognise(read_header(body.partition(b"\n")[0]).names, ColumnSettings())

@@ -9,13 +9,15 @@ from switchboard.model import Reject
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """What a reason means. ``cell``: only the cell is missing, the row stays."""
+    """What a reason means. ``cell``: no row is left out for it."""
 
     meaning: str
     """What is wrong with the value: the sentence goes on after the quoted value."""
     advice: str
     """What a person may do about it."""
     cell: bool = False
+    fate: str = ""
+    """What became of the row or cell, if it is not what mostly becomes of it."""
     clock: bool = False
     """Only the time of the row cannot be true, which says nothing of other rows."""
 
@@ -51,6 +53,12 @@ REASONS = {
     ),
     "bad_quote": Reason("has a quote where none may be", "a cell with a quote in it is quoted, and the quote doubled"),
     "columns": Reason("has another number of cells than the header", "cells with a comma in them have to be quoted"),
+    "no_times": Reason(
+        "are the columns, and none of them has times",
+        'columns.timestamp names the column with times; "-" says that there is none',
+        cell=True,
+        fate="rows get the time of the scrape",
+    ),
     "duplicate": Reason(
         "has an earlier row (of the same port, if rows are ports), which counts",
         "if rows are ports, name their column (columns.port); else ask why the source repeats rows",
@@ -65,5 +73,5 @@ def explain(reject: Reject) -> str:
     """A reject as a sentence: where, what, what became of it, what to do."""
     reason = REASONS.get(reject.reason, _UNKNOWN)
     place = f"Line {reject.line}" + (f", column {reject.column}" if reject.column else "")
-    fate = "the cell is missing, the row is kept" if reason.cell else "the row is left out"
-    return f"{place}: {reject.value!r} {reason.meaning}; {fate}. What may help: {reason.advice}."
+    usually = "the cell is missing, the row is kept" if reason.cell else "the row is left out"
+    return f"{place}: {reject.value!r} {reason.meaning}; {reason.fate or usually}. What may help: {reason.advice}."

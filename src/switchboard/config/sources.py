@@ -43,6 +43,13 @@ class ColumnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         str,
         setting("encoding of the text, as `windows-1252`; empty: what the source declares, else UTF-8"),
     ] = ""
+    delimiter: Annotated[
+        Literal[",", ";", "\t", "|"], setting('what stands between two cells: `","`, `";"`, `"\\t"` or `"|"`')
+    ] = ","
+    comment: Annotated[
+        str, setting("beginning of lines to leave out, as `#`; empty: every line is the header or a row")
+    ] = ""
+    skip_lines: Annotated[int, setting("number of lines before the header to leave out", ge=0, le=1000)] = 0
     missing: Annotated[
         tuple[str, ...], setting("words for a missing number, in addition to NA, N/A and an empty cell")
     ] = ()

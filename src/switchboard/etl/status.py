@@ -76,6 +76,7 @@ class Attempts:
         self._held = ""
         """Why the last body is held; empty if it is not."""
         self._data_is_old = False
+        self._note_said = False
         self._rejects: dict[str, int] = {}
         self._rejects_ms: int | None = None
         self._examples: list[Reject] = []
@@ -160,6 +161,7 @@ class Attempts:
             return
         self._rejects, self._examples = dict(rejects.counts), rejects.some(STATUS_EXAMPLES)
         self._rejects_ms = begun.at_ms
+        self._say_note(rejects)
         for reject in rejects.examples:
             _log.debug(
                 "reject",
@@ -169,6 +171,17 @@ class Attempts:
                 value=reject.value,
                 reason=reject.reason,
             )
+
+    def _say_note(self, rejects: Rejects) -> None:
+        """Log once that rows get the time of the scrape, though the settings do not say so."""
+        columns = next((each.value for each in rejects.examples if each.reason == "no_times"), None)
+        if columns is not None and not self._note_said:
+            _log.warning(
+                "no column with times: rows get the time of the scrape; columns.timestamp names the column",
+                source=self._source.name,
+                columns=columns,
+            )
+        self._note_said = columns is not None
 
     def _log_failure(self, error: Exception, result: _Result) -> None:
         name = self._source.name

@@ -77,6 +77,8 @@ class Transform:
         self._check()
         for line, switch in self.builder.duplicates():
             self.decoder.rejects.add("duplicate", line, value=switch, switch=switch)
+        if note := self.decoder.note:
+            self.decoder.rejects.add(note.reason, note.line, note.column, note.value)
         return blocks
 
     def _choose(self, first: bytes) -> Decoder:

@@ -17,7 +17,8 @@ from switchboard.generator.ufm.counters import Counter as SimulatedCounter
 from switchboard.inputs.csv import columns_ufm
 from switchboard.inputs.csv.columns_basic import BASIC_COLUMNS
 from switchboard.inputs.csv.columns_ufm import TEXT_OR_NUMBER, UFM_COLUMNS
-from switchboard.inputs.csv.dialects import DIALECTS, read_header, recognise
+from switchboard.inputs.csv.dialects import DIALECTS, recognise
+from switchboard.inputs.csv.header import read_header
 from switchboard.snapshot.metrics import Kind, MetricInfo
 from switchboard.snapshot.units import unit_of
 
@@ -44,7 +45,7 @@ WITHOUT_UNIT = (
 
 def metrics_of(header: bytes) -> tuple[str, list[str]]:
     """The dialect of a header, and the names under which its metrics are kept."""
-    columns = recognise(read_header(header), ColumnSettings())
+    columns = recognise(read_header(header).names, ColumnSettings())
     return columns.dialect, [columns.names[at] for at in columns.others if at not in columns.labels]
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from switchboard.config.sources import ColumnSettings
 from switchboard.errors import BodyError
-from switchboard.inputs.csv.dialects import DIALECTS, read_header, recognise
+from switchboard.inputs.csv.dialects import DIALECTS, recognise
+from switchboard.inputs.csv.header import read_header
 from tests.lab.parsing import parse
 
 BASIC = "timestamp,switch_id,bandwidth_mbps,latency_ms,packet_errors".split(",")
@@ -104,4 +105,4 @@ def test_a_configured_column_that_is_missing_is_named(settings: ColumnSettings, 
 
 def test_header_cells_may_be_quoted() -> None:
     """Names follow the same rules of quoting as cells; a byte order mark and CRLF are no part of them."""
-    assert read_header(b'\xef\xbb\xbf"switch_id","a,b","c ""d"""\r') == ["switch_id", "a,b", 'c "d"']
+    assert read_header(b'\xef\xbb\xbf"switch_id","a,b","c ""d"""\r').names == ["switch_id", "a,b", 'c "d"']

@@ -28,8 +28,9 @@ from switchboard.inputs.csv.context import (
     Keys,
     row_batch,
 )
-from switchboard.inputs.csv.dialects import BOM
+from switchboard.inputs.csv.header import BOM
 from switchboard.inputs.csv.latin1 import decode_cell, is_utf8
+from switchboard.inputs.csv.layout import DELIMITERS
 from switchboard.inputs.csv.numbers import NUMBER, Inexact, typed, without_unit
 from switchboard.inputs.time_columns import Int64Array, of_integers, of_texts
 from switchboard.snapshot.block import RowBatch
@@ -38,7 +39,10 @@ _DIGIT, _MINUS, _DELIMITER, _OTHER = range(4)
 _CLASS = np.full(256, _OTHER, np.uint8)
 _CLASS[ord("0") : ord("9") + 1] = _DIGIT
 _CLASS[ord("-")] = _MINUS
-_CLASS[[ord(","), ord("\n")]] = _DELIMITER
+_CLASS[ord("\n")] = _DELIMITER
+_CLASSES = {delimiter: _CLASS.copy() for delimiter in DELIMITERS}
+for _delimiter, _classes in _CLASSES.items():
+    _classes[ord(_delimiter)] = _DELIMITER
 
 LOOK_BYTES = 128 << 10
 """Bytes that are looked at in one go, at least one line; the notes about the cells take several times their memory."""
@@ -55,7 +59,7 @@ def parse(context: Context, chunk: bytes, line: int) -> RowBatch:
 
     Raises NeedsRows if there is anything to reject or to decide in it.
     """
-    chunk = _utf8(context, _plain(chunk))
+    chunk = _utf8(context, _plain(context, chunk))
     columns = context.columns
     arrays = _arrays(context, chunk)
     rows = len(arrays[columns.switch])
@@ -75,7 +79,7 @@ def parse(context: Context, chunk: bytes, line: int) -> RowBatch:
         elif column_type is ColumnType.UNKNOWN and not pc.all(pc.is_in(arrays[at], value_set=context.missing)).as_py():
             raise NeedsRows
     nulls = sum(arrays[at].null_count for at in np.flatnonzero(numeric))
-    _check_cells(chunk, rows, numeric, nulls, context.most_line_bytes)
+    _check_cells(context, chunk, rows, numeric, nulls)
     keys = Keys(
         arrays[columns.switch],
         None if columns.port is None else arrays[columns.port],
@@ -89,9 +93,12 @@ def parse(context: Context, chunk: bytes, line: int) -> RowBatch:
     )
 
 
-def _plain(chunk: bytes) -> bytes:
-    """The chunk with LF line ends and a final one, if it has no quotes and no control bytes."""
+def _plain(context: Context, chunk: bytes) -> bytes:
+    """The chunk with LF line ends and a final one, if it has no quotes, no comments and no control bytes."""
+    layout = context.layout
     if chunk.startswith(BOM):  # pyarrow would take it for the beginning of a file, and not for part of a name
+        raise NeedsRows
+    if layout.comment and layout.has_comment(chunk):
         raise NeedsRows
     if b"\r" in chunk:
         chunk = chunk.replace(b"\r\n", b"\n")
@@ -99,8 +106,14 @@ def _plain(chunk: bytes) -> bytes:
         chunk += b"\n"
     bytes_ = np.frombuffer(chunk, np.uint8)
     controls = np.count_nonzero(bytes_ < ord(" ")) - np.count_nonzero(bytes_ == ord("\n"))
+    if layout.delimiter == "\t":
+        controls -= np.count_nonzero(bytes_ == ord("\t"))
     if controls or b'"' in chunk or b"\x7f" in chunk:
         raise NeedsRows
+    if layout.padded:
+        if np.max(np.diff(np.flatnonzero(bytes_ == ord("\n")), prepend=-1)) > context.most_line_bytes:
+            raise NeedsRows
+        return layout.unpadded(chunk)
     return chunk
 
 
@@ -108,7 +121,7 @@ def _utf8(context: Context, chunk: bytes) -> bytes:
     """The chunk with labels that are ISO-8859-1 turned into UTF-8. A switch or port must be UTF-8 as it is."""
     if chunk.isascii() or is_utf8(chunk):
         return chunk
-    columns = context.columns
+    columns, separator = context.columns, context.layout.separator
     keys = {columns.switch, columns.port, columns.timestamp}
     parts: list[bytes] = []
     end = 0  # end of the last cell that was looked at
@@ -116,11 +129,11 @@ def _utf8(context: Context, chunk: bytes) -> bytes:
         if at < end:
             continue
         line = chunk.rfind(b"\n", 0, at) + 1
-        start = max(line, chunk.rfind(b",", line, at) + 1)
+        start = max(line, chunk.rfind(separator, line, at) + 1)
         parts.append(chunk[end:start])
-        end = min(found for found in (chunk.find(b",", at), chunk.find(b"\n", at)) if found >= 0)
+        end = min(found for found in (chunk.find(separator, at), chunk.find(b"\n", at)) if found >= 0)
         cell = chunk[start:end]
-        if chunk.count(b",", line, start) in keys and not is_utf8(cell):
+        if chunk.count(separator, line, start) in keys and not is_utf8(cell):
             raise NeedsRows
         parts.append(decode_cell(cell).encode())
     return b"".join((*parts, chunk[end:]))
@@ -168,7 +181,7 @@ def _read(context: Context, chunk: bytes, wider: Mapping[int, pa.DataType]) -> A
     return pyarrow.csv.read_csv(
         pa.py_buffer(chunk),
         read_options=pyarrow.csv.ReadOptions(column_names=names, use_threads=False, block_size=len(chunk) + 1),
-        parse_options=pyarrow.csv.ParseOptions(quote_char=False),
+        parse_options=pyarrow.csv.ParseOptions(delimiter=context.layout.delimiter, quote_char=False),
         convert_options=pyarrow.csv.ConvertOptions(
             column_types=dict(zip(names, types, strict=True)),
             null_values=list(columns.missing),
@@ -205,13 +218,13 @@ def _check_doubles(doubles: pa.Array) -> None:
         raise NeedsRows
 
 
-def _check_cells(chunk: bytes, rows: int, numeric: BoolArray, nulls: int, most_line_bytes: int) -> None:
+def _check_cells(context: Context, chunk: bytes, rows: int, numeric: BoolArray, nulls: int) -> None:
     """Refuse numbers that are not written as `numbers.NUMBER` says."""
     bytes_ = np.frombuffer(chunk, np.uint8)
     cells = no_numbers = start = 0
     while start < len(chunk):
         end = chunk.rfind(b"\n", start, start + LOOK_BYTES) + 1 or chunk.index(b"\n", start) + 1
-        of_part = _look(bytes_[start:end], numeric, most_line_bytes)
+        of_part = _look(context, bytes_[start:end], numeric)
         cells += of_part[0]
         no_numbers += of_part[1]
         start = end
@@ -221,22 +234,24 @@ def _check_cells(chunk: bytes, rows: int, numeric: BoolArray, nulls: int, most_l
         raise NeedsRows
 
 
-def _look(bytes_: npt.NDArray[np.uint8], numeric: BoolArray, most_line_bytes: int) -> tuple[int, int]:
+def _look(context: Context, bytes_: npt.NDArray[np.uint8], numeric: BoolArray) -> tuple[int, int]:
     """The number of cells in some lines, and of numeric ones that are empty or do not begin and end like a number."""
-    ends = np.flatnonzero((bytes_ == ord(",")) | (bytes_ == ord("\n")))
+    delimiter = context.layout.delimiter
+    classes = _CLASSES[delimiter]
+    ends = np.flatnonzero((bytes_ == ord(delimiter)) | (bytes_ == ord("\n")))
     if len(ends) % len(numeric):
         raise NeedsRows
     line_ends = ends[len(numeric) - 1 :: len(numeric)]
-    if np.max(np.diff(line_ends, prepend=-1)) > most_line_bytes:
+    if np.max(np.diff(line_ends, prepend=-1)) > context.most_line_bytes:
         raise NeedsRows
     starts = np.empty_like(ends)
     starts[0] = 0
     np.add(ends[:-1], 1, out=starts[1:])
-    first = _CLASS[bytes_[starts]]
+    first = classes[bytes_[starts]]
     second = bytes_[np.minimum(starts + 1, len(bytes_) - 1)]
     empty = first == _DELIMITER
-    odd = (first == _OTHER) | (_CLASS[bytes_[ends - 1]] != _DIGIT)
-    odd |= (first == _MINUS) & (_CLASS[second] != _DIGIT)
+    odd = (first == _OTHER) | (classes[bytes_[ends - 1]] != _DIGIT)
+    odd |= (first == _MINUS) & (classes[second] != _DIGIT)
     odd |= (second == ord("x")) | (second == ord("X"))
     odd &= ~empty
     point = np.flatnonzero((bytes_[:-1] == ord(".")) & ((bytes_[1:] | 0x20) == ord("e")))

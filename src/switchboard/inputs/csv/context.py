@@ -9,6 +9,7 @@ from enum import Enum
 import pyarrow as pa
 
 from switchboard.inputs.csv.dialects import Columns
+from switchboard.inputs.csv.layout import COMMAS, Layout
 from switchboard.inputs.rejects import Rejects
 from switchboard.inputs.time_columns import Int64Array
 from switchboard.inputs.times import Clock
@@ -51,9 +52,16 @@ class Context:
     """The columns of a body, the types learned so far, and where rejects go."""
 
     def __init__(
-        self, columns: Columns, clock: Clock, rejects: Rejects, *, most_line_bytes: int = MOST_LINE_BYTES
+        self,
+        columns: Columns,
+        clock: Clock,
+        rejects: Rejects,
+        layout: Layout = COMMAS,
+        *,
+        most_line_bytes: int = MOST_LINE_BYTES,
     ) -> None:
         self.columns = columns
+        self.layout = layout
         self.clock = clock
         self.times_are_text = False
         """Whether a time so far was written as something else than an integer."""
@@ -66,6 +74,12 @@ class Context:
         self.combinations: set[tuple[tuple[int, ColumnType], ...]] = set()
         """The combinations of types of odd rows so far."""
         self.types = {at: ColumnType.LABEL if at in columns.labels else ColumnType.UNKNOWN for at in columns.others}
+
+    def switch_of(self, line: bytes) -> str:
+        """The switch that a line seems to name that cannot be read as a row; empty if it has too few cells."""
+        at = self.columns.switch
+        cells = line.split(self.layout.separator, at + 1)
+        return cells[at].decode("latin-1") if at < len(cells) else ""
 
     def described(self) -> list[Column]:
         """The columns in the order of the body; excluded ones are left out."""
@@ -81,12 +95,6 @@ class Context:
 
     def _role(self, at: int) -> Role:
         return {ColumnType.UNKNOWN: Role.EMPTY, ColumnType.LABEL: Role.LABEL}.get(self.types[at], Role.METRIC)
-
-
-def switch_in(line: bytes, at: int) -> str:
-    """The switch that a line seems to name that cannot be read as a row; ``at``: number of the column. Empty: none."""
-    cells = line.split(b",", at + 1)
-    return cells[at].decode("latin-1") if at < len(cells) else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,14 @@
 
 Two dialects are known: `basic` (the generator's, and anything with a `switch_id`) and `ufm` (NVIDIA UFM Telemetry;
 column names from its documentation and from the consumers that NVIDIA publishes: the columns they treat as keys and
-constants are our keys and labels). Every column may be given another role by ColumnSettings.
+constants are our keys and labels). Every column may be given another role by ColumnSettings. Names are matched without
+regard to case where that is unambiguous.
 """
 
 from __future__ import annotations
 
-import csv
 import re
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -18,11 +17,10 @@ from switchboard.config.sources import ColumnSettings
 from switchboard.errors import BodyError
 from switchboard.inputs.csv.columns_basic import BASIC_COLUMNS
 from switchboard.inputs.csv.columns_ufm import UFM_COLUMNS
+from switchboard.inputs.csv.header import listed
 from switchboard.snapshot.metrics import Kind, MetricInfo
 from switchboard.snapshot.units import UNIT_TABLES, unit_of
 
-BOM = b"\xef\xbb\xbf"
-"""A UTF-8 byte order mark: allowed once, at the very beginning of a body."""
 MISSING_WORDS = ("", "NA", "N/A")
 """Cells that say «there is no value» everywhere; the words are NVIDIA UFM's."""
 NO_COLUMN = "-"
@@ -72,6 +70,7 @@ DIALECTS = (
     ),
 )
 
+SWITCH_NAMES = tuple(name for dialect in DIALECTS for name in dialect.switch)
 CUSTOM = Dialect("custom", switch=(), port=("port",), timestamp=("timestamp",))
 """A header of neither dialect, readable because the settings say which column names the switch."""
 
@@ -108,56 +107,83 @@ class Columns:
         return [at for at in range(len(self.names)) if at not in keys]
 
 
-def read_header(line: bytes) -> list[str]:
-    """Split the first line of a body into column names. Raises BodyError if it is not a header."""
-    text = line.removeprefix(BOM).removesuffix(b"\r")
-    if text.lstrip()[:1] == b"<":
-        raise BodyError("html", f"the body is markup, not CSV: {_shown(text)}")
-    if b"\r" in text:
-        raise BodyError("lone_cr", f"header: a carriage return without a line feed: {_shown(text)}")
-    try:
-        names = next(csv.reader([text.decode("utf-8")], strict=True), [])
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise BodyError("schema", f"header: it cannot be read ({error}): {_shown(text)}") from error
-    for name in names:
-        if any(character < " " or character == "\x7f" for character in name):
-            raise BodyError("schema", f"header: column name {name!r} has a control character")
-    for name, times in Counter(names).items():
-        if name and times > 1:
-            raise BodyError("schema", f"header: column {name!r} is there {times} times")
-    return names
-
-
 def recognise(names: list[str], settings: ColumnSettings) -> Columns:
     """Give every column its role. Raises BodyError if no column names the switch, or a configured one is missing."""
+    places = _Places(names)
     wanted = {"switch": settings.switch, "port": settings.port, "timestamp": settings.timestamp}
     for role, name in wanted.items():
-        if name not in ("", NO_COLUMN) and name not in names:
-            raise BodyError("schema", f"header: there is no column {name!r}, which the settings name as {role}")
-    dialect = next((known for known in DIALECTS if any(name in names for name in known.switch)), CUSTOM)
-    switch = _find(names, settings.switch, dialect.switch)
+        if name not in ("", NO_COLUMN) and places.of(name) is None:
+            raise BodyError(
+                "schema",
+                f"header: there is no column {name!r}, which the settings name as {role}; "
+                f"the columns are {listed(names)}",
+            )
+    dialect = _dialect(places)
+    switch = places.first(settings.switch, dialect.switch)
     if switch is None:
-        known = ", ".join(name for each in DIALECTS for name in each.switch)
+        known = ", ".join(SWITCH_NAMES)
         raise BodyError(
-            "schema", f"header: no column names the switch (looked for {known}); the columns are {_list(names)}"
+            "schema", f"header: no column names the switch (looked for {known}); the columns are {listed(names)}"
         )
-    labels = dialect.labels | set(settings.labels)
-    units = {**dialect.units, **settings.units}
-    kept = _kept_names(names, dialect, settings)
+    units = places.by_place({**dialect.units, **settings.units})
+    kept = _kept_names(names, dialect, places.by_place(settings.rename))
     return Columns(
         dialect=dialect.name,
         names=kept,
         originals=tuple(names),
-        infos=tuple(_info(name, original, dialect, settings) for name, original in zip(kept, names, strict=True)),
+        infos=_infos(kept, names, dialect, settings, places),
         switch=switch,
-        port=_find(names, settings.port, dialect.port),
-        timestamp=_find(names, settings.timestamp, dialect.timestamp),
-        labels=frozenset(at for at, name in enumerate(names) if name in labels),
-        excluded=frozenset(at for at, name in enumerate(names) if not name or name in settings.exclude),
-        guids=frozenset(at for at, name in enumerate(names) if name in dialect.guids),
-        units={at: units[name] for at, name in enumerate(names) if name in units},
+        port=places.first(settings.port, dialect.port),
+        timestamp=places.first(settings.timestamp, dialect.timestamp),
+        labels=places.all_of((*dialect.labels, *settings.labels)),
+        excluded=places.all_of(settings.exclude) | {at for at, name in enumerate(names) if not name},
+        guids=places.all_of(dialect.guids),
+        units=units,
         missing=(*MISSING_WORDS, *settings.missing),
     )
+
+
+class _Places:
+    """Where names stand in a header: as they are written, else without regard to case, if only one stands for it."""
+
+    def __init__(self, names: list[str]) -> None:
+        self._exact = {name: at for at, name in reversed([*enumerate(names)])}
+        self._folded: dict[str, int | None] = {}
+        for at, name in enumerate(names):
+            self._folded[fold(name)] = None if fold(name) in self._folded else at
+
+    def of(self, name: str, *, exact: bool = False) -> int | None:
+        """The position of a column; None if there is none, or several that differ in case."""
+        at = self._exact.get(name)
+        return self._folded.get(fold(name)) if at is None and not exact else at
+
+    def first(self, configured: str, candidates: Iterable[str]) -> int | None:
+        """The position of the configured column, or of the first candidate that is there."""
+        if configured == NO_COLUMN:
+            return None
+        places = map(self.of, (configured,) if configured else candidates)
+        return next((at for at in places if at is not None), None)
+
+    def all_of(self, names: Iterable[str]) -> frozenset[int]:
+        """The positions of those names that are there."""
+        return frozenset(at for name in names if (at := self.of(name)) is not None)
+
+    def by_place(self, values: Mapping[str, str]) -> dict[int, str]:
+        """The values of those names that are there, by position."""
+        return {at: value for name, value in values.items() if (at := self.of(name)) is not None}
+
+
+def fold(name: str) -> str:
+    """A name without regard to case. Only of ASCII: other letters that look alike are different ones."""
+    return name.lower() if name.isascii() else name
+
+
+def _dialect(places: _Places) -> Dialect:
+    for exact in (True, False):
+        for known in DIALECTS:
+            if any(places.of(name, exact=exact) is not None for name in known.switch):
+                return known
+    return CUSTOM
 
 
 def fingerprint() -> bytes:
@@ -178,24 +204,27 @@ def fingerprint() -> bytes:
     return blake2b(repr((known, MISSING_WORDS, _UCUM, UNIT_TABLES)).encode(), digest_size=8).digest()
 
 
-def _info(kept: str, original: str, dialect: Dialect, settings: ColumnSettings) -> MetricInfo:
-    """What is known about a metric: by the settings, else by the dialect; the unit also by the name."""
-    known = dialect.metrics.get(kept) or dialect.metrics.get(original) or MetricInfo()
-    kind = known.kind
-    if original in settings.counters:
-        kind = Kind.COUNTER
-    elif original in settings.gauges:
-        kind = Kind.GAUGE
-    stated = settings.units.get(original)
-    unit = _UCUM.get(stated, stated) if stated else known.unit or unit_of(kept)
-    return MetricInfo(kind, unit, known.help)
+def _infos(
+    kept_names: tuple[str, ...], names: list[str], dialect: Dialect, settings: ColumnSettings, places: _Places
+) -> tuple[MetricInfo, ...]:
+    """What is known about metrics: by the settings, else by the dialect; the unit also by the name."""
+    counters, gauges = places.all_of(settings.counters), places.all_of(settings.gauges)
+    units = places.by_place(settings.units)
+    infos = []
+    for at, (kept, original) in enumerate(zip(kept_names, names, strict=True)):
+        known = dialect.metrics.get(kept) or dialect.metrics.get(original) or MetricInfo()
+        kind = Kind.COUNTER if at in counters else Kind.GAUGE if at in gauges else known.kind
+        stated = units.get(at)
+        unit = _UCUM.get(stated, stated) if stated else known.unit or unit_of(kept)
+        infos.append(MetricInfo(kind, unit, known.help))
+    return tuple(infos)
 
 
-def _kept_names(names: list[str], dialect: Dialect, settings: ColumnSettings) -> tuple[str, ...]:
+def _kept_names(names: list[str], dialect: Dialect, renamed: Mapping[int, str]) -> tuple[str, ...]:
     """The names under which columns are kept: as the settings or the dialect rename them, unless a name is taken."""
     taken, kept_names = set(names), []
-    for name in names:
-        kept = settings.rename.get(name, "")
+    for at, name in enumerate(names):
+        kept = renamed.get(at, "")
         if not kept and dialect.renamed and (match := dialect.renamed.fullmatch(name)):
             kept = "_".join(filter(None, match.groups()))
         if not kept or kept in taken:
@@ -203,20 +232,3 @@ def _kept_names(names: list[str], dialect: Dialect, settings: ColumnSettings) ->
         taken.add(kept)
         kept_names.append(kept)
     return tuple(kept_names)
-
-
-def _find(names: list[str], configured: str, candidates: tuple[str, ...]) -> int | None:
-    if configured == NO_COLUMN:
-        return None
-    if configured:
-        return names.index(configured)
-    return next((names.index(name) for name in candidates if name in names), None)
-
-
-def _list(names: list[str]) -> str:
-    shown = ",".join(names[:8]) + (",…" if len(names) > 8 else "")
-    return _shown(shown.encode())
-
-
-def _shown(text: bytes) -> str:
-    return repr(text[:80].decode("utf-8", "replace"))

@@ -28,10 +28,13 @@ from switchboard.errors import BodyError
 from switchboard.inputs.csv import columnar, rows
 from switchboard.inputs.csv.columnar import NeedsRows
 from switchboard.inputs.csv.context import MOST_LINE_BYTES, Context
-from switchboard.inputs.csv.dialects import BOM, read_header, recognise
+from switchboard.inputs.csv.dialects import NO_COLUMN, SWITCH_NAMES, fold, recognise
+from switchboard.inputs.csv.header import LOOK_BYTES, advice, read_header, without_marks
+from switchboard.inputs.csv.layout import Layout
 from switchboard.inputs.csv.sieve import SIEVE_BYTES, sieve
 from switchboard.inputs.rejects import Rejects
 from switchboard.inputs.times import Clock
+from switchboard.model import Reject
 from switchboard.moments import read_zone
 from switchboard.snapshot.block import TIME, RowBatch
 from switchboard.snapshot.metrics import Column
@@ -70,6 +73,7 @@ class CsvParser:
         self._window = chunk_bytes
         self._pending = bytearray()
         self._line = 1
+        self._header_line = 1
         self._hopeless = False
         """Whether the last part that was read had no row that can be used: then the next ones are cut small at once."""
         self._context: Context | None = None
@@ -93,6 +97,15 @@ class CsvParser:
     def columns(self) -> list[Column]:
         """The columns in the order of the body, as far as it was read; excluded ones are left out."""
         return [] if self._context is None else self._context.described()
+
+    @property
+    def note(self) -> Reject | None:
+        """That rows get the time of the scrape, unless a column has times or the settings say that there is none."""
+        context = self._context
+        if context is None or context.columns.timestamp is not None or self._settings.timestamp == NO_COLUMN:
+            return None
+        names = ", ".join(context.columns.originals)
+        return Reject(reason="no_times", line=self._header_line, value=names)
 
     def feed(self, data: bytes) -> Iterator[RowBatch]:
         """Take the next bytes of the body."""
@@ -123,30 +136,56 @@ class CsvParser:
             raise BodyError("empty", "the body has a header, but no row")
 
     def _read_header(self, *, last: bool) -> None:
-        """Skip blank lines, then read the header as soon as it is there."""
-        while True:
+        """Read the header as soon as it is there; lines before it are left out."""
+        while self._context is None:
             end = self._pending.find(b"\n")
-            if end < 0 and len(self._pending) > self._most_line_bytes:
-                raise self._line_too_long()
-            if end < 0 and not last:
+            if end < 0 and not last and len(self._pending) <= self._most_line_bytes:
                 return
             line = bytes(self._pending if end < 0 else self._pending[:end])
             if len(line) > self._most_line_bytes:
                 raise self._line_too_long()
+            if not self._pending:
+                left_out = self._settings.skip_lines or self._settings.comment
+                why = "no line is left as the header (columns.skip_lines, columns.comment)"
+                raise BodyError("empty", why if left_out and self._line > 1 else "the body is empty")
+            if self._may_be_header(line):
+                try:
+                    self._context = self._recognised(line)
+                except BodyError as error:
+                    if error.reason != "schema":
+                        raise
+                    if not last and len(self._pending) < LOOK_BYTES:
+                        return  # what follows may tell what helps
+                    raise BodyError(error.reason, f"{error}{self._advice()}") from error
             del self._pending[: len(line) + 1]
             self._line += 1
-            if line.removeprefix(BOM).strip(b"\r"):
-                break
-            if not self._pending and last:
-                raise BodyError("empty", "the body is empty")
-            if not self._pending:
-                return
-        names = read_header(line)
-        if self._most_columns is not None and len(names) > self._most_columns:
-            raise BodyError("too_many_columns", f"header: {len(names)} columns, and {self._most_columns} are allowed")
-        columns = recognise(names, self._settings)
-        clock = Clock(self._now_us, self._settings.timestamp_unit, read_zone(self._settings.timestamp_zone))
-        self._context = Context(columns, clock, self.rejects, most_line_bytes=self._most_line_bytes)
+
+    def _may_be_header(self, line: bytes) -> bool:
+        """Whether a line before the rows is neither blank nor left out by the settings."""
+        text = without_marks(line).strip(b"\r")
+        comment = self._settings.comment.encode()
+        return bool(text) and self._line > self._settings.skip_lines and not (comment and text.startswith(comment))
+
+    def _recognised(self, line: bytes) -> Context:
+        """What the header tells. Raises BodyError if it is not one that can be used."""
+        settings = self._settings
+        header = read_header(line, settings.delimiter)
+        names, most = header.names, self._most_columns
+        if most is not None and len(names) > most:
+            raise BodyError("too_many_columns", f"header: {len(names)} columns, and {most} are allowed")
+        self._header_line = self._line
+        return Context(
+            recognise(names, settings),
+            Clock(self._now_us, settings.timestamp_unit, read_zone(settings.timestamp_zone)),
+            self.rejects,
+            Layout(settings.delimiter, settings.comment, header.padded),
+            most_line_bytes=self._most_line_bytes,
+        )
+
+    def _advice(self) -> str:
+        wanted = self._settings.switch
+        switches = {fold(name) for name in ((wanted,) if wanted else SWITCH_NAMES)}
+        return advice(bytes(self._pending[:LOOK_BYTES]), self._line, self._settings.delimiter, switches)
 
     def _parse(self, end: int, *, last: bool) -> tuple[list[RowBatch], int]:
         """Parse the first ``end`` pending bytes; return the rows, and how many bytes were read and dropped."""

@@ -20,8 +20,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from switchboard.errors import BodyError
-from switchboard.inputs.csv.context import MOST_ID_BYTES, ColumnType, Context, Keys, row_batch, switch_in
+from switchboard.inputs.csv.context import MOST_ID_BYTES, ColumnType, Context, Keys, row_batch
 from switchboard.inputs.csv.latin1 import decode_cell, is_utf8
+from switchboard.inputs.csv.layout import Layout
 from switchboard.inputs.csv.mixed import type_columns
 from switchboard.inputs.csv.numbers import (
     NUMBER,
@@ -41,9 +42,9 @@ SMALL_DIGITS = 9
 SAMPLE_ROWS = 64
 """Number of rows that decide what a column holds."""
 
-_CONTROL = re.compile(rb"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]")  # a line end may be part of a quoted cell
 # Possessive: a quote that is open at the end of the chunk must not be closed by half of an escaped one.
-_QUOTED_CELL = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')
+_QUOTED_CELL = re.compile(rb' *+"[^"]*+(?:""[^"]*+)*+"')
+_PADDED_QUOTE = re.compile(rb' *+"')
 
 Line = tuple[int, bytes]
 Row = tuple[int, list[str], int]
@@ -81,7 +82,7 @@ def parse(context: Context, chunk: bytes, line: int, *, last: bool) -> tuple[lis
     """
     consumed = len(chunk)
     if b'"' in chunk:
-        consumed = _whole_rows(chunk, line, context.most_line_bytes, last=last)
+        consumed = _whole_rows(context, chunk, line, last=last)
         chunk = chunk[:consumed]
     rows = list(_assigned(context, chunk, line))
     if not rows:
@@ -115,7 +116,7 @@ def _wrong_id(cell: str, empty: str, long: str) -> str:
         return empty
     if len(cell.encode()) > MOST_ID_BYTES:
         return long
-    return "control" if "\n" in cell or "\r" in cell else ""
+    return "control" if "\n" in cell or "\r" in cell or "\t" in cell else ""
 
 
 def _time_us(context: Context, cell: str) -> tuple[str, int]:
@@ -137,13 +138,14 @@ def _cells(
     context: Context, chunk: bytes, line: int, rejects: Rejects, *, tolerant: bool = False
 ) -> Iterator[tuple[int, list[str]]]:
     """Rows with the right number of cells, each with its line. A tolerant caller gets the rows before an error."""
-    columns = context.columns
+    columns, layout, delimiter = context.columns, context.layout, context.layout.delimiter
     width = len(columns.names)
     keys = [at for at in (columns.switch, columns.port, columns.timestamp) if at is not None]
     quoted = b'"' in chunk
     # What the whole chunk does not have is not looked for in each line.
-    controls, returns, ascii_ = _CONTROL.search(chunk), b"\r" in chunk, chunk.isascii()
-    for number, raw in _quoted_lines(chunk, line) if quoted else _lines(chunk, line):
+    controls, returns, ascii_ = layout.control.search(chunk), b"\r" in chunk, chunk.isascii()
+    comments = layout.has_comment(chunk)
+    for number, raw in _quoted_lines(layout, chunk, line) if quoted else _lines(chunk, line):
         if len(raw) > context.most_line_bytes:
             if tolerant:
                 return
@@ -153,22 +155,26 @@ def _cells(
             if tolerant:
                 return
             raise BodyError("lone_cr", f"line {number}: a carriage return without a line feed")
-        if controls and _CONTROL.search(raw):
-            rejects.add("control", number, value=raw, switch=switch_in(raw, columns.switch))
+        if comments and layout.is_comment(raw):
+            continue
+        if controls and layout.control.search(raw):
+            rejects.add("control", number, value=raw, switch=context.switch_of(raw))
             continue
         # In ISO-8859-1 every byte is a character, so a row can be cut before the encoding of its cells is known.
         text = raw.decode("latin-1")
-        cells = _unquote(text) if quoted and '"' in text else text.split(",")
+        cells = _unquote(layout, text) if quoted and '"' in text else text.split(delimiter)
+        if layout.padded and cells is not None and '"' not in text:
+            cells = [cell.strip(" ") for cell in cells]
         if cells is None:
-            rejects.add("bad_quote", number, value=raw, switch=switch_in(raw, columns.switch))
+            rejects.add("bad_quote", number, value=raw, switch=context.switch_of(raw))
         elif len(cells) != width:
-            rejects.add("columns", number, value=raw, switch=switch_in(raw, columns.switch))
+            rejects.add("columns", number, value=raw, switch=context.switch_of(raw))
         elif ascii_ or raw.isascii():
             yield number, cells
         elif all(is_utf8(cells[at].encode("latin-1")) for at in keys):
             yield number, [decode_cell(cell.encode("latin-1")) for cell in cells]
         else:
-            rejects.add("bad_utf8", number, value=raw, switch=switch_in(raw, columns.switch))
+            rejects.add("bad_utf8", number, value=raw, switch=context.switch_of(raw))
 
 
 def _lines(chunk: bytes, line: int) -> Iterator[Line]:
@@ -179,11 +185,11 @@ def _lines(chunk: bytes, line: int) -> Iterator[Line]:
             yield number, text
 
 
-def _quoted_lines(chunk: bytes, line: int) -> Iterator[Line]:
+def _quoted_lines(layout: Layout, chunk: bytes, line: int) -> Iterator[Line]:
     """Lines of a chunk in which a line end may be part of a quoted cell."""
     at = 0
     while at < len(chunk):
-        end = _row_end(chunk, at)
+        end = _row_end(layout, chunk, at)
         end = len(chunk) if end < 0 else end
         raw = chunk[at:end].removesuffix(b"\n").removesuffix(b"\r")
         if raw:
@@ -192,11 +198,11 @@ def _quoted_lines(chunk: bytes, line: int) -> Iterator[Line]:
         at = end
 
 
-def _whole_rows(chunk: bytes, line: int, most_line_bytes: int, *, last: bool) -> int:
+def _whole_rows(context: Context, chunk: bytes, line: int, *, last: bool) -> int:
     """Length of the rows that end within the chunk. Raises BodyError for a quote that has no end."""
-    at = 0
+    at, most_line_bytes = 0, context.most_line_bytes
     while at < len(chunk):
-        end = _row_end(chunk, at)
+        end = _row_end(context.layout, chunk, at)
         if end < 0:
             if last or len(chunk) - at > most_line_bytes:
                 start = line + chunk.count(b"\n", 0, at)
@@ -207,28 +213,33 @@ def _whole_rows(chunk: bytes, line: int, most_line_bytes: int, *, last: bool) ->
     return at
 
 
-def _row_end(chunk: bytes, at: int) -> int:
+def _row_end(layout: Layout, chunk: bytes, at: int) -> int:
     """Where the row that begins at ``at`` ends, its line end included; -1 if a quote is open at the end."""
+    if layout.comment and chunk.startswith(layout.comment.encode(), at):
+        return chunk.find(b"\n", at) + 1 or len(chunk)
+    separator = layout.separator
     end = at  # end of the line that ``at`` is in, as long as no quote goes past it
     while True:
-        if chunk.startswith(b'"', at):
+        if chunk.startswith(b'"', at) or (layout.padded and _PADDED_QUOTE.match(chunk, at)):
             cell = _QUOTED_CELL.match(chunk, at)
             if cell is None:
                 return -1
             at = cell.end()
         if at >= end:
             end = chunk.find(b"\n", at) + 1 or len(chunk)
-        comma = chunk.find(b",", at, end)
-        if comma < 0:
+        next_cell = chunk.find(separator, at, end) + 1
+        if not next_cell:
             return end
-        at = comma + 1
+        at = next_cell
 
 
-def _unquote(text: str) -> list[str] | None:
+def _unquote(layout: Layout, text: str) -> list[str] | None:
     """Cells of a line with quotes; None if a quote stands where none may."""
-    cells = []
+    cells, delimiter, padding = [], layout.delimiter, " " if layout.padded else ""
     at = 0
     while True:
+        while padding and text.startswith(padding, at):
+            at += 1
         if text.startswith('"', at):
             end = at + 1
             while True:
@@ -240,14 +251,16 @@ def _unquote(text: str) -> list[str] | None:
                 end += 2
             cells.append(text[at + 1 : end].replace('""', '"'))
             at = end + 1
-            if at < len(text) and text[at] != ",":
+            while padding and text.startswith(padding, at):
+                at += 1
+            if at < len(text) and text[at] != delimiter:
                 return None
         else:
-            end = text.find(",", at)
+            end = text.find(delimiter, at)
             end = len(text) if end < 0 else end
             if '"' in text[at:end]:
                 return None
-            cells.append(text[at:end])
+            cells.append(text[at:end].rstrip(padding) if padding else text[at:end])
             at = end
         if at >= len(text):
             return cells

@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from switchboard.inputs.csv.columnar import BoolArray
-from switchboard.inputs.csv.context import Context, switch_in
+from switchboard.inputs.csv.context import Context
 from switchboard.inputs.rejects import Rejects
 from switchboard.snapshot.arrays import IntArray
 
@@ -22,7 +23,7 @@ SIEVE_BYTES = 128 << 10
 
 @dataclass(frozen=True, slots=True)
 class Sieved:
-    """The lines that may be rows, and the others: blank ones, and those that are to be rejected."""
+    """The lines that may be rows, and the others: blank ones, comments, and those that are to be rejected."""
 
     rows: bytes
     lines: IntArray
@@ -32,8 +33,7 @@ class Sieved:
     _ends: IntArray
     _bad: dict[str, BoolArray]
     """By reason, which lines are to be rejected for it."""
-    _switch: int
-    """Number of the column that names the switch."""
+    _context: Context
 
     def reject(self, rejects: Rejects) -> None:
         """Add the bad lines in the order in which they stand."""
@@ -41,10 +41,10 @@ class Sieved:
         first = {reason: found[: rejects.room(reason)].tolist() for reason, found in places.items()}
         for at, reason in sorted((at, reason) for reason, found in first.items() for at in found):
             text = self._text_of(at)
-            rejects.add(reason, self._line + at, value=text, switch=switch_in(text, self._switch))
+            rejects.add(reason, self._line + at, value=text, switch=self._context.switch_of(text))
         for reason, found in places.items():
             rest = found[len(first[reason]) :]
-            rejects.count(reason, len(rest), (switch_in(self._text_of(int(at)), self._switch) for at in rest))
+            rejects.count(reason, len(rest), (self._context.switch_of(self._text_of(int(at))) for at in rest))
 
     def _text_of(self, at: int) -> bytes:
         start = int(self._ends[at - 1]) + 1 if at else 0
@@ -70,9 +70,15 @@ def sieve(context: Context, chunk: bytes, line: int) -> Sieved | None:
     def per_line(marks: BoolArray) -> IntArray:
         return np.bincount(np.searchsorted(ends, np.flatnonzero(marks)), minlength=len(ends)).astype(np.int32)
 
+    layout = context.layout
     blank = lengths == 0
-    control = per_line(((bytes_ < ord(" ")) & (bytes_ != ord("\n"))) | (bytes_ == 0x7F)) > 0
-    columns = (per_line(bytes_ == ord(",")) != len(context.columns.names) - 1) & ~control & ~blank
+    if layout.comment:
+        blank |= _comments(layout.comment.encode(), bytes_, ends, lengths)
+    controls = ((bytes_ < ord(" ")) & (bytes_ != ord("\n"))) | (bytes_ == 0x7F)
+    if layout.delimiter == "\t":
+        controls &= bytes_ != ord("\t")
+    control = (per_line(controls) > 0) & ~blank
+    columns = (per_line(bytes_ == ord(layout.delimiter)) != len(context.columns.names) - 1) & ~control & ~blank
     keep = ~(blank | control | columns)
     if keep.all():
         return None
@@ -83,5 +89,13 @@ def sieve(context: Context, chunk: bytes, line: int) -> Sieved | None:
         _line=line,
         _ends=ends,
         _bad={"control": control, "columns": columns},
-        _switch=context.columns.switch,
+        _context=context,
     )
+
+
+def _comments(comment: bytes, bytes_: npt.NDArray[np.uint8], ends: IntArray, lengths: IntArray) -> BoolArray:
+    """Which lines begin with ``comment``."""
+    found = lengths >= len(comment)
+    for at, byte in enumerate(comment):
+        found &= bytes_[np.minimum(ends - lengths + at, len(bytes_) - 1)] == byte
+    return found
