@@ -120,7 +120,8 @@ class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
     confirmed_ms: Whole | None = None
     """When a scrape last confirmed a snapshot (200 or 304)."""
     reason: str = ""
-    """Why the scrape failed or its body is held: one word, as in the metrics."""
+    """Why the scrape failed, or its body is held: one word, as in the metrics. After a success: what is wrong with the
+    current snapshot although it was published; empty if nothing is."""
     error: str = ""
     """The reason as a sentence."""
     snapshot: str | None = None

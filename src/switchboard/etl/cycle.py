@@ -21,13 +21,14 @@ from switchboard.config.sources import Access, Source
 from switchboard.errors import BodyError, BodyHeld, FormatTooNew, LeaseLost, SnapshotGone, SourceError
 from switchboard.etl import metrics
 from switchboard.etl.age import data_age_ms, limit_ms, period_ms
-from switchboard.etl.gate import Action, BodyCounts, Memory, after_success, decide
+from switchboard.etl.gate import Action, Memory, Note, after_success, decide
 from switchboard.etl.lease import LeaseKeeper
 from switchboard.etl.publish import Numbered, Publication
 from switchboard.etl.pull.scrape import Response, Validators, scrape
 from switchboard.etl.transform import Transform
 from switchboard.inputs.decoder import fingerprint
 from switchboard.inputs.rejects import Rejects
+from switchboard.inputs.times import FUTURE_US
 from switchboard.model import FORMAT, Manifest, Outcome
 from switchboard.snapshot.builder import EncodedBlock
 from switchboard.store.leases import Lease
@@ -50,6 +51,8 @@ class Report:
     outcome: Outcome
     manifest: Manifest
     bytes_received: int = 0
+    note: Note | None = None
+    """What the gate says of a body that is published all the same."""
 
 
 class Cycle:
@@ -86,6 +89,7 @@ class Cycle:
         of_body = msgspec.structs.replace(source, url=source.shown_url, access=Access(), labels={}, max_data_age=None)
         self._settings_hash = hashlib.blake2b(msgspec.json.encode(of_body) + fingerprint(), digest_size=4).hexdigest()
         self._memory = Memory()
+        self._source_is_ahead = False
         self._known_blocks: tuple[str, list[tuple[str, int]]] = ("", [])
         self._longest_period_ms = 0
         self._scraped_ms = 0
@@ -180,9 +184,10 @@ class Cycle:
                 Transform(
                     self.source.columns,
                     self.source.limits,
-                    started_ns // 1_000,
+                    self._judged_at_us(started_ns // 1_000, response),
                     response.media_type,
                     response.charset,
+                    watch_times=self._memory.spread is not None,
                 )
             )
             publication = Publication(self._store.snapshots, self.source.name, snapshot, self._block_ttl_ms)
@@ -196,7 +201,7 @@ class Cycle:
                 confirmed = await self._confirm(current, numbered)
                 if confirmed is not None:
                     return Report(Outcome.UNCHANGED, confirmed, response.bytes_received)
-            self._judge(transform, current, asked_at)
+            note = self._judge(transform, response, current, asked_at)
             self._compare_etags(response.validators, current)
             scraped_ms = max(started_ns // 1_000_000, self._scraped_ms + 1)
             manifest = self._manifest(snapshot, scraped_ms, transform, response.validators)
@@ -205,18 +210,34 @@ class Cycle:
             with self._seconds["publish"].time():
                 manifest = await publication.commit(transform.builder.index, manifest, numbered)
             self._known_blocks = (snapshot, publication.written)
-            return Report(Outcome.PUBLISHED, manifest, response.bytes_received)
+            return Report(Outcome.PUBLISHED, manifest, response.bytes_received, note)
 
-    def _judge(self, transform: Transform, current: Manifest | None, asked_at: float) -> None:
-        """Let the gate decide on the body. Raises BodyError, or BodyHeld."""
-        decoder, interval = transform.decoder, self.source.interval
+    def _judged_at_us(self, now_us: int, response: Response) -> int:
+        """The time by which rows are judged, and which rows without times get: ours, unless the source's is far ahead.
+
+        The source's clock (Date) is a second witness. Whose rows are as far ahead as its clock is not refused for it:
+        one of the two clocks is wrong, and we cannot know which. Said once, and again when it has been right meanwhile.
+        """
+        ahead_us = 0 if response.source_us is None else response.source_us - now_us
+        is_ahead = ahead_us > FUTURE_US
+        if is_ahead and not self._source_is_ahead:
+            _log.warning(
+                "clocks differ: the source's Date is far ahead of this host's clock, and its rows are judged by it; if "
+                "all sources are as far ahead, the clock of this host is behind",
+                source=self.source.name,
+                url=self.source.shown_url,
+                ahead_seconds=round(ahead_us / 1e6),
+            )
+        self._source_is_ahead = is_ahead
+        return now_us + ahead_us if is_ahead else now_us
+
+    def _judge(
+        self, transform: Transform, response: Response, current: Manifest | None, asked_at: float
+    ) -> Note | None:
+        """Let the gate decide on the body; return what it notes. Raises BodyError, or BodyHeld."""
+        interval = self.source.interval
         verdict, self._memory = decide(
-            BodyCounts(
-                rows=decoder.rows,
-                rejects=decoder.rejects,
-                data_min_us=decoder.data_min_us,
-                data_max_us=decoder.data_max_us,
-            ),
+            transform.counts(has_source_clock=response.source_us is not None),
             current,
             self.source.limits,
             interval_seconds=interval,
@@ -227,6 +248,11 @@ class Cycle:
             raise BodyHeld(verdict.reason, verdict.sentence, retry_after=HOLD_INTERVALS * interval)
         if verdict.action is Action.REJECT:
             raise BodyError(verdict.reason, verdict.sentence)
+        return (
+            None
+            if verdict.note is None
+            else verdict.note._replace(sentence=response.masked_text(verdict.note.sentence))
+        )
 
     def _compare_etags(self, new: Validators, current: Manifest | None) -> None:
         """Warn of a source that gives one strong ETag to two bodies: its 304 cannot be trusted."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from switchboard.config.sources import Source
 from switchboard.errors import BodyHeld, LeaseLost, PublishRefused, SourceError, StoreError
 from switchboard.etl import metrics
 from switchboard.etl.cycle import Report
+from switchboard.etl.gate import Note
 from switchboard.etl.lease import LeaseKeeper
 from switchboard.inputs.rejects import Rejects
 from switchboard.log import ChangeLog
@@ -23,6 +25,8 @@ from switchboard.store.sources import Sources
 STATUS_EXAMPLES = 30
 """Most rejects that a status shows."""
 MOST_ERROR_CHARACTERS = 500
+NOTE_SECONDS = 3600.0
+"""A note of the gate is logged again only if it was not there for this long: some faults come and go."""
 
 _log = structlog.get_logger()
 
@@ -37,7 +41,7 @@ class Begun:
 
 
 class _Result(NamedTuple):
-    """The end of an attempt. ``reason`` and ``sentence`` are empty after a success."""
+    """The end of an attempt. After a success, ``reason`` and ``sentence`` are those of the gate's note, or empty."""
 
     outcome: Outcome
     reason: str = ""
@@ -75,6 +79,10 @@ class Attempts:
         self._rows = 0
         self._held = ""
         """Why the last body is held; empty if it is not."""
+        self._note: Note | None = None
+        """What the gate says of the current snapshot's body, which was published all the same."""
+        self._noted_at: dict[str, float] = {}
+        """By reason of a note, when it was there last, on ``clocks.boottime``."""
         self._data_is_old = False
         self._note_said = False
         self._rejects: dict[str, int] = {}
@@ -109,7 +117,8 @@ class Attempts:
             bytes=report.bytes_received,
             seconds=round(seconds, 4),
         )
-        await self._write(begun, seconds, _Result(report.outcome))
+        note = self._note or Note("", "")
+        await self._write(begun, seconds, _Result(report.outcome, note.reason, _shown(note.sentence)))
 
     async def failed(self, begun: Begun, error: Exception, rejects: Rejects | None) -> None:
         """Tell of an attempt that failed, or whose body is held. ``rejects``: of its body; None without a body."""
@@ -129,6 +138,8 @@ class Attempts:
         self._confirmed_ms = self._clocks.wall_ms()
         self._snapshot, self._rows = manifest.snapshot, manifest.rows
         self._held = ""
+        if report.outcome is Outcome.PUBLISHED:
+            self._note_doubt(report.note)
         metrics.SCRAPES.labels(name, report.outcome.value).inc()
         metrics.LAST_SUCCESS.labels(name).set(self._confirmed_ms / 1000)
         metrics.LAST_ROWS.labels(name).set(manifest.rows)
@@ -136,6 +147,16 @@ class Attempts:
         metrics.LAST_VALUES.labels(name).set(manifest.values)
         metrics.DATA_TIMESTAMP.labels(name).set(manifest.data_max_us / 1e6)
         self._note_data_age(manifest)
+
+    def _note_doubt(self, note: Note | None) -> None:
+        """Log what is wrong with bodies that are published all the same: once as long as it lasts."""
+        self._note = note
+        if note is None:
+            return
+        now = self._clocks.boottime()
+        if now - self._noted_at.get(note.reason, -math.inf) > NOTE_SECONDS:
+            _log.warning("published all the same", source=self._source.name, reason=note.reason, error=note.sentence)
+        self._noted_at[note.reason] = now
 
     def _note_data_age(self, manifest: Manifest) -> None:
         """Log once when the data has become old, and once when it is current again."""
@@ -244,4 +265,8 @@ def _reason(error: Exception) -> str:
 
 def _sentence(error: Exception) -> str:
     """The text of a failure, for people: it may quote a source, or name a file."""
-    return printable(str(error))[:MOST_ERROR_CHARACTERS]
+    return _shown(str(error))
+
+
+def _shown(text: str) -> str:
+    return printable(text)[:MOST_ERROR_CHARACTERS]

@@ -10,6 +10,8 @@ from typing import Self
 from switchboard.config.limits import Limits
 from switchboard.config.sources import ColumnSettings
 from switchboard.errors import BodyError
+from switchboard.etl.gate import BodyCounts
+from switchboard.etl.lag import SwitchTimes
 from switchboard.inputs.decoder import Decoder, choose_decoder
 from switchboard.inputs.text import Text
 from switchboard.snapshot.block import RowBatch
@@ -24,9 +26,18 @@ class Transform:
     """
 
     def __init__(
-        self, columns: ColumnSettings, limits: Limits, now_us: int, media_type: str = "", charset: str = ""
+        self,
+        columns: ColumnSettings,
+        limits: Limits,
+        now_us: int,
+        media_type: str = "",
+        charset: str = "",
+        *,
+        watch_times: bool = False,
     ) -> None:
         self.builder = BlockBuilder()
+        self.switch_times = SwitchTimes() if watch_times else None
+        """The times of each switch, if they are watched."""
         self._columns = columns
         self._now_us = now_us
         self._media_type = media_type
@@ -81,6 +92,19 @@ class Transform:
             self.decoder.rejects.add(note.reason, note.line, note.column, note.value)
         return blocks
 
+    def counts(self, *, has_source_clock: bool) -> BodyCounts:
+        """What the gate judges a body by, at its end."""
+        decoder = self.decoder
+        return BodyCounts(
+            rows=decoder.rows - decoder.rejects.counts["duplicate"],
+            rejects=decoder.rejects,
+            data_min_us=decoder.data_min_us,
+            data_max_us=decoder.data_max_us,
+            switches=self.builder.switch_names,
+            switch_times=self.switch_times,
+            has_source_clock=has_source_clock,
+        )
+
     def _choose(self, first: bytes) -> Decoder:
         entry = choose_decoder(self._media_type, first)
         self._decoder = entry.make(self._columns, self._limits, self._now_us)
@@ -96,7 +120,12 @@ class Transform:
         return blocks
 
     def _build(self, batches: Iterable[RowBatch]) -> list[EncodedBlock]:
-        return [block for batch in batches for block in self.builder.add(batch)]
+        blocks = []
+        for batch in batches:
+            if self.switch_times is not None:
+                self.switch_times.add(batch)
+            blocks += self.builder.add(batch)
+        return blocks
 
     def _check(self) -> None:
         limits, rows = self._limits, self.decoder.rows + self.decoder.rejects.rows

@@ -205,7 +205,8 @@ class RejectReport(msgspec.Struct, frozen=True, kw_only=True):
     outcome: str | None
     """published, unchanged, held or failed; null while no scrape is known."""
     reason: str
-    """Why the body as a whole is held or refused: one word, as in the metrics; else empty."""
+    """Why the body as a whole is held or refused, or what is wrong with it although it was published: one word, as in
+    the metrics; else empty."""
     error: str
     """The reason as a sentence."""
     seen_seconds_ago: float | None

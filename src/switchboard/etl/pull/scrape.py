@@ -71,6 +71,10 @@ class Response:
         column, value = self._secrets.mask(reject.column), self._secrets.mask_cut(reject.value, CUT)
         return msgspec.structs.replace(reject, column=column, value=value)
 
+    def masked_text(self, text: str) -> str:
+        """A text that may quote the body, with our secrets masked."""
+        return self._secrets.mask(text)
+
     async def pieces(self) -> AsyncGenerator[bytes]:
         """The body, decompressed, in pieces of about PIECE_BYTES; the last one may be shorter.
 
