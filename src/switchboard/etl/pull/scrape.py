@@ -252,6 +252,8 @@ def _translated() -> Iterator[None]:
         yield
     except aiohttp.ClientConnectorDNSError as error:
         raise SourceError("dns", f"the name cannot be resolved: {error.host}") from error
+    except aiohttp.ClientConnectorCertificateError as error:
+        raise SourceError("tls", _not_trusted(error.certificate_error)) from error
     except aiohttp.ClientSSLError as error:
         raise SourceError("tls", f"no secure connection: {error}") from error
     except aiohttp.ClientConnectorError as error:
@@ -260,7 +262,16 @@ def _translated() -> Iterator[None]:
         raise SourceError("refused", f"cannot connect: {error.strerror or error.os_error}") from error
     except aiohttp.InvalidURL as error:  # its text has the URL too
         raise SourceError("bad_url", f"the URL cannot be used: {error.description or 'invalid'}") from error
+    except aiohttp.ServerDisconnectedError as error:
+        raise SourceError("connection", "the source closed the connection without an answer") from error
     except (TimeoutError, aiohttp.ServerTimeoutError) as error:
         raise SourceError("timeout", "the source does not answer in time") from error
     except (aiohttp.ClientError, ValueError, OSError) as error:
         raise SourceError("connection", f"the connection failed: {str(error) or type(error).__name__}") from error
+
+
+def _not_trusted(error: Exception) -> str:
+    """The sentence about a certificate that was checked in vain."""
+    why = error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else str(error)
+    helps = "url needs a name that is in it" if "mismatch" in why else "ca_file names an authority to trust"
+    return f"the certificate of the source is not trusted: {why.rstrip('.')}: {helps}"
