@@ -79,7 +79,7 @@ LOOKS = st.lists(
 )
 
 
-@fuzz(0.2)
+@fuzz(0.1)
 @given(looks=LOOKS)
 def test_no_clocks_keep_a_source_out(looks: list[tuple[float, dict[tuple[int, int], float]]]) -> None:
     """Whatever the clocks of switches say, and however many rows come and go: as long as any row can be used, a body is
@@ -109,7 +109,7 @@ ONE_FAULT = {
 }
 
 
-@fuzz(0.2)
+@fuzz(0.1)
 @given(
     faults=st.lists(st.sampled_from(sorted(ONE_FAULT)), min_size=3, max_size=12),
     ports=st.integers(1, 60),
@@ -131,7 +131,7 @@ def test_a_fault_of_one_switch_keeps_out_no_other(faults: list[str], ports: int,
         assert verdict.action is Action.PUBLISH, verdict
 
 
-@fuzz(0.2)
+@fuzz(0.1)
 @given(
     ahead=st.one_of(st.floats(-(10**7), -40), st.floats(-10, 10), st.floats(40, 580)),
     jitter=st.lists(st.floats(-9, 9), min_size=6, max_size=12),
@@ -146,8 +146,8 @@ def test_a_clock_that_is_wrong_for_good_is_doubted_once(
     for number, shift in enumerate(jitter):
         now = number * INTERVAL / 2
         rows = [(f"sw{switch}", 1, 0.0) for switch in range(healthy)]
-        # A clock that is ahead has the newest row, and that does not go back.
-        rows += [("wrong", port, ahead + (shift if ahead < 0 else shift / 5)) for port in range(ports)]
+        # Where it may have the newest row, it varies by less than the time between two looks: that row never goes back.
+        rows += [("wrong", port, ahead + (shift if ahead < -30 else shift / 5)) for port in range(ports)]
         verdict = site.look(now, [line(now, row) for row in rows])
         assert verdict.action is Action.PUBLISH or (number == 0 and verdict.reason == "torn"), verdict
         if verdict.note is not None and (healthy > 1 or ahead < 0) and abs(ahead) > 30:

@@ -23,7 +23,7 @@ class SwitchTimes:
     def add(self, batch: RowBatch) -> None:
         """Take the next rows of the body."""
         table = pa.table({"switch": batch.switches, "time": batch.rows.column(TIME)})
-        extremes = table.group_by("switch").aggregate([("time", "min"), ("time", "max")])
+        extremes = table.group_by("switch", use_threads=False).aggregate([("time", "min"), ("time", "max")])
         columns = (extremes[name].to_pylist() for name in ("switch", "time_min", "time_max"))
         for switch, oldest, newest in zip(*columns, strict=True):
             known = self._times.get(switch, (oldest, newest))
