@@ -6,8 +6,10 @@
     ├── SourceError            a scrape failed: the source's fault (reason: one word for the metrics)
     │   └── BodyError          ... and it is the body that cannot be used
     │       └── BodyHeld       ... until a second one says the same
-    ├── StoreError             Redis did not do what was asked
+    ├── StoreError             Redis did not do what was asked (cause: one word)
     │   ├── StoreUnavailable   it cannot be reached, or did not answer in time
+    │   ├── StoreRefused       it answers, and refuses: because of its state or of our rights, whatever the key
+    │   ├── KeyUnusable        a key holds another type of value than ours
     │   ├── SnapshotGone       a key of a snapshot is missing or not what its index says
     │   └── FormatTooNew       a newer version of Switchboard has written what is there
     ├── PublishRefused         the pointer stays where it is
@@ -53,11 +55,23 @@ class BodyHeld(BodyError):
 
 
 class StoreError(SwitchboardError):
-    """Redis did not do what was asked."""
+    """Redis did not do what was asked. ``cause`` is a short word: two errors with one cause have one end."""
+
+    def __init__(self, message: str, *, cause: str = "") -> None:
+        super().__init__(message)
+        self.cause = cause or type(self).__name__
 
 
 class StoreUnavailable(StoreError):
     """Redis cannot be reached or did not answer in time."""
+
+
+class StoreRefused(StoreError):
+    """Redis answers, and refuses: it is full, busy, or a replica, or our user lacks a right. No key is at fault."""
+
+
+class KeyUnusable(StoreError):
+    """A key holds another type of value than ours."""
 
 
 class SnapshotGone(StoreError):

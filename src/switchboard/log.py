@@ -85,6 +85,7 @@ class _Outage:
     began: float
     counted_from: float
     reasons: set[str] = field(default_factory=set)
+    parties: set[str] = field(default_factory=set)
     failures: int = 0
     uncounted: int = 0
 
@@ -93,7 +94,8 @@ class ChangeLog:
     """Logs a lasting failure once, then each ``every_seconds`` how often it came again, and at the end that it is over.
 
     One ChangeLog serves many subjects (the name of a source, ``store``), each with an outage of its own. Within an
-    outage each reason is logged at error when it first appears; repetitions are counted.
+    outage each reason is logged at error when it first appears; repetitions are counted. Where several parties meet
+    the trouble of one subject, its outage lasts until the last of them has recovered.
     """
 
     def __init__(
@@ -104,11 +106,12 @@ class ChangeLog:
         self._every = every_seconds
         self._outages: dict[str, _Outage] = {}
 
-    def failed(self, event: str, subject: str, reason: str, **values: Any) -> None:
+    def failed(self, event: str, subject: str, reason: str, *, party: str = "", **values: Any) -> None:
         """Note one failure; ``reason`` and ``values`` go into the line, if there is one."""
         now = self._clock()
         outage = self._outages.setdefault(subject, _Outage(began=now, counted_from=now))
         outage.failures += 1
+        outage.parties.add(party)
         if reason not in outage.reasons:
             outage.reasons.add(reason)
             self._log.error(event, reason=reason, **values)
@@ -120,10 +123,14 @@ class ChangeLog:
             outage.uncounted = 0
             outage.counted_from = now
 
-    def recovered(self, event: str, subject: str, **values: Any) -> None:
+    def recovered(self, event: str, subject: str, *, party: str = "", **values: Any) -> None:
         """Note a success. The first one after failures is logged at info, with their number and duration."""
-        outage = self._outages.pop(subject, None)
-        if outage is not None:
+        outage = self._outages.get(subject)
+        if outage is None:
+            return
+        outage.parties.discard(party)
+        if not outage.parties:
+            del self._outages[subject]
             seconds = round(self._clock() - outage.began, 1)
             self._log.info(event, **values, failures=outage.failures, after_seconds=seconds)
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from switchboard.clocks import boottime
-from switchboard.errors import LeaseLost
+from switchboard.errors import KeyUnusable, LeaseLost
 from switchboard.etl.lease import LeaseKeeper
 from switchboard.store import keys
 from switchboard.store.embedded import EmbeddedRedis
@@ -144,27 +144,103 @@ async def test_a_lease_without_an_end_is_taken_too(lab: Lab) -> None:
         await keeper.wait()
 
 
-async def test_a_list_of_sources_that_is_broken_costs_no_lease(lab: Lab) -> None:
-    """Registering the source fails, and is said, while the lease is renewed all the same."""
+async def test_a_list_of_sources_of_another_type_is_replaced(lab: Lab, logs: list[Any]) -> None:
+    """It holds no source, so the next keeper that registers its own begins it anew, and says so; no lease is lost."""
     await lab.client.set(keys.SOURCES, "not a sorted set")
     async with keeping(lab, "me") as keeper:
         await keeper.wait()
+
+        async def registered() -> bool:
+            with contextlib.suppress(KeyUnusable):
+                return await lab.store.sources.names() == [lab.source.name]
+            return False
+
+        await eventually(registered, "the source is registered")
         lease = keeper.lease
         assert lease is not None
-
-        async def renewed_twice() -> bool:
-            return keeper.lease is not None and keeper.lease.n >= 2
-
-        await eventually(renewed_twice, "two renewals")
+        await lab.client.delete(keys.SOURCES)
+        await lab.client.rpush(keys.SOURCES, "a list")
+        await eventually(registered, "again, with the next renewal")
         assert keeper.lease is not None
         assert keeper.lease.epoch == lease.epoch
-        assert "WRONGTYPE" in keeper.trouble
-        await lab.client.delete(keys.SOURCES)
+    said = [event for event in logs if event["event"].startswith("list of sources replaced")]
+    assert [(event["log_level"], event["key"]) for event in said] == [("warning", keys.SOURCES)] * 2
 
-        async def mended() -> bool:
-            return keeper.trouble == "" and await lab.store.sources.names() == [lab.source.name]
 
-        await eventually(mended, "the source is registered")
+@pytest.mark.parametrize("command", ["rpush", "sadd"])
+async def test_a_lease_of_another_type_is_replaced(lab: Lab, logs: list[Any], command: str) -> None:
+    """Nobody can renew it, so it is nobody's: before the first lease, and in place of ours."""
+    key = keys.lease(lab.source.name)
+    await getattr(lab.client, command)(key, "something")
+    async with keeping(lab, "me") as keeper:
+        await keeper.wait()
+        before = keeper.lease
+        assert before is not None
+        await lab.client.delete(key)
+        await getattr(lab.client, command)(key, "something")
+
+        async def taken_again() -> bool:
+            return keeper.lease is not None and keeper.lease.epoch > before.epoch
+
+        await eventually(taken_again, "a new lease")
+    said = [event for event in logs if event["event"].startswith("lease replaced")]
+    assert [(event["log_level"], event["key"]) for event in said] == [("warning", key)] * 2
+
+
+async def test_other_keys_of_another_type_keep_no_lease_back(lab: Lab) -> None:
+    """Epoch and pointer of any type or content: a lease is taken, with an epoch above what can be read."""
+    for name in (keys.epoch(lab.source.name), keys.pointer(lab.source.name)):
+        for value in (b"inf", b"nan", b"-1", b"1e999", b"\xff\xfe", b'{"epoch": -5}', b"9" * 400, None):
+            await lab.client.delete(name)
+            await (lab.client.rpush(name, "x") if value is None else lab.client.set(name, value))
+            lease = await lab.store.leases.take(lab.source.name, "me")
+            assert lease is not None
+            assert 0 < lease.epoch < 2**53
+
+
+async def test_who_has_the_lease_is_said(lab: Lab, logs: list[Any]) -> None:
+    """Once for each holder, with the key; and as a warning if no keeper can have put it there like that."""
+    clock, key = Clock(), keys.lease(lab.source.name)
+    await lab.client.set(key, "other:7:0", px=4000)
+    async with keeping(lab, "me", clock) as keeper:
+        await clock.is_read(6)
+        assert keeper.other == f"the lease {key} is held by 'other' (epoch 7)"
+        await lab.client.set(key, "other:8:1")
+        await clock.is_read(6)
+        assert keeper.other == f"the lease {key} is held by 'other' (epoch 8), with no TTL"
+        await lab.client.set(key, b"\x1b[2J\xff", px=3_600_000)
+        await clock.is_read(6)
+        assert keeper.other.startswith(f"the lease {key} is held by nobody (it holds '\\x1b[2J\\udcff')")
+    said = [event for event in logs if event["event"] == "another writer has the source"]
+    assert [(event["log_level"], event["key"]) for event in said[1:]] == [("warning", key)] * 2
+    assert said[1]["ttl_seconds"] is None
+    assert 3500 < said[2]["ttl_seconds"] <= 3600
+    assert (said[0]["log_level"], said[0]["holder"]) == ("info", "'other' (epoch 7)")
+
+
+async def test_each_source_has_trouble_of_its_own(lab: Lab, logs: list[Any]) -> None:
+    """Trouble of the server is said once however many sources meet it, and over when none does any more."""
+    other = LeaseKeeper(lab.store, "other", "me", lab.changes)
+    async with keeping(lab, "me") as keeper, asyncio.TaskGroup() as group:
+        running = group.create_task(other.run())
+        await asyncio.gather(keeper.wait(), other.wait())
+        await lab.client.config_set("maxmemory", 1)
+        try:
+
+            async def both_in_trouble() -> bool:
+                return keeper.trouble is not None and other.trouble is not None
+
+            await eventually(both_in_trouble, "both cannot write")
+        finally:
+            await lab.client.config_set("maxmemory", 0)
+
+        async def no_trouble() -> bool:
+            return keeper.trouble is None and other.trouble is None
+
+        await eventually(no_trouble, "both can write again")
+        running.cancel()
+    events = [(event["event"], event.get("reason")) for event in logs if event["event"].startswith("store ")]
+    assert events == [("store failed", "full"), ("store reached", None)]
 
 
 async def test_epochs_grow_although_the_store_has_lost_all_and_its_clock_too(lab: Lab) -> None:

@@ -14,6 +14,8 @@ import pytest
 import uvloop
 from redis.asyncio import Redis
 
+from switchboard.config.redis import redis_access
+from switchboard.config.settings import Settings
 from switchboard.errors import LeaseLost, StoreError, StoreUnavailable
 from switchboard.store import keys
 from switchboard.store.connect import RECONNECT_SECONDS, Connections
@@ -22,6 +24,10 @@ from tests.lab.processes import free_port
 from tests.lab.servers import RedisKind, eventually, redis_kinds, running_redis
 
 SINGLE = [kind for kind in redis_kinds() if not kind.cluster]
+
+
+def connections_to(url: str) -> Connections:
+    return Connections(redis_access(Settings(redis_url=url)))
 
 
 @contextlib.asynccontextmanager
@@ -94,7 +100,7 @@ async def test_who_listens_is_told(redis_server: Any) -> None:
 
 async def test_connections_are_not_given_up_all_the_time() -> None:
     """However many calls fail for that reason, half a second lies between two times."""
-    connections = Connections(f"redis://127.0.0.1:{free_port()}/0")
+    connections = connections_to(f"redis://127.0.0.1:{free_port()}/0")
     for _ in range(50):
         await connections.give_up()
     assert connections.given_up == 1
@@ -104,8 +110,11 @@ async def test_connections_are_not_given_up_all_the_time() -> None:
 
 
 @contextlib.contextmanager
-def answering(answer: bytes | None) -> Iterator[tuple[str, list[int]]]:
-    """A server that says the same to every command, or resets every connection; yields its URL and its connections."""
+def answering(answer: bytes | None, first: bytes | None = b"+PONG\r\n") -> Iterator[tuple[str, list[int]]]:
+    """A server that says the same to every command but PING, or resets every connection.
+
+    Yields its URL and its connections; ``first`` is its answer to PING, None: the same as to all commands.
+    """
     accepted: list[int] = []
     listener = socket.create_server(("127.0.0.1", 0))
 
@@ -115,6 +124,9 @@ def answering(answer: bytes | None) -> Iterator[tuple[str, list[int]]]:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 return
             while request := connection.recv(65536):
+                if b"PING" in request and first is not None:  # the greeting of a new connection
+                    connection.sendall(first)
+                    continue
                 connection.sendall(answer * request.count(b"*"))  # one for each command
 
     def accept() -> None:
@@ -191,7 +203,7 @@ def test_resets_are_unavailability_whoever_raises_them() -> None:
 )
 async def test_any_other_failure_of_a_connection_is_unavailability(error: Exception) -> None:
     """Whatever a library raises, what comes out names the call and the server, and has the cause behind it."""
-    connections = Connections("redis://someone:hunter2@localhost:1/0")
+    connections = connections_to("redis://someone:hunter2@localhost:1/0")
     with pytest.raises(StoreUnavailable, match=r"cannot say PING: .*redis://someone:\*\*\*@localhost") as raised:
         async with connections.translated("say PING"):
             raise error
@@ -211,5 +223,5 @@ async def test_a_password_that_is_repeated_is_not_shown() -> None:
 async def test_our_own_errors_stay_what_they_are() -> None:
     """A refusal that was found in an answer is not translated again."""
     with pytest.raises(LeaseLost, match="mine"):
-        async with Connections("redis://localhost:1/0").translated("say PING"):
+        async with connections_to("redis://localhost:1/0").translated("say PING"):
             raise LeaseLost("mine")

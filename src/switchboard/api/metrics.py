@@ -126,6 +126,11 @@ POINTERS_REFUSED = Counter(
 STORE_FAILURES = Counter("switchboard_api_store_failures_total", "Polls of the store that failed")
 # Of several live workers the worst value is shown.
 STORE_UP = Gauge("switchboard_api_store_up", "1 if the last poll of the store succeeded", multiprocess_mode="livemin")
+STORE_MAY_EVICT = Gauge(
+    "switchboard_api_store_may_evict",
+    "1 if the maxmemory-policy of Redis is known and is not noeviction: keys of a snapshot may be lost",
+    multiprocess_mode="livemax",
+)
 SNAPSHOT_AGE = Gauge(
     "switchboard_api_snapshot_age_seconds",
     "Time since a scrape last confirmed the snapshot in the view",
@@ -175,6 +180,7 @@ def render() -> bytes:
 def observe_view(view: View, now: float) -> None:
     """Set the gauges to what a view shows at ``now``."""
     STORE_UP.set(0 if view.store_trouble else 1)
+    STORE_MAY_EVICT.set(1 if view.store_warning else 0)
     for source in view.sources:
         manifest = None if source.loaded is None else source.loaded.snapshot.manifest
         ROWS.labels(source.name).set(manifest.rows if manifest else 0)

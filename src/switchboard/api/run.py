@@ -13,6 +13,7 @@ from switchboard.api.hooks import ApiHooks
 from switchboard.api.service import ApiService
 from switchboard.clocks import boottime
 from switchboard.config.addresses import http_url
+from switchboard.config.redis import redis_access
 from switchboard.config.settings import Settings
 from switchboard.serving import serve
 from switchboard.store.store import Store
@@ -29,7 +30,7 @@ COUNT_SECONDS = 1.0
 
 async def serve_api(settings: Settings, sock: socket.socket, stop: asyncio.Event) -> None:
     """Answer queries on a bound socket until ``stop`` is set; /ready turns 503 first, then requests are drained."""
-    store = Store(settings.redis_url)
+    store = Store(redis_access(settings))
     bodies = BodyTable()
     watcher = Watcher(store, keep_bytes=settings.keep_mib << 20, hooks=ApiHooks(bodies, boottime))
     drain = asyncio.Event()

@@ -19,6 +19,7 @@ from typer.main import get_command
 from switchboard import __version__
 from switchboard.cli.options import flags_for, takes
 from switchboard.config.layers import GENERAL, GENERATOR, Given, Loaded, load
+from switchboard.config.redis import check_redis
 from switchboard.config.resolve import resolve_sources
 from switchboard.config.secrets import check_access
 from switchboard.errors import ConfigError, PortTaken, SwitchboardError
@@ -173,6 +174,7 @@ def config(
     loaded = _read(flags)
     if check:
         check_access(resolve_sources(loaded.settings))
+        check_redis(loaded.settings)
         from switchboard.generator.service import create_service
 
         create_service(loaded.settings.generator)

@@ -16,14 +16,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 from msgspec.structs import FieldInfo
 
 from switchboard.config.declare import PANELS, Hidden
-from switchboard.config.masks import mask_url
+from switchboard.config.redis import redis_access
 from switchboard.config.resolve import parse_source, resolve_sources
 from switchboard.config.settings import GeneratorSettings, Settings
 from switchboard.config.sources import SourceSettings
@@ -34,7 +33,6 @@ CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 SOURCES_VARIABLE = f"{PREFIX}SOURCES"
 DEFAULT_FILE = "switchboard.toml"
 
-_REDIS_SCHEMES = {"redis", "rediss", "unix"}
 _SERVICE_LINK = re.compile(r"tcp://\S+:\d+")
 
 
@@ -227,8 +225,10 @@ def load(flags: Mapping[str, Given], environ: Mapping[str, str], folder: Path) -
     settings = Settings(
         generator=generator, **{key: value for key, value in values.items() if not key.startswith("generator.")}
     )
-    if settings.redis_url:
-        _check_redis_url(settings.redis_url, given["redis_url"].where)
+    try:
+        redis_access(settings)
+    except ConfigError as error:
+        raise ConfigError(f"{given['redis_url'].where}: {error}" if settings.redis_url else str(error)) from error
     resolve_sources(settings)
     return Loaded(settings=settings, origins={key: item.where for key, item in given.items()}, warnings=warnings)
 
@@ -326,14 +326,3 @@ def _sources(given: Given) -> tuple[SourceSettings, ...]:
         return given.value
     texts = given.value.split() if isinstance(given.value, str) else given.value
     return tuple(parse_source(text) for text in texts)
-
-
-def _check_redis_url(url: str, where: str) -> None:
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 - reading it is the check
-        fits = parts.scheme in _REDIS_SCHEMES and bool(parts.path if parts.scheme == "unix" else parts.hostname)
-    except ValueError:
-        fits = False
-    if not fits:
-        raise ConfigError(f"{where}: {mask_url(url)!r} is not a redis://, rediss:// or unix:// URL")

@@ -10,8 +10,9 @@ from switchboard.config.addresses import is_forbidden, is_own
 from switchboard.config.columns import check_columns
 from switchboard.config.limits import Limits
 from switchboard.config.masks import mask_url, printable
+from switchboard.config.redis import redis_access
 from switchboard.config.secrets import is_token
-from switchboard.config.settings import DEFAULT_REDIS_URL, Settings
+from switchboard.config.settings import Settings
 from switchboard.config.sources import Access, ColumnSettings, Source, SourceSettings
 from switchboard.errors import ConfigError
 
@@ -44,9 +45,9 @@ def parse_source(text: str) -> SourceSettings:
 def own_ports(settings: Settings) -> frozenset[int]:
     """Ports of this machine on which this service, or its Redis, listens."""
     ports = {settings.etl_port if settings.role == "etl" else settings.port}
-    host, port = _redis_address(settings)
-    if is_own(host):
-        ports.add(port)
+    redis = redis_access(settings)
+    if is_own(redis.host):
+        ports.add(redis.port)
     return frozenset(ports)
 
 
@@ -150,17 +151,11 @@ def _limits(source: SourceSettings, settings: Settings) -> Limits:
 def _check_address(name: str, host: str, port: int, settings: Settings) -> None:
     if is_forbidden(host):
         raise ConfigError(f"source {name!r}, key `url`: no source may have the address {host} (link-local or metadata)")
-    redis_host, redis_port = _redis_address(settings)
-    if port == redis_port and (host == redis_host or (is_own(host) and is_own(redis_host))):
+    redis = redis_access(settings)
+    if port == redis.port and (host == redis.host or (is_own(host) and is_own(redis.host))):
         raise ConfigError(f"source {name!r}, key `url`: {host}:{port} is the Redis of this service")
     if port in own_ports(settings) and (host == settings.host or is_own(host)):
         raise ConfigError(f"source {name!r}, key `url`: {host}:{port} is this service itself")
-
-
-def _redis_address(settings: Settings) -> tuple[str, int]:
-    """Host and port of Redis; an empty host for a Unix socket."""
-    parts = urlsplit(settings.redis_url or DEFAULT_REDIS_URL)
-    return ("", 0) if parts.scheme == "unix" else (parts.hostname or "", parts.port or 6379)
 
 
 def _check_access(name: str, scheme: str, access: Access) -> None:

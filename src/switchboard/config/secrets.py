@@ -1,6 +1,7 @@
 """Secrets of a source: headers, token, password and certificates, read from its settings and files.
 
-Secrets leave this module in two values only, request headers and a TLS context. Errors name files and keys, no values.
+Secrets of a source leave this module in two values only, request headers and a TLS context. Errors name files and keys,
+no values. ``redis.py`` reads secrets of Redis with the same functions.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ MOST_SECRET_BYTES = 64 << 10
 def request_headers(access: Access) -> dict[str, str]:
     """The headers to send; token and password are read from their files now. Raises SourceError ``credentials``."""
     headers = dict(access.headers)
-    token = _read_secret(access.token_file, is_token) if access.token_file else access.token
+    token = read_secret(access.token_file, is_token) if access.token_file else access.token
     if token:
         headers["Authorization"] = f"Bearer {token}"
     if access.user:
-        pair = f"{access.user}:{_read_secret(access.password_file, str.isprintable)}"
+        pair = f"{access.user}:{read_secret(access.password_file, str.isprintable)}"
         headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
     return headers
 
@@ -39,12 +40,15 @@ def tls_context(source: Source) -> ssl.SSLContext | None:
     access = source.access
     if access.verify and not access.ca_file and not access.client_cert:
         return None
-    context = _trusting(source)
+    place = f"source {source.name!r}, key "
+    context = trusting(access.ca_file, f"{place}`ca_file`")
     if not access.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     if access.client_cert:
-        _show_certificate(context, source)
+        show_certificate(
+            context, access.client_cert, access.client_key, f"{place}`client_cert`", f"{place}`client_key`"
+        )
     return context
 
 
@@ -67,38 +71,37 @@ def check_access(sources: Iterable[Source]) -> list[str]:
     return warnings
 
 
-def _trusting(source: Source) -> ssl.SSLContext:
-    path = source.access.ca_file
+def trusting(ca_file: str, place: str) -> ssl.SSLContext:
+    """A TLS context that trusts ``ca_file``, or what the system trusts. Raises ConfigError, with the place first."""
     try:
-        context = ssl.create_default_context(cafile=path or None)
+        context = ssl.create_default_context(cafile=ca_file or None)
     except ssl.SSLError as error:
-        raise ConfigError(f"source {source.name!r}, key `ca_file`: {path} has no certificate in PEM form") from error
+        raise ConfigError(f"{place}: {ca_file} has no certificate in PEM form") from error
     except OSError as error:
-        raise ConfigError(f"source {source.name!r}, key `ca_file`: {path}: {error.strerror}") from error
+        raise ConfigError(f"{place}: {ca_file}: {error.strerror}") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 
 
-def _show_certificate(context: ssl.SSLContext, source: Source) -> None:
-    access = source.access
-    for key, path in (("client_cert", access.client_cert), ("client_key", access.client_key)):
+def show_certificate(context: ssl.SSLContext, cert: str, key: str, cert_place: str, key_place: str) -> None:
+    """Let ``context`` show a client certificate. Raises ConfigError, which begins with the place of the setting."""
+    for place, path in ((cert_place, cert), (key_place, key)):
         if path:
             try:
                 Path(path).open("rb").close()
             except OSError as error:
-                raise ConfigError(f"source {source.name!r}, key `{key}`: {path}: {error.strerror}") from error
+                raise ConfigError(f"{place}: {path}: {error.strerror}") from error
     try:
         # Without this argument OpenSSL would ask for a password on the terminal.
-        context.load_cert_chain(access.client_cert, access.client_key or None, password="")
+        context.load_cert_chain(cert, key or None, password="")
     except (ssl.SSLError, ValueError) as error:
-        files = " and ".join(filter(None, (access.client_cert, access.client_key)))
+        files = " and ".join(filter(None, (cert, key)))
         raise ConfigError(
-            f"source {source.name!r}, key `client_cert`: {files}: no certificate and key in PEM form that belong "
-            "together, or the key is encrypted"
+            f"{cert_place}: {files}: no certificate and key in PEM form that belong together, or the key is encrypted"
         ) from error
 
 
-def _read_secret(name: str, fits: Callable[[str], bool]) -> str:
+def read_secret(name: str, fits: Callable[[str], bool]) -> str:
     """The content of a file of one line. Raises SourceError ``credentials`` if ``fits`` is false for it."""
     try:
         with Path(name).open("rb") as file:

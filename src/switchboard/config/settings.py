@@ -68,10 +68,22 @@ class Settings(GeneralLimits, frozen=True, kw_only=True, forbid_unknown_fields=T
     redis_url: Annotated[
         str,
         setting(
-            "URL of Redis or Valkey: redis://, rediss:// or unix://; empty: `up` starts a private Redis, `ingester` "
-            "uses localhost",
+            "URL of Redis or Valkey: redis://, rediss:// (TLS) or unix://, with a user as in redis://USER@HOST:PORT; "
+            "empty: `up` starts a private Redis, `ingester` uses localhost",
             hides="url",
         ),
+    ] = ""
+    redis_password_file: Annotated[
+        str, setting("file with the password for Redis; read at every new connection, so it can be replaced")
+    ] = ""
+    redis_ca_file: Annotated[
+        str, setting("certificates (PEM) to trust for Redis instead of the system's; for rediss://")
+    ] = ""
+    redis_client_cert: Annotated[
+        str, setting("client certificate (PEM, with its chain) to show to Redis; for rediss://")
+    ] = ""
+    redis_client_key: Annotated[
+        str, setting("key of `redis_client_cert` (PEM, not encrypted); default: in the file of the certificate")
     ] = ""
     role: Annotated[Literal["all", "etl", "api"], setting("part of the ingester to run")] = "all"
     etl_port: Annotated[int, setting("port for /health, /ready and /metrics with --role etl", ge=0, le=65535)] = 9102

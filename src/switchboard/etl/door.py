@@ -26,7 +26,8 @@ def create_service(store: Store, loops: Sequence[SourceLoop]) -> Routes:
         for loop in loops:
             age = None if loop.last_success is None else now - loop.last_success
             fine = age is not None and age <= FRESH_INTERVALS * loop.source.interval
-            parts[loop.source.name] = {"ok": fine, "age_seconds": None if age is None else round(age, 3)}
+            part: dict[str, object] = {"ok": fine, "age_seconds": None if age is None else round(age, 3)}
+            parts[loop.source.name] = part | ({"error": loop.store_trouble} if loop.store_trouble else {})
         status = 200 if all(part["ok"] for part in parts.values()) else 503
         return Reply(status, lines_of([NO_STORE, (b"content-type", b"application/json")]), msgspec.json.encode(parts))
 
@@ -50,5 +51,7 @@ async def _store_state(store: Store, loops: Sequence[SourceLoop]) -> dict[str, o
         await store.ping()
     except StoreError as error:
         return {"ok": False, "error": str(error)}
-    trouble = next((loop.store_trouble for loop in loops if loop.store_trouble), "")
-    return {"ok": False, "error": trouble} if trouble else {"ok": True}
+    trouble = next((loop.server_trouble for loop in loops if loop.server_trouble), "")
+    if trouble:
+        return {"ok": False, "error": trouble}
+    return {"ok": True} | ({"warning": store.server.warning} if store.server.warning else {})

@@ -18,8 +18,10 @@ import structlog
 from switchboard.clocks import boottime
 from switchboard.errors import LeaseLost, StoreError
 from switchboard.etl import metrics
+from switchboard.etl.trouble import store_answered, store_failed
 from switchboard.log import ChangeLog
-from switchboard.store.leases import LEASE_MS, Lease
+from switchboard.store import keys
+from switchboard.store.leases import LEASE_MS, Held, Lease
 from switchboard.store.store import Store
 
 RENEW_SECONDS = 1.5
@@ -56,8 +58,8 @@ class LeaseKeeper:
         clock: Callable[[], float] = boottime,
     ) -> None:
         self.lease: Lease | None = None
-        self.trouble = ""
-        """Why the last call of the store failed; empty if it succeeded."""
+        self.trouble: StoreError | None = None
+        """Why the last call of the store failed; None if it succeeded."""
         self._has_lease = asyncio.Event()
         self._store = store
         self._source = source
@@ -67,9 +69,23 @@ class LeaseKeeper:
         self._clock = clock
         self._seqs = count(1)
         self._last_epoch = 0
-        self._other: str | None = None
-        """The value of the lease while another owner has it; ``_other_since``: when that value was first seen."""
+        self._other: Held | None = None
+        """What the lease key holds while it is not ours; ``_other_since``: when that value was first seen."""
         self._other_since = 0.0
+        self._told_of: str | None = None
+        """The holder in the last log line about another writer."""
+
+    @property
+    def other(self) -> str:
+        """Who has the lease, as a sentence; empty if this keeper has it, or if nobody has."""
+        return "" if self.lease is not None or self._other is None else str(self._other)
+
+    def begin_epoch(self) -> None:
+        """Take the lease again with a new epoch, above the pointer's.
+
+        For a pointer that is ahead of our epoch although the lease is ours, as one that was written by hand.
+        """
+        self._lose("outrun")
 
     async def wait(self) -> None:
         """Return as soon as this keeper has the lease."""
@@ -103,7 +119,8 @@ class LeaseKeeper:
             return error
         if self.lease is not None:
             try:
-                await self._store.sources.register(self._source, self._place)
+                if not await self._store.sources.register(self._source, self._place):
+                    _log.warning("list of sources replaced: its key held another type of value", key=keys.SOURCES)
             except StoreError as error:  # only the list failed; the lease is kept
                 return error
         return None
@@ -111,34 +128,63 @@ class LeaseKeeper:
     async def _renew(self, lease: Lease) -> None:
         renewed = await self._store.leases.renew(lease)
         if renewed is None:
-            _log.warning("lease lost", source=self._source, epoch=lease.epoch)
             self._lose("lost")
+            _log.warning("lease lost", source=self._source, epoch=lease.epoch, why=await self._why_lost())
         else:
             self.lease = renewed
 
+    async def _why_lost(self) -> str:
+        """What became of the lease, as far as it is known."""
+        held = await self._store.leases.held(self._source)
+        if held is not None:
+            return str(held)
+        gone = f"{keys.lease(self._source)} is gone"
+        evicted = await self._store.server.lately_evicted()
+        if evicted:
+            return f"{gone}, and Redis has evicted {evicted} keys: {self._store.server.warning or 'its memory is full'}"
+        return f"{gone}: it was removed, Redis was emptied, or this process stood still for longer than {LEASE_MS} ms"
+
     async def _take(self) -> None:
         asked_at = self._clock()
-        value = await self._store.leases.value(self._source)
-        if value != self._other:
-            self._other, self._other_since = value, self._clock()
-        silent = value if asked_at - self._other_since >= LEASE_MS / 1000 else None
+        held = await self._store.leases.held(self._source)
+        if held is None or self._other is None or held.value != self._other.value:
+            self._other_since = self._clock()
+        self._other = held
+        is_silent = held is not None and asked_at - self._other_since >= LEASE_MS / 1000
         self.lease = await self._store.leases.take(
-            self._source, self._owner, silent=silent, least_epoch=self._last_epoch + 1
+            self._source,
+            self._owner,
+            silent=held.value if held is not None and is_silent else None,
+            least_epoch=self._last_epoch + 1,
         )
         if self.lease is None:
+            self._tell_of_other(held)
             return
-        self._seqs, self._last_epoch, self._other = count(1), self.lease.epoch, None
+        if held is not None and held.value is None:
+            _log.warning("lease replaced: its key held another type of value", source=self._source, key=held.key)
+        self._seqs, self._last_epoch, self._other, self._told_of = count(1), self.lease.epoch, None, None
         self._has_lease.set()
         metrics.LEASE_CHANGES.labels(self._source, "taken").inc()
         metrics.OWNED.labels(self._source).set(1)
-        _log.info("lease taken", source=self._source, epoch=self.lease.epoch, from_silent_owner=silent is not None)
+        _log.info("lease taken", source=self._source, epoch=self.lease.epoch, from_silent_owner=is_silent)
+
+    def _tell_of_other(self, held: Held | None) -> None:
+        """Log once who has the lease; at warning if no keeper can have put it there like that."""
+        if held is None or self._told_of == held.holder:
+            return
+        self._told_of = held.holder
+        say = _log.warning if held.has_odd_ttl else _log.info
+        ttl = None if held.ttl_ms < 0 else held.ttl_ms / 1000
+        say("another writer has the source", source=self._source, key=held.key, holder=held.holder, ttl_seconds=ttl)
 
     def _tell(self, error: StoreError | None) -> None:
-        self.trouble = str(error or "")
+        self.trouble = error
         if error is None:
-            self._changes.recovered("store reached", "store")
+            store_answered(self._changes, self._source, "lease")
+            if self.lease is None:  # nothing is written that could fail
+                store_answered(self._changes, self._source, "scrape")
         else:
-            self._changes.failed("store failed", "store", type(error).__name__, error=self.trouble)
+            store_failed(self._changes, self._source, "lease", error)
 
     def _lose(self, change: str) -> None:
         if self.lease is not None:

@@ -15,6 +15,7 @@ from switchboard.etl.cycle import Cycle, Report
 from switchboard.etl.lease import LeaseKeeper
 from switchboard.etl.memory import let_go, trim_heap
 from switchboard.etl.status import Attempts
+from switchboard.etl.trouble import is_of_server
 from switchboard.log import ChangeLog
 from switchboard.store.store import Store
 
@@ -52,8 +53,18 @@ class SourceLoop:
 
     @property
     def store_trouble(self) -> str:
-        """Why the store does not let this process write the source; empty if it does."""
-        return self._keeper.trouble
+        """What this process could not write of the source, and why; or who writes it instead. Empty if all is well."""
+        trouble = self._write_trouble()
+        return self._keeper.other if trouble is None else str(trouble)
+
+    @property
+    def server_trouble(self) -> str:
+        """Why Redis refuses whatever is written; empty if it does not, or if only keys of the source are at fault."""
+        trouble = self._write_trouble()
+        return str(trouble) if is_of_server(trouble) else ""
+
+    def _write_trouble(self) -> StoreError | None:
+        return self._keeper.trouble or (self._attempts.trouble if self._keeper.lease else None)
 
     async def run(self) -> None:
         """Scrape at every tick at which this process has the lease; ticks are one interval apart."""

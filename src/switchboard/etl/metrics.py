@@ -80,3 +80,8 @@ OWNED = Gauge(
     ["source"],
     multiprocess_mode="livemax",
 )
+MAY_EVICT = Gauge(
+    "switchboard_etl_store_may_evict",
+    "1 if the maxmemory-policy of Redis is known and is not noeviction: keys of a snapshot may be lost.",
+    multiprocess_mode="livemax",
+)

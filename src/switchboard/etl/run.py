@@ -9,11 +9,13 @@ from collections.abc import Sequence
 
 import structlog
 
+from switchboard.config.redis import redis_access
 from switchboard.config.resolve import own_ports, resolve_sources
 from switchboard.config.secrets import check_access, tls_context
 from switchboard.config.settings import Settings
 from switchboard.config.sources import Source
 from switchboard.errors import StoreError
+from switchboard.etl import metrics
 from switchboard.etl.cycle import Cycle
 from switchboard.etl.door import create_service
 from switchboard.etl.lease import LeaseKeeper
@@ -22,6 +24,7 @@ from switchboard.etl.memory import keep_one_heap
 from switchboard.etl.pull.scrape import new_session
 from switchboard.log import ChangeLog
 from switchboard.serving import serve
+from switchboard.store.server import LOOK_SECONDS, RIGHT_POLICY, Server
 from switchboard.store.store import Store
 from switchboard.tasks import cancel_all
 
@@ -41,7 +44,7 @@ async def run_etl(settings: Settings, *, owner: str, stop: asyncio.Event, sock: 
         _log.warning(warning)
     changes = ChangeLog(_log)
     async with contextlib.AsyncExitStack() as stack:
-        store = Store(settings.redis_url)
+        store = Store(redis_access(settings))
         stack.push_async_callback(store.aclose)
         session = await stack.enter_async_context(new_session(own_ports(settings)))
         keepers = [LeaseKeeper(store, source.name, owner, changes, place=place) for place, source in enumerate(sources)]
@@ -60,6 +63,7 @@ async def run_etl(settings: Settings, *, owner: str, stop: asyncio.Event, sock: 
             # only then the leases are given back.
             keeping = [group.create_task(keeper.run()) for keeper in keepers]
             keeping.append(group.create_task(_forget_others(store, sources)))
+            keeping.append(group.create_task(_watch_server(store.server)))
             scraping = [group.create_task(loop.run()) for loop in loops]
             if sock is not None:
                 group.create_task(serve(create_service(store, loops), sock, stop))
@@ -78,8 +82,26 @@ async def _forget_others(store: Store, sources: Sequence[Source]) -> None:
     ours = {source.name for source in sources}
     while True:
         with contextlib.suppress(StoreError):
+            for stray in await store.sources.strays():
+                await store.sources.forget(stray)
+                _log.warning("list of sources: entry removed that is not the name of a source", entry=stray)
             for other in await store.sources.names():
                 if other not in ours and not await store.sources.is_known(other):
                     await store.sources.forget(other)
                     _log.info("source forgotten", source=other)
         await asyncio.sleep(FORGET_SECONDS)
+
+
+async def _watch_server(server: Server) -> None:
+    """Log once when the server may evict keys, and once when it may not any more."""
+    said = ""
+    while True:
+        await server.look()
+        metrics.MAY_EVICT.set(server.may_evict)
+        if server.warning and not said:
+            _log.warning("redis may evict keys", error=server.warning, evicted_keys=server.evicted_keys)
+        elif said and server.policy == RIGHT_POLICY:
+            _log.info("redis evicts no keys any more", policy=server.policy)
+        if server.policy:
+            said = server.warning
+        await asyncio.sleep(LOOK_SECONDS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,11 +11,12 @@ import structlog
 from switchboard.clocks import SYSTEM_CLOCKS, Clocks
 from switchboard.config.masks import printable
 from switchboard.config.sources import Source
-from switchboard.errors import BodyHeld, LeaseLost, PublishRefused, SourceError, StoreError
+from switchboard.errors import BodyHeld, LeaseLost, PublishRefused, SnapshotSuperseded, SourceError, StoreError
 from switchboard.etl import metrics
 from switchboard.etl.cycle import Report
 from switchboard.etl.gate import Note
 from switchboard.etl.lease import LeaseKeeper
+from switchboard.etl.trouble import store_answered, store_failed
 from switchboard.inputs.rejects import Rejects
 from switchboard.log import ChangeLog
 from switchboard.model import Manifest, Outcome, Reject, SourceStatus
@@ -66,6 +66,8 @@ class Attempts:
     ) -> None:
         self.last_success: float | None = None
         """When a scrape last confirmed a snapshot, on ``clocks.boottime``."""
+        self.trouble: StoreError | None = None
+        """What the last attempt could not write, and why; None if it wrote all."""
         self._source = source
         self._statuses = statuses
         self._keeper = keeper
@@ -118,7 +120,8 @@ class Attempts:
             seconds=round(seconds, 4),
         )
         note = self._note or Note("", "")
-        await self._write(begun, seconds, _Result(report.outcome, note.reason, _shown(note.sentence)))
+        result = _Result(report.outcome, note.reason, _shown(note.sentence))
+        self._note_store(await self._write(begun, seconds, result))
 
     async def failed(self, begun: Begun, error: Exception, rejects: Rejects | None) -> None:
         """Tell of an attempt that failed, or whose body is held. ``rejects``: of its body; None without a body."""
@@ -129,8 +132,12 @@ class Attempts:
         metrics.SCRAPES.labels(self._source.name, result.outcome.value).inc()
         metrics.FAILURES.labels(self._source.name, result.reason).inc()
         self._log_failure(error, result)
+        trouble = error if isinstance(error, StoreError) else None
         if not isinstance(error, LeaseLost):
-            await self._write(begun, self._clocks.stopwatch() - begun.stopwatch, result)
+            unwritten = await self._write(begun, self._clocks.stopwatch() - begun.stopwatch, result)
+            self._note_store(trouble or unwritten)
+        if isinstance(error, SnapshotSuperseded):
+            self._keeper.begin_epoch()
 
     def _note_success(self, report: Report) -> None:
         name, manifest = self._source.name, report.manifest
@@ -210,9 +217,7 @@ class Attempts:
             if result.reason != self._held:
                 _log.warning("scrape held", source=name, reason=result.reason, error=result.sentence)
             self._held = result.reason
-        elif isinstance(error, StoreError):
-            self._changes.failed("store failed", "store", type(error).__name__, error=result.sentence)
-        elif not isinstance(error, LeaseLost):  # the keeper of the lease logs that
+        elif not isinstance(error, LeaseLost | StoreError):  # told by the keeper of the lease, and by ``_note_store``
             self._changes.failed(
                 "scrape failed",
                 name,
@@ -223,14 +228,22 @@ class Attempts:
                 exc_info=error.__cause__ if result.reason == "internal" else None,
             )
 
-    async def _write(self, begun: Begun, seconds: float, result: _Result) -> None:
+    def _note_store(self, trouble: StoreError | None) -> None:
+        """Tell what the attempt could not write; None: it has written all."""
+        self.trouble = trouble
+        if trouble is None:
+            store_answered(self._changes, self._source.name, "scrape")
+        else:
+            store_failed(self._changes, self._source.name, "scrape", trouble)
+
+    async def _write(self, begun: Begun, seconds: float, result: _Result) -> StoreError | None:
         """Write the status, unless another process has the lease: the status is written by the holder.
 
-        If the store refuses the status, the attempt has not failed; the API will notice the store itself.
+        Return the error if the store refuses the status; the attempt has not failed by that.
         """
         lease = self._keeper.lease
         if lease is None:
-            return
+            return None
         status = SourceStatus(
             source=self._source.name,
             url=self._source.shown_url,
@@ -250,8 +263,11 @@ class Attempts:
             examples=self._examples,
             labels=self._source.labels,
         )
-        with contextlib.suppress(StoreError):
+        try:
             await self._statuses.write_status(status, lease)
+        except StoreError as error:
+            return error
+        return None
 
 
 def _reason(error: Exception) -> str:

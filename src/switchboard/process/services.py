@@ -15,12 +15,12 @@ from socket import socket
 import structlog
 from msgspec.structs import replace
 
-from switchboard.config.masks import mask_url
+from switchboard.config.redis import RedisAccess, check_redis
 from switchboard.config.resolve import resolve_sources
 from switchboard.config.secrets import check_access
 from switchboard.config.settings import DEFAULT_REDIS_URL, Settings
 from switchboard.config.sources import SourceSettings
-from switchboard.errors import StoreError
+from switchboard.errors import ConfigError, StoreError
 from switchboard.generator.service import create_service
 from switchboard.process.metric_files import forget_live_gauges
 from switchboard.process.sockets import listen, url_of
@@ -47,6 +47,7 @@ async def run_ingester(settings: Settings) -> None:
     """Run the ETL, the API, or both (``settings.role``) until a signal to stop. Raises PortTaken, ConfigError."""
     settings = replace(settings, redis_url=settings.redis_url or DEFAULT_REDIS_URL)
     sources = resolve_sources(settings)  # settings that cannot work are refused before anything starts
+    redis = check_redis(settings)
     if settings.role != "api":
         check_access(sources)
     with ExitStack() as folders, ExitStack() as sockets:
@@ -63,8 +64,8 @@ async def run_ingester(settings: Settings) -> None:
             stage.append(workers.program("etl", sock=sock))
         elif settings.role == "all":
             stage.append(workers.program("etl"))
-        _log.info("starting", role=settings.role, redis=mask_url(settings.redis_url), **urls)
-        await _supervise([stage], sockets, partial(_watch_for_redis, settings.redis_url))
+        _log.info("starting", role=settings.role, redis=redis.shown_url, **urls)
+        await _supervise([stage], sockets, partial(_watch_for_redis, redis))
 
 
 async def run_up(settings: Settings, *, generator: bool, sources_given: bool) -> None:
@@ -75,12 +76,14 @@ async def run_up(settings: Settings, *, generator: bool, sources_given: bool) ->
     """
     # Settings that cannot work are refused before anything starts.
     check_access(resolve_sources(settings))
+    redis_line = f"{find_client()} -u {check_redis(settings).shown_url}"
     if generator:
         create_service(settings.generator)
     with ExitStack() as folders, ExitStack() as sockets:
         store: list[Program] = []
-        redis_line = f"{find_client()} -u {mask_url(settings.redis_url)}"
         if not settings.redis_url:
+            if settings.redis_password_file:
+                raise ConfigError("`redis_password_file` is for a Redis that `redis_url` names")
             redis = EmbeddedRedis()
             folders.callback(redis.remove_folder)
             store.append(Program(name="redis", command=redis.command(), foreign=True, ready=redis.wait_ready))
@@ -155,9 +158,9 @@ async def _supervise(
         raise supervisor.failure
 
 
-async def _watch_for_redis(url: str, stop: asyncio.Event) -> None:
+async def _watch_for_redis(access: RedisAccess, stop: asyncio.Event) -> None:
     """Log once if Redis cannot be reached at the start; the workers go on trying."""
-    store = Store(url)
+    store = Store(access)
     said = False
     try:
         while not stop.is_set():  # redis-py may swallow a cancellation while it connects

@@ -34,7 +34,7 @@ def readiness(view: View, now: float) -> Readiness:
     return Readiness(
         ready=can_answer,
         stopping=view.stopping,
-        store=StoreReady(ready=not trouble, trouble=trouble or None),
+        store=StoreReady(ready=not trouble, trouble=trouble or view.store_warning or None),
         sources=sources,
     )
 

@@ -1,26 +1,27 @@
-"""Connections to Redis: two pools with different deadlines, and the translation of their failures.
+"""Connections to Redis: two pools with different deadlines.
 
 *control* is the pool for small keys (CONTROL_SECONDS, one retry, because all its calls may be repeated), *bulk* the
-pool for blocks and indexes (BULK_SECONDS, no retry).
+pool for blocks and indexes (BULK_SECONDS, no retry). ``failures.py`` says in words what goes wrong.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 from collections.abc import AsyncIterator
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from redis import exceptions
-from redis.asyncio import Redis
+from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.credentials import CredentialProvider
 
 from switchboard.clocks import boottime
-from switchboard.config.masks import MASK, mask_url
-from switchboard.errors import StoreError, StoreUnavailable, SwitchboardError
+from switchboard.config.redis import RedisAccess, redis_password, redis_tls
+from switchboard.errors import ConfigError, SwitchboardError
+from switchboard.store.failures import Failures, is_of_wrong_server
 
 CONTROL_SECONDS = 0.5
 BULK_SECONDS = 3.0
@@ -32,19 +33,16 @@ RECONNECT_SECONDS = 0.5
 UNREADABLE = (ValueError, RecursionError)
 """What msgspec raises for a value that cannot be read: its own errors, and those of broken UTF-8, are ValueErrors."""
 
-_WRONG_SERVER = (exceptions.ReadOnlyError, exceptions.MasterDownError)
-# Redis 6.2 puts the error of a command in a script into the text of another error.
-_WRONG_SERVER_TEXT = re.compile(r"(?:^|[-\s])(?:READONLY|MASTERDOWN|LOADING|NOAUTH|NOREPLICAS)\b")
-
 
 class Connections:
     """The two pools of one Redis. They connect when they are first used."""
 
-    def __init__(self, url: str) -> None:
-        self.shown_url = mask_url(url)
-        self._password = unquote(urlsplit(url).password or "")
-        self.control = _client(url, CONTROL_SECONDS, retries=1)
-        self.bulk = _client(url, BULK_SECONDS, retries=0)
+    def __init__(self, access: RedisAccess) -> None:
+        self.shown_url = access.shown_url
+        self._credentials = _Credentials(access)
+        self._failures = Failures(access.shown_url, access.user or "default", MOST_CONNECTIONS)
+        self.control = self._client(access, CONTROL_SECONDS, retries=1)
+        self.bulk = self._client(access, BULK_SECONDS, retries=0)
         self.given_up = 0
         """How often all connections were given up; a long use of a connection sees by it that it has ended."""
         self._given_up_at = float("-inf")
@@ -55,41 +53,22 @@ class Connections:
         await self.bulk.aclose()
 
     @contextlib.asynccontextmanager
-    async def translated(self, what: str) -> AsyncIterator[None]:
+    async def translated(self, what: str, command: str = "", key: str = "") -> AsyncIterator[None]:
         """Translate the errors of a call: StoreUnavailable for a broken connection, StoreError for a refusal.
 
-        ``what`` is the call, for the text of the error: "cannot {what}". An answer that only a server gives that is not
-        the primary, or not yet, ends all connections: behind the same address another server may be the primary by now.
+        ``what`` is the call, for the text of the error: "cannot {what}"; ``command`` and ``key`` are what it sends. An
+        answer that only a server gives that is not the primary, or not yet, ends all connections: behind the same
+        address another server may be the primary by now.
         """
         try:
             async with _heard_when_cancelled():
                 yield
         except SwitchboardError:
             raise
-        except exceptions.AuthenticationError as error:  # in redis-py a ConnectionError
-            await self.give_up()
-            raise StoreError(f"cannot {what}: {self.shown_url} refuses the user or password") from error
-        except exceptions.BusyLoadingError as error:  # in redis-py a ConnectionError too
-            await self.give_up()
-            raise StoreUnavailable(f"cannot {what}: {self.shown_url} is loading its data") from error
-        except exceptions.MaxConnectionsError as error:  # and this one too
-            raise StoreUnavailable(f"cannot {what}: more than {MOST_CONNECTIONS} calls at once") from error
-        except (exceptions.ConnectionError, exceptions.TimeoutError, OSError, TimeoutError) as error:
-            raise StoreUnavailable(f"cannot {what}: {self.shown_url} does not answer ({self._brief(error)})") from error
-        except exceptions.RedisError as error:
-            if isinstance(error, _WRONG_SERVER) or _WRONG_SERVER_TEXT.search(str(error)):
-                await self.give_up()
-            raise StoreError(f"cannot {what}: {self.shown_url} refuses ({self._brief(error)})") from error
         except Exception as error:
-            # A connection that is reset in the middle of a call fails in many ways: uvloop raises RuntimeError,
-            # redis-py AttributeError. None of these errors may end the process.
-            told = f"{type(error).__name__}: {self._brief(error)}"
-            raise StoreUnavailable(f"cannot {what}: the connection to {self.shown_url} broke ({told})") from error
-
-    def _brief(self, error: Exception) -> str:
-        """The text of an error without the password: a server that does not know AUTH quotes its arguments."""
-        text = str(error).partition(", with args beginning with")[0] or type(error).__name__
-        return text.replace(self._password, MASK) if self._password else text
+            if is_of_wrong_server(error):
+                await self.give_up()
+            raise self._failures.explained(error, what, command, key, self._credentials.secret) from error
 
     async def give_up(self) -> None:
         """Close idle connections now, and the others after their calls; at most once per RECONNECT_SECONDS."""
@@ -103,6 +82,85 @@ class Connections:
             with contextlib.suppress(Exception):  # the connections are closed, whatever error comes meanwhile
                 await pool.update_active_connections_for_reconnect()
                 await pool.disconnect(inuse_connections=False)
+
+    def _client(self, access: RedisAccess, timeout_seconds: float, *, retries: int) -> Any:
+        kind, place = _kind(access)
+        pool = ConnectionPool(
+            connection_class=kind,
+            max_connections=MOST_CONNECTIONS,
+            socket_timeout=timeout_seconds,
+            socket_connect_timeout=CONTROL_SECONDS,
+            retry=Retry(NoBackoff(), retries),
+            protocol=2,
+            db=access.db,
+            credential_provider=self._credentials if self._credentials.needed else None,
+            driver_info=None,  # CLIENT SETINFO, which tells it, is one more command for which a user needs the right
+            **place,
+        )
+        return Redis.from_pool(pool)
+
+
+class _Credentials(CredentialProvider):
+    """User and password for each new connection; a password in a file is read anew."""
+
+    def __init__(self, access: RedisAccess) -> None:
+        self.needed = bool(access.user or access.password or access.password_file)
+        self.secret = access.password
+        """The password that was sent last, to be masked in errors."""
+        self._access = access
+
+    def get_credentials(self) -> tuple[str] | tuple[str, str]:
+        try:
+            self.secret = redis_password(self._access)
+        except ConfigError as error:
+            # redis-py ends the half-made connection for its own errors only.
+            raise exceptions.ConnectionError(str(error)) from error
+        return (self._access.user, self.secret) if self._access.user else (self.secret,)
+
+    async def get_credentials_async(self) -> tuple[str] | tuple[str, str]:
+        return self.get_credentials()
+
+
+class _Greeting:
+    """Asks a new connection for a PING: a server that refuses clients says why in the first answer, and closes.
+
+    Without a question, redis-py says "Connection not ready" in place of the reason.
+    """
+
+    async def on_connect_check_health(self, check_health: bool = True) -> None:
+        connection: Any = self
+        await super().on_connect_check_health(check_health)  # type: ignore[misc]
+        await connection.send_command("PING", check_health=False)
+        await connection.read_response()
+
+
+class _Tcp(_Greeting, Connection):
+    """Without TLS."""
+
+
+class _Unix(_Greeting, UnixDomainSocketConnection):
+    """Through a Unix socket."""
+
+
+class _Tls(_Greeting, SSLConnection):
+    """With TLS. Certificates are read for each connection, so that they can be replaced."""
+
+    def __init__(self, *, access: RedisAccess, **rest: Any) -> None:
+        super().__init__(**rest)
+        self._access = access
+
+    async def _connect(self) -> None:
+        # Before the time for connecting begins: reading the system's certificates takes a while.
+        self.ssl_context.context = redis_tls(self._access)
+        await super()._connect()  # type: ignore[no-untyped-call]
+
+
+def _kind(access: RedisAccess) -> tuple[type[Any], dict[str, Any]]:
+    """The class of the connections, and what it needs to know of the address."""
+    if access.path:
+        return _Unix, {"path": access.path}
+    place: dict[str, Any] = {"host": access.host, "port": access.port}
+    return (_Tls, place | {"access": access}) if access.tls else (_Tcp, place)
 
 
 @contextlib.asynccontextmanager
@@ -123,14 +181,3 @@ async def _heard_when_cancelled() -> AsyncIterator[None]:
         raise
     if task.cancelling() > before:
         raise asyncio.CancelledError
-
-
-def _client(url: str, timeout_seconds: float, *, retries: int) -> Any:
-    return Redis.from_url(
-        url,
-        max_connections=MOST_CONNECTIONS,
-        socket_timeout=timeout_seconds,
-        socket_connect_timeout=CONTROL_SECONDS,
-        retry=Retry(NoBackoff(), retries),
-        protocol=2,
-    )

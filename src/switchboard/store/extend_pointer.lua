@@ -3,10 +3,10 @@
 -- -> 'extended', 'lease' (the lease is not ours), 'gone' (there is no pointer, or it names another snapshot) or 'older'
 --    (a later confirmation is there already)
 -- The manifest is written as it came: cjson would turn 1795460000123456 into 1.7954600001235e+15, and [] into {}.
-if not is_held(redis.call('GET', KEYS[2]), ARGV[1], ARGV[2]) then
+if not is_held(text_of(KEYS[2]), ARGV[1], ARGV[2]) then
   return 'lease'
 end
-local text = redis.call('GET', KEYS[1])
+local text = text_of(KEYS[1])
 if text == ARGV[3] then
   return 'extended' -- the call is repeated, because its answer was lost
 end

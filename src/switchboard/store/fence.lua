@@ -1,4 +1,20 @@
--- Put before the scripts that only the holder of a lease may run.
+-- Put before every script.
+
+-- Whether the answer of redis.pcall says that the key holds another type of value than ours.
+local function is_wrong_type(answer)
+  return type(answer) == 'table' and answer.err and string.find(answer.err, 'WRONGTYPE') ~= nil
+end
+
+-- The text that a key holds; false if there is none, or if the key holds another type of value: SET replaces that.
+local function text_of(key)
+  local answer = redis.pcall('GET', key)
+  if is_wrong_type(answer) then
+    return false
+  elseif type(answer) == 'table' and answer.err then
+    error(answer.err)
+  end
+  return answer
+end
 
 -- A whole number below 2^53, which Lua holds exactly; nil for anything else.
 local function whole(value)

@@ -4,11 +4,11 @@
 -- Newer is: a higher epoch, or within one epoch a later number and scrape. A writer that was paused has an old epoch.
 -- What is announced already stays so: the call may be repeated when its answer was lost.
 local new = cjson.decode(ARGV[3])
-local old = decoded(redis.call('GET', KEYS[1]))
+local old = decoded(text_of(KEYS[1]))
 if old.snapshot == new.snapshot then
   return 'moved'
 end
-if not is_held(redis.call('GET', KEYS[2]), ARGV[1], ARGV[2]) then
+if not is_held(text_of(KEYS[2]), ARGV[1], ARGV[2]) then
   return 'lease'
 end
 local epoch, scraped_ms, seq = whole(old.epoch), whole(old.scraped_ms), whole(old.seq) or 0

@@ -10,12 +10,21 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 
 import msgspec
 
-from switchboard.errors import FormatTooNew, LeaseLost, SnapshotGone, SnapshotSuperseded, StoreError, StoreUnavailable
+from switchboard.errors import (
+    FormatTooNew,
+    KeyUnusable,
+    LeaseLost,
+    SnapshotGone,
+    SnapshotSuperseded,
+    StoreError,
+    StoreUnavailable,
+)
 from switchboard.model import FORMAT, Manifest
 from switchboard.snapshot.builder import EncodedBlock
 from switchboard.snapshot.index import Index, decode_index, encode_index
 from switchboard.store import keys
 from switchboard.store.connect import UNREADABLE, Connections
+from switchboard.store.failures import is_wrong_type
 from switchboard.store.leases import Lease
 from switchboard.store.scripts import script
 
@@ -62,10 +71,16 @@ class Snapshots:
         """
         key = keys.pointer(source)
         # Without MULTI: a full server refuses MULTI, although it answers both commands.
-        async with self._translated("read a pointer"), self._control.pipeline(transaction=False) as pipeline:
-            pipeline.pttl(key)
-            pipeline.get(key)
-            ttl_ms, text = await pipeline.execute()
+        try:
+            async with (
+                self._translated("read a pointer", "PTTL or GET", key),
+                self._control.pipeline(transaction=False) as pipeline,
+            ):
+                pipeline.pttl(key)
+                pipeline.get(key)
+                ttl_ms, text = await pipeline.execute()
+        except KeyUnusable as error:
+            raise SnapshotGone(f"the pointer {key} holds another type of value than ours (WRONGTYPE)") from error
         if text is None or ttl_ms == _KEY_IS_MISSING:
             return None, 0
         return _manifest(source, text), ttl_ms
@@ -74,7 +89,7 @@ class Snapshots:
         """Announce a snapshot. Raises LeaseLost or SnapshotSuperseded; then the pointer stays where it is."""
         source = manifest.source
         arguments = [lease.holder, lease.n, _encode_manifest(manifest), manifest.ttl_ms, keys.MOVED, source]
-        async with self._translated("move a pointer"):
+        async with self._translated("move a pointer", "EVALSHA of move_pointer.lua", keys.pointer(source)):
             answer = await self._move_pointer([keys.pointer(source), keys.lease(source)], arguments)
         if answer != b"moved":
             raise _refused(answer, manifest, lease)
@@ -90,7 +105,7 @@ class Snapshots:
         """
         source = manifest.source
         arguments = [lease.holder, lease.n, _encode_manifest(manifest), manifest.ttl_ms]
-        async with self._translated("extend a pointer"):
+        async with self._translated("extend a pointer", "EVALSHA of extend_pointer.lua", keys.pointer(source)):
             answer = await self._extend_pointer([keys.pointer(source), keys.lease(source)], arguments)
         if answer == b"gone":
             raise SnapshotGone(f"the pointer of source {source!r} does not name {manifest.snapshot} any more")
@@ -101,10 +116,10 @@ class Snapshots:
         """Names of sources whose pointer has just moved. Only a hint: a message may be lost at any time."""
         async with self._control.pubsub(ignore_subscribe_messages=True) as channel:
             given_up = self._connections.given_up
-            async with self._translated("listen for moved pointers"):
+            async with self._translated("listen for moved pointers", "SUBSCRIBE", keys.MOVED):
                 await channel.subscribe(keys.MOVED)
             while True:
-                async with self._translated("listen for moved pointers"):
+                async with self._translated("listen for moved pointers", "SUBSCRIBE", keys.MOVED):
                     message = await channel.get_message(timeout=HINT_WAIT_SECONDS)
                 if self._connections.given_up != given_up:
                     raise StoreUnavailable("cannot listen for moved pointers: all connections were given up")
@@ -116,7 +131,11 @@ class Snapshots:
     async def write_blocks(self, source: str, snapshot: str, blocks: Sequence[EncodedBlock], ttl_ms: int) -> None:
         """Write blocks that live for ``ttl_ms``. Raises StoreError if one of them exists already."""
         for some in _bulks(blocks):
-            async with self._translated("write blocks"), self._bulk.pipeline(transaction=False) as pipeline:
+            first = keys.block(source, snapshot, some[0].switch, some[0].number)
+            async with (
+                self._translated("write blocks", "SET", first),
+                self._bulk.pipeline(transaction=False) as pipeline,
+            ):
                 for block in some:
                     key = keys.block(source, snapshot, block.switch, block.number)
                     pipeline.set(key, memoryview(block.payload), px=ttl_ms, nx=True)
@@ -127,7 +146,7 @@ class Snapshots:
 
     async def write_index(self, source: str, snapshot: str, index: Index, ttl_ms: int) -> None:
         """Write the index of a snapshot whose blocks are all written. Raises StoreError if it exists already."""
-        async with self._translated("write an index"):
+        async with self._translated("write an index", "SET", keys.index(source, snapshot)):
             done = await self._bulk.set(keys.index(source, snapshot), encode_index(index), px=ttl_ms, nx=True)
         if not done:
             raise StoreError(f"the index of snapshot {snapshot} was written twice")
@@ -135,7 +154,7 @@ class Snapshots:
     async def extend_blocks(self, manifest: Manifest, blocks: Sequence[tuple[str, int]], ttl_ms: int) -> None:
         """Let blocks and index of a snapshot live for ``ttl_ms`` from now. Raises SnapshotGone if any is missing."""
         source, snapshot = manifest.source, manifest.snapshot
-        async with self._translated("extend a snapshot"):
+        async with self._translated("extend a snapshot", "PEXPIRE", keys.index(source, snapshot)):
             for names in _batches(_key_names(source, snapshot, blocks)):
                 async with self._bulk.pipeline(transaction=False) as pipeline:
                     for name in names:
@@ -145,7 +164,7 @@ class Snapshots:
 
     async def discard(self, source: str, snapshot: str, blocks: Sequence[tuple[str, int]]) -> None:
         """Remove index and blocks of a snapshot that will not be announced; missing keys are ignored."""
-        async with self._translated("discard a snapshot"):
+        async with self._translated("discard a snapshot", "UNLINK", keys.index(source, snapshot)):
             for names in _batches(_key_names(source, snapshot, blocks)):
                 async with self._bulk.pipeline(transaction=False) as pipeline:
                     for name in names:
@@ -154,8 +173,12 @@ class Snapshots:
 
     async def read_index(self, manifest: Manifest) -> Index:
         """The index of a snapshot. Raises SnapshotGone if it is missing or unreadable."""
-        async with self._translated("read an index"):
-            data = await self._bulk.get(keys.index(manifest.source, manifest.snapshot))
+        key = keys.index(manifest.source, manifest.snapshot)
+        try:
+            async with self._translated("read an index", "GET", key):
+                data = await self._bulk.get(key)
+        except KeyUnusable as error:
+            raise SnapshotGone(f"the index {key} holds another type of value than ours (WRONGTYPE)") from error
         if data is None:
             raise SnapshotGone(f"the index of {manifest.snapshot} of source {manifest.source!r} is missing")
         return decode_index(data)
@@ -167,10 +190,18 @@ class Snapshots:
         ]
         sizes = [block.size_bytes for block in index.blocks]
         for first, end in _bulk_ranges(sizes):
-            async with self._translated("read blocks"), self._bulk.pipeline(transaction=False) as pipeline:
+            async with (
+                self._translated("read blocks", "GET", names[first]),
+                self._bulk.pipeline(transaction=False) as pipeline,
+            ):
                 for name in names[first:end]:
                     pipeline.get(name)
-                payloads = await pipeline.execute()
+                payloads = await pipeline.execute(raise_on_error=False)
+                for name, payload in zip(names[first:end], payloads, strict=True):
+                    if is_wrong_type(payload):
+                        raise SnapshotGone(f"the block {name} holds another type of value than ours (WRONGTYPE)")
+                    if isinstance(payload, Exception):
+                        raise payload
             yield payloads
 
 
@@ -194,7 +225,10 @@ def _manifest(source: str, text: bytes) -> Manifest:
 def _refused(answer: bytes, manifest: Manifest, lease: Lease) -> LeaseLost | SnapshotSuperseded:
     if answer == b"lease":
         return LeaseLost(f"source {manifest.source!r} has another writer: {lease.text} does not hold its lease")
-    return SnapshotSuperseded(f"source {manifest.source!r} has a newer snapshot than {manifest.snapshot}")
+    return SnapshotSuperseded(
+        f"the pointer {keys.pointer(manifest.source)} is ahead of {manifest.snapshot} although its lease is ours: "
+        "somebody has written it, or a fail-over has lost an epoch"
+    )
 
 
 def _key_names(source: str, snapshot: str, blocks: Sequence[tuple[str, int]]) -> list[str]:

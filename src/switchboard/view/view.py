@@ -52,6 +52,8 @@ class View:
     """When a whole poll of the store last succeeded; None: never."""
     store_trouble: str = ""
     """Why the last poll failed; empty if it succeeded."""
+    store_warning: str = ""
+    """What is wrong with the store although it answers: a sentence, or empty."""
     stopping: bool = False
     serial: int = field(init=False, compare=False, default_factory=lambda: next(SERIALS))
     """A unique id of this view. Caches store the id, not the view, so they do not keep snapshots alive."""

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import structlog
 
 from switchboard.clocks import boottime
-from switchboard.errors import FormatTooNew, SnapshotGone, StoreError, StoreUnavailable
+from switchboard.errors import FormatTooNew, SnapshotGone, StoreError, StoreRefused, StoreUnavailable
 from switchboard.log import ChangeLog
 from switchboard.model import Manifest, SourceStatus, State
 from switchboard.view.hooks import Hooks
@@ -40,6 +40,8 @@ MOST_ASKED_AT_ONCE = 32
 RECONNECT_SECONDS = 10.0
 """Least time between two reconnections that are made because a source has fallen silent."""
 LISTEN_AGAIN_SECONDS = 1.0
+LOOK_SECONDS = 5.0
+"""Time between two looks at what the server says of itself."""
 MOST_RETRY_SECONDS = 10.0
 """Longest wait before a failed load is tried again; the first wait is two polls, each next one twice as long."""
 MOST_LOAD_SECONDS = 300.0
@@ -72,6 +74,17 @@ class WatchedSnapshots(BlockStore, Protocol):
         """Names of sources whose pointer has just moved."""
 
 
+class WatchedServer(Protocol):
+    """What the watcher needs of ``Store.server``."""
+
+    @property
+    def warning(self) -> str:
+        """What is wrong with the server although it answers; empty if nothing is known to be wrong."""
+
+    async def look(self) -> None:
+        """Ask the server again, if the last time was long enough ago."""
+
+
 class WatchedStore(Protocol):
     """What the watcher needs of the store. Every method raises StoreError, and StoreUnavailable without an answer."""
 
@@ -82,6 +95,10 @@ class WatchedStore(Protocol):
     @property
     def snapshots(self) -> WatchedSnapshots:
         """Pointers, indexes and blocks."""
+
+    @property
+    def server(self) -> WatchedServer:
+        """What the server says of itself."""
 
     async def reconnect(self) -> None:
         """Let the next calls make new connections."""
@@ -128,6 +145,7 @@ class Watcher:
             group.create_task(self._listen())
             group.create_task(self._poll(group))
             group.create_task(self._load())
+            group.create_task(self._look())
 
     def announce_stop(self) -> None:
         """Make /ready say that this process is about to stop."""
@@ -150,6 +168,19 @@ class Watcher:
                 async with asyncio.timeout(self._poll_seconds):
                     await self._hinted.wait()
             self._hinted.clear()
+
+    async def _look(self) -> None:
+        """Log once when something is wrong with the server although it answers, and once when it is not any more."""
+        said = ""
+        while True:
+            await self._store.server.look()
+            warning = self._store.server.warning
+            if warning and not said:
+                log.warning("store in danger", error=warning)
+            elif said and not warning:
+                log.info("store out of danger")
+            said = warning
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _ask_store(self, asks: asyncio.TaskGroup) -> None:
         """Ask for the list of sources, and about each source, unless the previous such question is still under way."""
@@ -177,7 +208,7 @@ class Watcher:
             self._changes.failed(
                 "store failed",
                 "store",
-                type(trouble).__name__,
+                trouble.cause if isinstance(trouble, StoreError) else type(trouble).__name__,
                 error=error_text(trouble),
                 exc_info=None if expected else trouble,
             )
@@ -186,6 +217,7 @@ class Watcher:
         # If other sources are answered, an unanswered one is not the store's trouble: its own ``trouble`` says it.
         store_trouble = self._unlisted or (None if answered else unanswered)
         changes: dict[str, Any] = {"store_answered_at": asked_at} if answered else {}
+        changes["store_warning"] = self._store.server.warning
         if answered or store_trouble is not None:  # else nothing new is known
             changes["store_trouble"] = error_text(store_trouble)
         self._publish(**changes)
@@ -249,7 +281,7 @@ class Watcher:
         """The status of a source; None if it cannot be read, so that the pointer still counts."""
         try:
             status = await self._store.sources.status(name)
-        except StoreUnavailable:
+        except (StoreRefused, StoreUnavailable):
             raise
         except StoreError as error:
             told = error_text(error)
@@ -259,7 +291,7 @@ class Watcher:
         return status
 
     def _source_failed(self, watched: Watched, error: Exception) -> None:
-        if not isinstance(error, StoreError) or isinstance(error, StoreUnavailable):
+        if not isinstance(error, StoreError) or isinstance(error, StoreRefused | StoreUnavailable):
             watched.unanswered = error
             watched.view = replace(watched.view, trouble=error_text(error))
             return
