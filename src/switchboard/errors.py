@@ -57,13 +57,17 @@ class BodyHeld(BodyError):
 class StoreError(SwitchboardError):
     """Redis did not do what was asked. ``cause`` is a short word: two errors with one cause have one end."""
 
+    usual_cause = "refused"
+
     def __init__(self, message: str, *, cause: str = "") -> None:
         super().__init__(message)
-        self.cause = cause or type(self).__name__
+        self.cause = cause or self.usual_cause
 
 
 class StoreUnavailable(StoreError):
     """Redis cannot be reached or did not answer in time."""
+
+    usual_cause = "unreachable"
 
 
 class StoreRefused(StoreError):
@@ -72,6 +76,8 @@ class StoreRefused(StoreError):
 
 class KeyUnusable(StoreError):
     """A key holds another type of value than ours."""
+
+    usual_cause = "key"
 
 
 class SnapshotGone(StoreError):

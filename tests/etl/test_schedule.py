@@ -73,7 +73,10 @@ class Memory:
     async def accept(self, *_: object) -> None:
         return None
 
-    value = release = register = write_status = accept
+    held = release = write_status = accept
+
+    async def register(self, *_: object) -> bool:
+        return True
 
 
 @dataclass

@@ -8,6 +8,7 @@ import socket
 import struct
 import threading
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -225,3 +226,40 @@ async def test_our_own_errors_stay_what_they_are() -> None:
     with pytest.raises(LeaseLost, match="mine"):
         async with connections_to("redis://localhost:1/0").translated("say PING"):
             raise LeaseLost("mine")
+
+
+SENTENCES = [
+    (b"-ERR max number of clients reached", "clients", "has as many clients as it takes: raise its maxclients"),
+    (b"-DENIED Redis is running in protected mode because protected mode is enabled", "protected", "protected mode"),
+    (b"-LOADING Redis is loading the dataset in memory", "loading", "is loading its data, and answers when"),
+    (b"-OOM command not allowed when used memory > 'maxmemory'.", "full", "is full: raise its maxmemory"),
+    (b"-MISCONF Redis is configured to save RDB snapshots, but", "disk", "cannot save to its disk"),
+    (b"-BUSY Redis is busy running a script.", "busy", "is busy with a script of another client"),
+    (b"-MOVED 3999 127.0.0.1:6381", "cluster", "is a node of a cluster"),
+    (b"-CLUSTERDOWN Hash slot not served", "cluster", "is a node of a cluster"),
+    (b"-WRONGPASS invalid username-password pair or user is disabled.", "password", "refuses the user or password"),
+    (b"-NOAUTH Authentication required.", "password", "refuses the user or password"),
+]
+
+
+@pytest.mark.parametrize("first", [None, b"+PONG\r\n"], ids=["from the greeting on", "after the greeting"])
+@pytest.mark.parametrize(("line", "cause", "sentence"), SENTENCES, ids=[cause for _, cause, _ in SENTENCES])
+async def test_each_refusal_has_a_sentence(line: bytes, cause: str, sentence: str, first: bytes | None) -> None:
+    """One word that stays the same, and what helps; in a pipeline, too."""
+    with answering(line + b"\r\n", first) as (url, _):
+        async with contextlib.aclosing(Store(url)) as store:
+            for call in (store.sources.names, partial(store.snapshots.pointer, "lab"), store.ping):
+                if call == store.ping and first is not None:
+                    continue
+                with pytest.raises(StoreError, match=sentence) as raised:
+                    await call()
+                assert raised.value.cause == cause
+
+
+async def test_a_policy_is_not_known_without_the_right_to_ask(redis_server: Any) -> None:
+    """A server that refuses INFO, or leaves the field out, is asked seldom and is no reason for a warning."""
+    for line in (b"-NOPERM this user has no permissions to run the 'info' command", b"$2\r\n# \r\n", b"-ERR unknown"):
+        with answering(line + (b"" if line.endswith(b"\n") else b"\r\n")) as (url, _):
+            async with contextlib.aclosing(Store(url)) as store:
+                await store.server.look()
+                assert (store.server.policy, store.server.warning, await store.server.lately_evicted()) == ("", "", 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from switchboard.model import Outcome
@@ -14,20 +16,32 @@ from switchboard.view.view import View
 from tests.lab.fabric import NOW, row, source, status, view
 
 FAILED = status(outcome=Outcome.FAILED, reason="timeout", error="it took longer than 8 s")
+NOBODY_WRITES = "no ETL process runs, or it cannot write to Redis, which its log and its /ready would say"
+NO_STATUS = "Redis has no status of it"
+CONFIRMED = ", and its pointer was last confirmed"
+REPORTED = "the last attempt that was reported is"
 NAMELESS = status(outcome=Outcome.FAILED, reason="timeout")
 
 
 @pytest.mark.parametrize(
     ("missing", "sentence"),
     [
-        (SourceView(name="a"), "No snapshot yet of source a: no scrape of it is known; is an ETL process running?"),
+        (SourceView(name="a"), f"No snapshot yet of source a: Redis has no status of it: {NOBODY_WRITES}"),
+        (
+            SourceView(name="a", confirmed_at=NOW - 41.2, expires_at=NOW - 11.2),
+            f"The snapshot of source a expired 11 s ago: {NO_STATUS}{CONFIRMED} 41 s ago: {NOBODY_WRITES}",
+        ),
+        (
+            source("a", last=NAMELESS, expires_at=NOW - 11.2, pointer_note="its pointer has no TTL"),
+            "The snapshot of source a expired 11 s ago: the last scrape failed: timeout; its pointer has no TTL",
+        ),
         (source("a"), "No snapshot yet of source a: it is being loaded"),
         (source("a", last=FAILED), "No snapshot yet of source a: the last scrape failed: it took longer than 8 s"),
         (source("a", last=NAMELESS), "No snapshot yet of source a: the last scrape failed: timeout"),
         (source("a", trouble="block 3 is missing"), "No snapshot yet of source a: block 3 is missing"),
         (
-            source("a", expires_at=NOW - 61.4, status_seen_at=NOW - 90),
-            "The snapshot of source a expired 61 s ago: it was last scraped 90 s ago; is an ETL process running?",
+            replace(source("a", expires_at=NOW - 61.4, status_seen_at=NOW - 90), confirmed_at=NOW - 91.4),
+            f"The snapshot of source a expired 61 s ago: {REPORTED} 90 s old{CONFIRMED} 91 s ago: {NOBODY_WRITES}",
         ),
     ],
 )
@@ -99,6 +113,6 @@ def test_a_source_that_was_never_scraped_is_listed() -> None:
         b'[{"name":"a","url":null,"labels":{},"state":"none","interval_seconds":null,"ttl_seconds":null,"snapshot":null,'
         b'"timestamp":null,"age_seconds":null,"data_age_seconds":null,"max_data_age_seconds":null,'
         b'"expires_in_seconds":null,"rows":null,"switches":null,"rejects":null,'
-        b'"trouble":"No snapshot yet of source a: no scrape of it is known; is an ETL process running?",'
+        b'"trouble":"No snapshot yet of source a: Redis has no status of it: ' + NOBODY_WRITES.encode() + b'",'
         b'"last_attempt":null}]\n'
     )

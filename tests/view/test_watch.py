@@ -19,6 +19,7 @@ from switchboard.api.endpoints import ENDPOINTS
 from switchboard.api.respond import respond
 from switchboard.clocks import boottime
 from switchboard.model import Manifest, Outcome, State
+from switchboard.query.sources import readiness as readiness_of
 from switchboard.snapshot.index import Index
 from switchboard.store import keys
 from switchboard.store.embedded import EmbeddedRedis
@@ -481,8 +482,6 @@ async def test_damage_in_the_store_leaves_the_previous_snapshot(
             await until(lambda: told in trouble(watcher), "the trouble is told")
             assert snapshot_of(watcher) == "1-test"
             assert list_metrics(watcher).body == b'[{"sw1":{"errors":1}}]\n'
-            if damage.startswith("pointer"):
-                await redis.delete(keys.pointer("fabric"))
             await publisher.publish([row("sw1", errors=4)])
             await until(lambda: snapshot_of(watcher) == "3-test", "the next snapshot")
             assert trouble(watcher) == ""
@@ -638,3 +637,34 @@ async def test_kept_snapshots_make_room_for_the_next(store: Store, publisher: Pu
 def pinned(watcher: Watcher, snapshot: bytes) -> Answer:
     """The list of one snapshot."""
     return respond(LIST, watcher.view, watcher.clock(), Request(query=b"snapshot=" + snapshot))
+
+
+def told(watcher: Watcher) -> str:
+    """What /ready says of the source."""
+    report = readiness_of(watcher.view, watcher.clock()).sources.get("fabric")
+    return (report.trouble or "") if report else ""
+
+
+async def test_an_odd_ttl_of_a_pointer_is_said(store: Store, publisher: Publisher, redis: Any) -> None:
+    """A pointer that was made persistent, or that lives for too long, is named once, until the ETL replaces it."""
+    with structlog.testing.capture_logs() as logs:
+        async with watching(store) as watcher:
+            await publisher.publish([row("sw1", errors=1)])
+            await until(lambda: snapshot_of(watcher) == "1-test", "the snapshot")
+            await redis.persist(keys.pointer("fabric"))
+            await until(lambda: "has no TTL in place of the" in told(watcher), "it is said")
+            await redis.pexpire(keys.pointer("fabric"), 3_600_000)
+            await until(lambda: "a TTL of 3600 s in place of the" in told(watcher), "so is another")
+            await publisher.publish([row("sw1", errors=2)])
+            await until(lambda: snapshot_of(watcher) == "2-test" and told(watcher) == "", "the next snapshot")
+    warnings = [line["event"] for line in logs if line["log_level"] == "warning"]
+    assert warnings.count("pointer with an odd ttl") == 1
+
+
+async def test_an_odd_ttl_is_said_where_the_age_is_not_known(store: Store, publisher: Publisher, redis: Any) -> None:
+    """A process that has just started says why it does not show what is there."""
+    await publisher.publish([row("sw1", errors=1)])
+    await redis.persist(keys.pointer("fabric"))
+    async with watching(store) as watcher:
+        await until(lambda: "is not known yet" in told(watcher), "the age is not known")
+        assert "somebody has made it persistent" in told(watcher)

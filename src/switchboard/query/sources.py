@@ -55,7 +55,7 @@ def _source_ready(view: View, now: float, source: SourceView) -> SourceReady:
 def _trouble(view: View, now: float, source: SourceView) -> str | None:
     if source.state(now) is None:
         return describe(view, now, [source])
-    return source.trouble or (old_data(now, source) if source.data_is_old(now) else None)
+    return source.trouble or (old_data(now, source) if source.data_is_old(now) else source.pointer_note or None)
 
 
 def _report(view: View, now: float, source: SourceView) -> SourceReport:

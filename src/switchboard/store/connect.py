@@ -21,7 +21,7 @@ from redis.credentials import CredentialProvider
 from switchboard.clocks import boottime
 from switchboard.config.redis import RedisAccess, redis_password, redis_tls
 from switchboard.errors import ConfigError, SwitchboardError
-from switchboard.store.failures import Failures, is_of_wrong_server
+from switchboard.store.failures import Failures, is_of_wrong_server, refuses_clients
 
 CONTROL_SECONDS = 0.5
 BULK_SECONDS = 3.0
@@ -124,14 +124,19 @@ class _Credentials(CredentialProvider):
 class _Greeting:
     """Asks a new connection for a PING: a server that refuses clients says why in the first answer, and closes.
 
-    Without a question, redis-py says "Connection not ready" in place of the reason.
+    Without a question, redis-py says "Connection not ready" in place of the reason. Another refusal is left to the call
+    that the connection is made for: a server that cannot save to its disk refuses PING, and may still be read.
     """
 
     async def on_connect_check_health(self, check_health: bool = True) -> None:
         connection: Any = self
         await super().on_connect_check_health(check_health)  # type: ignore[misc]
         await connection.send_command("PING", check_health=False)
-        await connection.read_response()
+        try:
+            await connection.read_response()
+        except exceptions.ResponseError as error:
+            if refuses_clients(error):
+                raise
 
 
 class _Tcp(_Greeting, Connection):

@@ -81,6 +81,11 @@ def is_of_wrong_server(error: Exception) -> bool:
     return isinstance(error, exceptions.RedisError) and bool(_WRONG_SERVER_TEXT.search(_text(error)))
 
 
+def refuses_clients(error: exceptions.ResponseError) -> bool:
+    """Whether the server has refused the connection as a whole, and closes it."""
+    return any(cause.pattern.search(str(error)) for cause in _CAUSES if cause.name in {"clients", "protected"})
+
+
 def is_wrong_type(answer: object) -> bool:
     """Whether an answer, or the error of a call, says that the key holds another type of value."""
     return isinstance(answer, exceptions.ResponseError) and bool(_WRONG_TYPE.search(_text(answer)))
@@ -109,7 +114,7 @@ class Failures:
         if _DENIED.search(_coded(error, text)):
             return StoreRefused(told + self._denied(text, command, key), cause=f"denied {command} {key}")
         if is_wrong_type(error):
-            return KeyUnusable(f"{failed}the key {key} holds another type of value than ours (WRONGTYPE)", cause="key")
+            return KeyUnusable(f"{failed}the key {key} holds another type of value than ours (WRONGTYPE)")
         for cause in _CAUSES:
             found = cause.pattern.search(_coded(error, text))
             if found:
@@ -129,13 +134,13 @@ class Failures:
             if _UNTRUSTED.search(text):
                 hint = "redis_ca_file, redis_client_cert"
                 return StoreUnavailable(f"{told}and we do not agree on TLS ({text}): look at {hint}", cause="tls")
-            return StoreUnavailable(f"{told}does not answer ({text})", cause="unreachable")
+            return StoreUnavailable(f"{told}does not answer ({text})")
         if isinstance(error, exceptions.RedisError):
             return StoreRefused(f"{told}refuses ({text})", cause=text)
         # A connection that is reset in the middle of a call fails in many ways: uvloop raises RuntimeError, redis-py
         # AttributeError. None of these errors may end the process.
         broke = f"the connection to {self._shown_url} broke ({type(error).__name__}: {text})"
-        return StoreUnavailable(f"{failed}{broke}", cause="unreachable")
+        return StoreUnavailable(f"{failed}{broke}")
 
 
 def _first(error: Exception) -> Exception:

@@ -65,7 +65,7 @@ def store_unreachable(view: View, now: float) -> str:
 def _nobody(view: View) -> str:
     if view.store_answered_at is None:
         return view.store_trouble or "the store has not been asked yet"
-    return "no source is known; is an ETL process running?"
+    return "no source is known: no ETL process runs, or it cannot write to this Redis"
 
 
 def _describe(view: View, now: float, source: SourceView) -> str:
@@ -81,20 +81,34 @@ def reason(view: View, now: float, source: SourceView) -> str:
     unreachable = store_unreachable(view, now)
     if unreachable:
         return unreachable
-    if source.trouble:
-        return source.trouble
+    why = source.trouble or _reason_of_attempts(now, source)
+    return f"{why}; {source.pointer_note}" if source.pointer_note else why
+
+
+def _reason_of_attempts(now: float, source: SourceView) -> str:
+    """Why the snapshot is not fresh although what Redis says of it can be read."""
     if source.data_is_old(now):
         return old_data(now, source)
     status = source.status
     if status is None:
-        return "no scrape of it is known; is an ETL process running?"
+        return f"Redis has no status of it{_last_confirmation(now, source)}: {_NOBODY_WRITES}"
     if status.outcome is Outcome.FAILED:
         return f"the last scrape failed: {status.error or status.reason}"
     if status.outcome is Outcome.HELD:
         return f"the last scrape is held: {status.error or status.reason}"
     if source.attempt_failed(now):
-        return f"it was last scraped {now - source.status_seen_at:.0f} s ago; is an ETL process running?"
+        seen = f"the last attempt that was reported is {now - source.status_seen_at:.0f} s old"
+        return f"{seen}{_last_confirmation(now, source)}: {_NOBODY_WRITES}"
     return "it is being loaded" if source.loaded is None else "its next scrape is overdue"
+
+
+def _last_confirmation(now: float, source: SourceView) -> str:
+    if source.confirmed_at == float("-inf"):
+        return ""
+    return f", and its pointer was last confirmed {now - source.confirmed_at:.0f} s ago"
+
+
+_NOBODY_WRITES = "no ETL process runs, or it cannot write to Redis, which its log and its /ready would say"
 
 
 def old_data(now: float, source: SourceView) -> str:

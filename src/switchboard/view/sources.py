@@ -72,6 +72,8 @@ class SourceView:
     """When this process first saw the last attempt."""
     trouble: str = ""
     """Why the snapshot that the pointer names is not the one in ``loaded``: a sentence, or empty."""
+    pointer_note: str = ""
+    """What is odd about the pointer although it can be read: a sentence, or empty."""
     kept: tuple[Kept, ...] = ()
     """Snapshots that were in ``loaded`` before, the newest first."""
 

@@ -78,9 +78,11 @@ class Watched:
         """Take note of a pointer: it may confirm the snapshot we have, name a newer one, or have gone back."""
         if manifest is None:
             self.heard = self.heard.after_nothing(asked_at)
+            self.view = replace(self.view, pointer_note="")
             self._without_pointer("")
             return
         self._warn_of_format(manifest)
+        self._note_ttl(manifest, ttl_ms)
         reading, self.heard = self.heard.after_pointer(manifest, ttl_ms, asked_at)
         confirmation, is_shown = self.heard.confirmation, self.shows(manifest.snapshot)
         if reading is Reading.OLDER:
@@ -89,8 +91,7 @@ class Watched:
                 self._refuse(manifest)
         elif confirmation is None:
             self._without_pointer(
-                f"the age of snapshot {manifest.snapshot} is not known yet: the store cannot tell it, so the next "
-                "confirmation by the ETL is waited for"
+                f"the age of snapshot {manifest.snapshot} is not known yet: the next confirmation by the ETL tells it"
             )
         else:
             self.pointer = Pointer(manifest, confirmation)
@@ -134,6 +135,20 @@ class Watched:
             self.hooks.pointer_refused(manifest.source)
             kept = None if self.view.loaded is None else self.view.loaded.id
             log.warning("pointer refused", source=manifest.source, snapshot=manifest.snapshot, kept=kept)
+
+    def _note_ttl(self, manifest: Manifest, ttl_ms: int) -> None:
+        """Note a TTL that no ETL has given to the pointer, and log it once. It is not believed."""
+        given = f"the {manifest.ttl_ms / 1000:g} s that it was given"
+        note = ""
+        if ttl_ms < 0:
+            note = f"its pointer in Redis has no TTL in place of {given}: somebody has made it persistent"
+        elif ttl_ms > manifest.ttl_ms:
+            note = f"its pointer in Redis has a TTL of {ttl_ms / 1000:.0f} s in place of {given}: by hand, or the clock"
+            note += " of Redis was set back"
+        if note and not self.view.pointer_note:
+            log.warning("pointer with an odd ttl", source=manifest.source, why=note)
+        if note != self.view.pointer_note:
+            self.view = replace(self.view, pointer_note=note)
 
     def _warn_of_format(self, manifest: Manifest) -> None:
         """Log once that the ETL of a source does not number its confirmations."""

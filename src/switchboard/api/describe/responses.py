@@ -117,7 +117,7 @@ _ERRORS: dict[int, tuple[str, str, str, tuple[str, ...]]] = {
     503: (
         "Unavailable",
         "No live snapshot can answer. `Retry-After` says when the next scrape is due.",
-        "No snapshot yet: no source is known; is an ETL process running?",
+        "No snapshot yet: no source is known: no ETL process runs, or it cannot write to this Redis",
         ("Retry-After",),
     ),
     505: ("VersionNotSupported", "Another version of HTTP.", refusals.VERSION.sentence, ()),
