@@ -16,7 +16,8 @@ from tests.lab.servers import PATIENCE_SECONDS
 
 def read(path: Path) -> dict[str, tuple[float, float]]:
     """What prometheus_client finds in the file."""
-    return {key: (value, time) for key, value, time, _ in MmapedDict.read_all_values_from_file(str(path))}
+    entries = MmapedDict.read_all_values_from_file(str(path))  # type: ignore[no-untyped-call]
+    return {key: (value, time) for key, value, time, _ in entries}
 
 
 def never(path: Path, error: OSError | None) -> None:

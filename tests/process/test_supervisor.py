@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -272,6 +273,23 @@ def test_no_child_outlives_the_supervisor(number: signal.Signals) -> None:
             supervisor.send_signal(number)
             assert supervisor.wait(PATIENCE_SECONDS) == (-number if number is signal.SIGKILL else 0)
         wait_for(lambda: not any(map(is_alive, pids)), "all children end")
+
+
+def test_a_worker_ends_with_a_supervisor_that_has_read_no_sign_of_life() -> None:
+    """The system then resets the line instead of closing it."""
+    ours, theirs = socket.socketpair()
+    with listen("127.0.0.1", 0, host_option="", port_option="") as sock, ours, theirs:
+        order = WorkerOrder(role="generator", settings=Settings(), descriptor=sock.fileno()).line()
+        command = [sys.executable, "-P", "-m", "switchboard.process.worker"]
+        with subprocess.Popen(command, stdin=theirs, stderr=subprocess.PIPE, pass_fds=[sock.fileno()]) as worker:
+            theirs.close()
+            ours.sendall(order)
+            ours.settimeout(PATIENCE_SECONDS)
+            assert ours.recv(1, socket.MSG_PEEK) == b"\n"
+            ours.close()
+            _, log = worker.communicate(timeout=PATIENCE_SECONDS)
+    assert worker.returncode == 0
+    assert b"supervisor gone, stopping" in log
 
 
 def run_worker(order: bytes, *, descriptors: Sequence[int] = ()) -> tuple[int, list[dict[str, Any]]]:

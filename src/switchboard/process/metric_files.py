@@ -54,7 +54,7 @@ def keep_metrics_in_files(folder: str) -> None:
                 changes.recovered("metrics are written again", _SUBJECT)
 
     # prometheus_client calls this with a path where it would map a file.
-    values.MmapedDict = lambda path: MetricFile(Path(path), tell)  # type: ignore[assignment, misc]
+    values.MmapedDict = lambda path: MetricFile(Path(path), tell)  # type: ignore[assignment, attr-defined, misc]
 
 
 def forget_live_gauges(pid: int, folder: str) -> None:
@@ -114,7 +114,8 @@ class MetricFile:
     def _read(self) -> None:
         data = bytearray(self._path.read_bytes())
         used = _HEAD.unpack_from(data)[0]
-        positions = {key: position for key, _, _, position in MmapedDict.read_all_values_from_file(str(self._path))}
+        entries = MmapedDict.read_all_values_from_file(str(self._path))  # type: ignore[no-untyped-call]
+        positions = {key: position for key, _, _, position in entries}
         end = max(positions.values()) + _VALUE.size if positions else _HEAD.size
         if end == used <= len(data):
             self._data, self._positions = data[:used], positions

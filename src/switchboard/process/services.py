@@ -130,6 +130,7 @@ class _Workers:
             # -P: the working directory is the user's, and may hold a redis.py. The words are for readers of `ps`.
             command=(sys.executable, "-P", "-m", "switchboard.process.worker", *words),
             order=order.line(),
+            shows_life=True,
             descriptors=() if descriptor is None else (descriptor,),
             environ={METRICS_FOLDER: self._metrics} if metered else {},
             ended=partial(forget_live_gauges, folder=self._metrics) if metered else None,

@@ -1,11 +1,12 @@
 """The supervisor: runs child processes, and restarts them, until it is told to stop.
 
 Children start in stages, and stop in the reverse order: a program that others use starts before them, and stops after
-them. A child that dies is started again, after a pause that doubles while the child keeps dying. A child that ends with
-EXIT_CONFIG can never run with these settings: then everything stops.
+them. A child that dies is started again, after a pause that doubles while the child keeps dying. A worker that hangs is
+killed, which is a death like any other. A child that ends with EXIT_CONFIG can never run with these settings: then
+everything stops.
 
-No child outlives the supervisor, however the supervisor ends. Each worker's standard input is a pipe. When it closes,
-the worker knows that the supervisor is gone, and ends. The kernel ends other programs (``Program.foreign``). Each child
+No child outlives the supervisor, however the supervisor ends. Each worker's standard input is a lifeline. When it
+closes, the worker knows that the supervisor is gone, and ends. The kernel ends other programs (``Program.foreign``). Each child
 is a session of its own, so that Ctrl-C in the terminal reaches only the supervisor, which then stops the children in
 order.
 """
@@ -16,6 +17,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
@@ -26,6 +28,7 @@ from typing import Self
 import structlog
 
 from switchboard.errors import ConfigError, SwitchboardError
+from switchboard.process.lifeline import BEAT_SECONDS, Listener, state_of
 from switchboard.process.worker import EXIT_CONFIG
 from switchboard.store.embedded import die_with_parent
 
@@ -53,6 +56,8 @@ class Program:
     """File descriptors that the child inherits, with the same numbers."""
     environ: Mapping[str, str] = field(default_factory=dict)
     """Environment variables, in addition to ours."""
+    shows_life: bool = False
+    """Sends signs of life on its standard input, and is killed when they cease."""
     foreign: bool = False
     """Not our own worker: its output is dropped, and the kernel kills it when the supervisor dies."""
     ready: Callable[[], Coroutine[None, None, None]] | None = None
@@ -67,6 +72,10 @@ class _Child:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.process: asyncio.subprocess.Process | None = None
+        self.line: asyncio.Transport | None = None
+        self.listener = Listener()
+        self.hung = ""
+        """What the process did when it was killed because it showed no life; empty if it was not."""
         self.gone = asyncio.Event()
         """Set when the process has ended and will not be started again."""
 
@@ -108,6 +117,7 @@ class Supervisor:
 
     async def __aenter__(self) -> Self:
         await self._keepers.__aenter__()
+        self._keepers.create_task(self._watch())
         return self
 
     async def __aexit__(
@@ -158,23 +168,38 @@ class Supervisor:
     async def _spawn(self, child: _Child) -> None:
         program = child.program
         quiet = subprocess.DEVNULL if program.foreign else None
-        child.process = await asyncio.create_subprocess_exec(
-            *program.command,
-            stdin=subprocess.DEVNULL if program.foreign else subprocess.PIPE,
-            stdout=quiet,
-            stderr=quiet,
-            env={**os.environ, **program.environ},
-            pass_fds=tuple(program.descriptors),
-            start_new_session=True,
-            preexec_fn=die_with_parent() if program.foreign else None,
-        )
-        if child.process.stdin is not None:
-            # If the child has died already, ``_keep`` notices.
-            with contextlib.suppress(ConnectionError):
-                child.process.stdin.write(program.order)
-                await child.process.stdin.drain()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                child.process = await asyncio.create_subprocess_exec(
+                    *program.command,
+                    stdin=subprocess.DEVNULL if program.foreign else theirs,
+                    stdout=quiet,
+                    stderr=quiet,
+                    env={**os.environ, **program.environ},
+                    pass_fds=tuple(program.descriptors),
+                    start_new_session=True,
+                    preexec_fn=die_with_parent() if program.foreign else None,
+                )
+            except BaseException:
+                ours.close()
+                raise
+        child.listener, child.hung = Listener(), ""
+        child.line, _ = await asyncio.get_running_loop().create_connection(lambda: child.listener, sock=ours)
+        child.line.write(program.order)  # if the child has died already, ``_keep`` notices
         if self.stop.is_set():  # stopped while the child was started again
             child.signal(signal.SIGTERM)
+
+    async def _watch(self) -> None:
+        """Kill children that show no life, until everything stops: that has a deadline of its own."""
+        while not self.stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(BEAT_SECONDS):
+                    await self.stop.wait()
+            for child in (child for stage in self._stages for child in stage):
+                if child.program.shows_life and child.pid is not None and child.listener.beat() and not child.hung:
+                    child.hung = state_of(child.pid) or "unknown"
+                    child.signal(signal.SIGKILL)
 
     async def _keep(self, child: _Child) -> None:
         """Restart the child whenever it dies, until everything stops."""
@@ -193,11 +218,13 @@ class Supervisor:
                 lived = time.monotonic() - began
                 pause = FIRST_PAUSE_SECONDS if lived >= self._steady_seconds else pause
                 deaths += 1
+                found = {"silent_beats": child.listener.silent_beats, "it_was": child.hung} if child.hung else {}
                 self._log.error(
-                    "child died",
+                    "child hung and was killed" if child.hung else "child died",
                     child=child.program.name,
                     pid=child.process.pid,
                     how=_how(code),
+                    **found,
                     lived_seconds=round(lived, 1),
                     deaths=deaths,
                     restart_in_seconds=pause,
@@ -210,8 +237,8 @@ class Supervisor:
 
     async def _until_ended(self, child: _Child, process: asyncio.subprocess.Process) -> int:
         code = await process.wait()
-        if process.stdin is not None:
-            process.stdin.close()
+        if child.line is not None:
+            child.line.close()
         if child.program.ended is not None:
             child.program.ended(process.pid)
         return code

@@ -22,11 +22,10 @@ import structlog
 from switchboard.config.settings import Settings
 from switchboard.errors import ConfigError
 from switchboard.log import configure_logging
+from switchboard.process.lifeline import Lifeline
 
 EXIT_CONFIG = 2
 """Exit code of a process that cannot use its settings."""
-ORPHAN_SECONDS = 10
-"""Time after which the kernel ends a worker that has lost its supervisor and has not stopped."""
 
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """Environment variable with the folder in which all workers keep their metrics; prometheus_client reads it too."""
@@ -130,27 +129,16 @@ async def _carry_out(order: WorkerOrder) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    pipe, _ = await loop.connect_read_pipe(lambda: _Lifeline(stop), sys.stdin)
+    pipe, lifeline = await loop.connect_read_pipe(lambda: Lifeline(stop, sys.stdin.fileno()), sys.stdin)
+    lifeline.send_signs()
     sock = None if order.descriptor is None else socket.socket(fileno=order.descriptor)
     try:
         await run_role(order, sock, stop)
     finally:
+        lifeline.end()
         pipe.close()
         if sock is not None:
             sock.close()
-
-
-class _Lifeline(asyncio.Protocol):
-    """Sets ``stop`` when the pipe from the supervisor closes."""
-
-    def __init__(self, stop: asyncio.Event) -> None:
-        self._stop = stop
-
-    def eof_received(self) -> None:
-        if not self._stop.is_set():
-            structlog.get_logger().warning("supervisor gone, stopping")
-        signal.alarm(ORPHAN_SECONDS)  # no supervisor is left that could kill us
-        self._stop.set()
 
 
 def _leaves(group: BaseExceptionGroup[ConfigError]) -> list[ConfigError]:
