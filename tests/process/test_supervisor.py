@@ -281,7 +281,9 @@ def test_a_worker_ends_with_a_supervisor_that_has_read_no_sign_of_life() -> None
     with listen("127.0.0.1", 0, host_option="", port_option="") as sock, ours, theirs:
         order = WorkerOrder(role="generator", settings=Settings(), descriptor=sock.fileno()).line()
         command = [sys.executable, "-P", "-m", "switchboard.process.worker"]
-        with subprocess.Popen(command, stdin=theirs, stderr=subprocess.PIPE, pass_fds=[sock.fileno()]) as worker:
+        with subprocess.Popen(
+            command, stdin=theirs.fileno(), stderr=subprocess.PIPE, pass_fds=[sock.fileno()]
+        ) as worker:
             theirs.close()
             ours.sendall(order)
             ours.settimeout(PATIENCE_SECONDS)

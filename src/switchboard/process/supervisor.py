@@ -6,9 +6,9 @@ killed, which is a death like any other. A child that ends with EXIT_CONFIG can 
 everything stops.
 
 No child outlives the supervisor, however the supervisor ends. Each worker's standard input is a lifeline. When it
-closes, the worker knows that the supervisor is gone, and ends. The kernel ends other programs (``Program.foreign``). Each child
-is a session of its own, so that Ctrl-C in the terminal reaches only the supervisor, which then stops the children in
-order.
+closes, the worker knows that the supervisor is gone, and ends. The kernel ends other programs (``Program.foreign``).
+Each child is a session of its own, so that Ctrl-C in the terminal reaches only the supervisor, which then stops the
+children in order.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ class Supervisor:
             try:
                 child.process = await asyncio.create_subprocess_exec(
                     *program.command,
-                    stdin=subprocess.DEVNULL if program.foreign else theirs,
+                    stdin=subprocess.DEVNULL if program.foreign else theirs.fileno(),
                     stdout=quiet,
                     stderr=quiet,
                     env={**os.environ, **program.environ},
