@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -9,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -59,6 +61,49 @@ def test_up_leaves_nothing_behind_when_it_is_killed() -> None:
         system.process.kill()
         system.process.wait()
         wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), "all children end")
+
+
+def test_the_next_start_removes_what_a_killed_one_has_left() -> None:
+    """The folders of its Redis and of its metrics, and says so; those of one that runs stay."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as temporary:  # a path that is short enough for a socket
+        environ = {"TMPDIR": temporary}
+        with Switchboard(environ=environ) as running:
+            kept = set(Path(temporary).iterdir())
+            with Switchboard(environ=environ) as killed:
+                left = set(Path(temporary).iterdir()) - kept
+                killed.crash()
+            assert (len(kept), len(left)) == (2, 2)
+            with Switchboard(environ=environ) as system:
+                (line,) = (line for line in system.log_lines if line["event"].startswith("removed the folders"))
+                assert left <= set(map(Path, line["folders"]))  # in /tmp there may be more of them
+                assert not left & set(Path(temporary).iterdir())
+            assert set(Path(temporary).iterdir()) == kept
+            assert running.get("/ready").status == 200
+        assert list(Path(temporary).iterdir()) == []
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare")
+@pytest.mark.parametrize("command", ["up", "ingester"])
+def test_without_a_folder_for_temporary_files_it_says_what_helps(command: str) -> None:
+    """As in a read-only container: one line, and nothing was started."""
+    mounts = "for folder in /tmp /var/tmp; do mount -t tmpfs -o ro tmpfs $folder || exit 77; done; cd /proc; exec "
+    words = [sys.executable, "-P", "-m", "switchboard", command, "--port", "0"]
+    run = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", mounts + shlex.join(words)],
+        env={name: value for name, value in os.environ.items() if name not in {"TMPDIR", "TEMP", "TMP"}},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    if run.returncode == 77 or "unshare" in run.stderr:
+        pytest.skip("needs the right to mount a file system")
+    assert run.returncode == 2
+    (line,) = run.stderr.splitlines()
+    assert line == (
+        "switchboard: the folder for temporary files, /tmp, cannot be written: "
+        "mount a tmpfs at /tmp, or set TMPDIR to another folder"
+    )
 
 
 def test_up_says_which_port_is_taken_and_what_changes_it() -> None:

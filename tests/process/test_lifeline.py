@@ -51,9 +51,7 @@ async def next_pid(journal: Path, count: int) -> int:
     return pids(journal)[count - 1]
 
 
-@pytest.mark.parametrize(
-    ("number", "it_was"), [(signal.SIGSTOP, "stopped by a signal"), (signal.SIGUSR1, "computing")]
-)
+@pytest.mark.parametrize(("number", "it_was"), [(signal.SIGSTOP, "stopped by a signal"), (signal.SIGUSR1, "computing")])
 async def test_a_child_that_hangs_is_killed_and_started_again(
     number: signal.Signals, it_was: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import os
 import secrets
 import sys
-import tempfile
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -21,6 +20,7 @@ from switchboard.config.secrets import check_access
 from switchboard.config.settings import DEFAULT_REDIS_URL, Settings
 from switchboard.config.sources import SourceSettings
 from switchboard.errors import ConfigError, StoreError
+from switchboard.folders import PrivateFolder, remove_abandoned
 from switchboard.generator.service import create_service
 from switchboard.process.metric_files import forget_live_gauges
 from switchboard.process.sockets import listen, url_of
@@ -50,6 +50,7 @@ async def run_ingester(settings: Settings) -> None:
     redis = check_redis(settings)
     if settings.role != "api":
         check_access(sources)
+    _remove_abandoned_folders()
     with ExitStack() as folders, ExitStack() as sockets:
         workers = _Workers(folders, settings)
         stage: list[Program] = []
@@ -79,6 +80,7 @@ async def run_up(settings: Settings, *, generator: bool, sources_given: bool) ->
     redis_line = f"{find_client()} -u {check_redis(settings).shown_url}"
     if generator:
         create_service(settings.generator)
+    _remove_abandoned_folders()
     with ExitStack() as folders, ExitStack() as sockets:
         store: list[Program] = []
         if not settings.redis_url:
@@ -110,8 +112,9 @@ class _Workers:
         self._settings = settings
         self._owner = secrets.token_hex(8)
         # prometheus_client adds up the metrics that all processes write to this folder.
-        folder = tempfile.TemporaryDirectory(prefix="switchboard-metrics-", ignore_cleanup_errors=True)
-        self._metrics = folders.enter_context(folder)
+        folder = PrivateFolder()
+        folders.callback(folder.remove)
+        self._metrics = str(folder.path)
 
     def api(self, sock: socket) -> list[Program]:
         """The API workers; all of them accept connections on one socket."""
@@ -157,6 +160,12 @@ async def _supervise(
         sockets.close()  # once the workers have closed the sockets too, connections are refused instead of left waiting
     if supervisor.failure is not None:
         raise supervisor.failure
+
+
+def _remove_abandoned_folders() -> None:
+    folders = remove_abandoned()
+    if folders:
+        _log.info("removed the folders of a Switchboard that was killed", folders=[str(folder) for folder in folders])
 
 
 async def _watch_for_redis(access: RedisAccess, stop: asyncio.Event) -> None:

@@ -15,7 +15,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +22,7 @@ from types import TracebackType
 from typing import Self
 
 from switchboard.errors import ConfigError, StoreUnavailable
+from switchboard.folders import PrivateFolder
 
 OLDEST_VERSION = (6, 2)
 READY_SECONDS = 10.0
@@ -46,7 +46,7 @@ class EmbeddedRedis:
         self._port = port
         self._arguments = tuple(arguments)
         self._server = server
-        self._folder: Path | None = None
+        self._folder: PrivateFolder | None = None
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -54,7 +54,7 @@ class EmbeddedRedis:
         """The temporary directory, open to this user only; made at the first use, removed by ``stop``."""
         if self._folder is None:
             self._folder = _private_folder()
-        return self._folder
+        return self._folder.path
 
     @property
     def socket_path(self) -> Path:
@@ -140,7 +140,7 @@ class EmbeddedRedis:
         """Remove the directory and everything in it."""
         folder, self._folder = self._folder, None
         if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+            folder.remove()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -215,11 +215,11 @@ def die_with_parent() -> Callable[[], None] | None:
     return before_exec
 
 
-def _private_folder() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="switchboard-"))
-    if len(os.fsencode(folder / "redis.sock")) > _LONGEST_SOCKET_PATH:
-        folder.rmdir()
-        folder = Path(tempfile.mkdtemp(prefix="switchboard-", dir="/tmp"))
+def _private_folder() -> PrivateFolder:
+    folder = PrivateFolder()
+    if len(os.fsencode(folder.path / "redis.sock")) > _LONGEST_SOCKET_PATH:
+        folder.remove()
+        folder = PrivateFolder("/tmp")  # noqa: S108 - it is private
     return folder
 
 
