@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from switchboard.api.answer import Answer, Request
 from switchboard.api.bodies import SharedBody
 from switchboard.api.endpoints import ENDPOINTS
-from switchboard.api.respond import MOST_POSTED_BYTES, respond
+from switchboard.api.posted import MOST_POSTED_BYTES
+from switchboard.api.respond import respond
 from switchboard.query import batch
 from switchboard.view.view import View
 from tests.lab.fabric import DATA_SECONDS, NOW, Holder, row, source, view

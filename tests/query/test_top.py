@@ -118,8 +118,8 @@ def test_a_ranking_is_compressed_pinned_and_kept() -> None:
 def test_a_metric_that_is_gone_keeps_nothing_from_being_rendered_beforehand() -> None:
     """Of the bodies that were asked for, those that a new snapshot still has are there before it is shown."""
     recipes = [
-        Recipe(top_metrics, TopMetrics(metric="gone")),
-        Recipe(top_metrics, TopMetrics(metric="rx")),
+        Recipe(top_metrics, TopMetrics(metric=("gone",))),
+        Recipe(top_metrics, TopMetrics(metric=("rx",))),
     ]
     bodies = BodyTable()
     asyncio.run(warm(bodies, view(source("primary", PRIMARY)), NOW, recipes))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from switchboard.errors import ErrorKind, QueryError
-from switchboard.query.values import malformed, parse_since, parse_where, shown
+from switchboard.query.values import malformed, parse_moment, parse_where, shown
 
 
 class Parameter(NamedTuple):
@@ -22,6 +22,8 @@ class Parameter(NamedTuple):
     name: str
     required: bool
     repeats: bool
+    ordered: bool
+    """Whether the values of a parameter that repeats stay in the order in which they were given."""
     convert: Callable[[str, str], Any] | None
 
 
@@ -75,7 +77,8 @@ class Parser:
             if parameter.repeats:
                 convert = parameter.convert
                 each = value if convert is None else [convert(name, text) for text in value]
-                values[name] = tuple(sorted(set(each)))  # one spelling for equal queries: their tag depends on it
+                # One spelling for equal queries: bodies are kept by it.
+                values[name] = tuple(dict.fromkeys(each) if parameter.ordered else sorted(set(each)))
             elif parameter.convert is not None:
                 values[name] = parameter.convert(name, value)
         query = self._query(**values)
@@ -96,19 +99,26 @@ class Parser:
         return parameter
 
 
-_CONVERTERS: dict[str, Callable[[str, str], Any]] = {"since": parse_since, "where": parse_where}
+_CONVERTERS: dict[str, Callable[[str, str], Any]] = {"since": parse_moment, "where": parse_where}
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _FEW_TEXTS = re.compile(
     rb"([a-z_]+)=([!-$'-*,-<>-~]+)(?:&([a-z_]+)=([!-$'-*,-<>-~]+))?(?:&([a-z_]+)=([!-$'-*,-<>-~]+))?"
 )
 """Up to three parameters, none empty, whose bytes mean themselves: visible ASCII but for % & + and =."""
+_WHOLE_NUMBER = re.compile("[+-]?[0-9]+")
 _MOST_DIGITS = 18
 
 
 def _parameters(query: type[msgspec.Struct]) -> list[Parameter]:
     hints = get_type_hints(query, include_extras=True)
     return [
-        Parameter(known.name, known.required, repeats(hints[known.name]), _converter(known.name, hints[known.name]))
+        Parameter(
+            known.name,
+            known.required,
+            repeats(hints[known.name]),
+            any((meta.extra or {}).get("ordered") for meta in _metas(hints[known.name])),
+            _converter(known.name, hints[known.name]),
+        )
         for known in msgspec.structs.fields(query)
     ]
 
@@ -134,36 +144,51 @@ def _converter(name: str, hint: Any) -> Callable[[str, str], Any] | None:
     if name in _CONVERTERS:
         return _CONVERTERS[name]
     if plain is bool:
-        return partial(_one_of, {"true": True, "false": False})
+        return _truth
     if plain is int:
-        return partial(_whole_number, _bounded(hint))
+        return partial(_whole_number, *_bounds(hint))
     if get_origin(plain) is Literal:
-        return partial(_one_of, {word: word for word in get_args(plain)})
+        return partial(_one_of, get_args(plain))
     return None
 
 
-def _bounded(hint: Any) -> Any:
-    """The type int with the bounds of ``hint``, which may allow None as well."""
-    bounds: dict[str, Any] = {}
+def _metas(hint: Any) -> Iterator[Meta]:
+    """What the declaration of a parameter says beside its type."""
     while get_origin(hint) is Annotated:
         hint, *metas = get_args(hint)
-        bounds |= {name: getattr(meta, name) for meta in metas for name in ("ge", "le")}
-    return Annotated[int, Meta(**bounds)]
+        yield from metas
 
 
-def _one_of(words: dict[str, Any], name: str, text: str) -> Any:
-    if text not in words:
+def _bounds(hint: Any) -> tuple[int, int]:
+    """The lowest and the highest value of a whole number."""
+    (meta,) = (meta for meta in _metas(hint) if meta.ge is not None)
+    return int(meta.ge or 0), int(meta.le or 0)
+
+
+def _truth(name: str, text: str) -> bool:
+    """``true`` and ``false`` as languages write them: ``True`` in Python, ``1`` in many forms."""
+    if text.lower() in {"true", "1"}:
+        return True
+    if text.lower() in {"false", "0"}:
+        return False
+    raise malformed(name, text, "is neither true nor false")
+
+
+def _one_of(words: tuple[str, ...], name: str, text: str) -> str:
+    if text.lower() not in words:
         raise malformed(name, text, f"is none of {', '.join(words)}")
-    return words[text]
+    return text.lower()
 
 
-def _whole_number(hint: Any, name: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
-        raise malformed(name, text, "is no whole number")
-    try:
-        return msgspec.convert(int(text), hint)  # type: ignore[no-any-return]  # the hint is a type known at run time only
-    except msgspec.ValidationError as error:
-        raise malformed(name, text, f"is out of range: {error}") from None
+def _whole_number(least: int, most: int, name: str, text: str) -> int:
+    if _WHOLE_NUMBER.fullmatch(text) is None:
+        raise malformed(name, text, f"is no whole number from {least} to {most}")
+    number = int(text[:_MOST_DIGITS])  # a longer one is out of range in any case
+    if number < least:
+        raise malformed(name, text, f"is less than {least}")
+    if number > most:
+        raise malformed(name, text, f"is more than {most}")
+    return number
 
 
 def _unquote(raw: bytes) -> str:

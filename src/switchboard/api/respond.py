@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import zlib
 from itertools import chain, islice
 from typing import Any
@@ -14,19 +13,14 @@ from switchboard.api.answer import Answer, Request, error_answer
 from switchboard.api.bodies import SHORT_CELLS, BodyTable, Recipe, SharedBody
 from switchboard.api.endpoint import Endpoint
 from switchboard.api.negotiate import RequestError, negotiate
+from switchboard.api.posted import posted_query
 from switchboard.api.results import answer_of
 from switchboard.api.warm import shared_body
-from switchboard.errors import ErrorKind, QueryError
+from switchboard.errors import QueryError
 from switchboard.negotiation import accepts_gzip, matches
 from switchboard.query.reports import STATUS_OF
 from switchboard.query.requests import Formatted
 from switchboard.view.view import View
-
-MOST_POSTED_BYTES = 2 << 20
-"""Largest body of a request: 10,000 cells of a batch with long names."""
-
-_GZIP_WANTED = (b"accept-encoding", b"gzip")
-_GZIP_FORMAT = 16 + zlib.MAX_WBITS
 
 MOST_BEGUN = 4
 """Pieces of a short body that are made in the callback that brings its request. A body of fewer needs no task and has a
@@ -91,7 +85,7 @@ def _other_method(endpoint: Endpoint, request: Request) -> Answer:
 def _query(endpoint: Endpoint, request: Request) -> Any:
     """The query; None if the endpoint takes none. Raises QueryError (MALFORMED), RequestError 406 and 415."""
     if endpoint.body_decoder is not None:
-        query = _posted(endpoint.body_decoder, request)
+        query = posted_query(endpoint.body_decoder, request)
     else:
         query = None if endpoint.parser is None else endpoint.parser.parse(request.query)
     if endpoint.negotiated and request.accept and not (isinstance(query, Formatted) and query.format is not None):
@@ -99,43 +93,6 @@ def _query(endpoint: Endpoint, request: Request) -> Any:
         if chosen != endpoint.formats[0]:
             query = msgspec.structs.replace(query, format=chosen)
     return query
-
-
-def _posted(decoder: msgspec.json.Decoder[Any], request: Request) -> Any:
-    """The query in a body, which is JSON in UTF-8, with or without a byte order mark, plain or as gzip."""
-    if request.query:
-        raise QueryError(
-            ErrorKind.MALFORMED, "Unknown parameter: this endpoint takes none in its URL, all is in its body"
-        )
-    media_type = request.content_type.partition(b";")[0].strip().lower()
-    if media_type and media_type != b"application/json":
-        raise RequestError(415, "Unsupported media type: send application/json")
-    body = _unpacked(request).removeprefix(codecs.BOM_UTF8)
-    try:
-        return decoder.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in body[:4]:
-            raise QueryError(ErrorKind.MALFORMED, "Malformed body: send JSON in UTF-8") from None
-        raise QueryError(ErrorKind.MALFORMED, f"Malformed body: {error}") from None
-
-
-def _unpacked(request: Request) -> bytes:
-    """The body without its coding. Unpacking MOST_POSTED_BYTES holds the event loop for some milliseconds."""
-    coding = request.content_encoding.strip().lower()
-    if coding in {b"", b"identity"}:
-        return request.body
-    if coding not in {b"gzip", b"x-gzip"}:
-        raise RequestError(415, "Unsupported content coding: send the body as it is, or as gzip", _GZIP_WANTED)
-    gunzip = zlib.decompressobj(wbits=_GZIP_FORMAT)
-    try:
-        body = gunzip.decompress(request.body, MOST_POSTED_BYTES)
-        if gunzip.unconsumed_tail:
-            raise RequestError(413, f"The body is too large: unpacked, at most {MOST_POSTED_BYTES} bytes are taken")
-    except zlib.error as error:
-        raise QueryError(ErrorKind.MALFORMED, f"Malformed body: it is said to be gzip, but {error}") from None
-    if not gunzip.eof or gunzip.unused_data:
-        raise QueryError(ErrorKind.MALFORMED, "Malformed body: it is said to be gzip, but does not end where gzip ends")
-    return body
 
 
 def _etag(endpoint: Endpoint, answer: Answer, request: Request, query: Any) -> bytes:

@@ -17,8 +17,9 @@ from switchboard.api.answer import Answer, Request, error_answer, header_lines, 
 from switchboard.api.bodies import BodyTable, SharedBody
 from switchboard.api.endpoint import Endpoint, Runs
 from switchboard.api.endpoints import ENDPOINTS
+from switchboard.api.posted import MOST_POSTED_BYTES
 from switchboard.api.ready_answers import ReadyAnswers
-from switchboard.api.respond import MOST_POSTED_BYTES, failure, not_found, respond
+from switchboard.api.respond import failure, not_found, respond
 from switchboard.serving import message
 from switchboard.serving.message import ReadyReply, Reply, lines_of
 from switchboard.serving.refusals import Refusal

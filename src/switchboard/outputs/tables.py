@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from switchboard.selection import cost
 from switchboard.selection.choose import Listed
@@ -56,7 +57,12 @@ def table_columns(sources: Sequence[Listed]) -> dict[str, str]:
             columns = source.selector.columns(block)
             labels.update(dict.fromkeys(columns.names[: columns.labels]))
             metrics.update(dict.fromkeys(columns.names[columns.labels :]))
-    shown = {name: name for name in (*labels, *metrics)}
+    return apart_from_fixed((*labels, *metrics))
+
+
+def apart_from_fixed(names: Iterable[str]) -> dict[str, str]:
+    """Names of columns of the body, mapped to their names in a table: one that is like a fixed one gets a ``_``."""
+    shown = {name: name for name in names}
     for name in FIXED:
         if name in shown:
             while shown[name] in FIXED or shown[name] in shown.keys() - {name}:
@@ -105,7 +111,7 @@ def render_ndjson(sources: Sequence[Listed], page: Page = WHOLE) -> Iterator[byt
 def render_csv(sources: Sequence[Listed], page: Page = WHOLE) -> Iterator[bytes]:
     """A header, and then the rows of a page, a line per row."""
     shown = table_columns(sources)
-    header = _lines([[safe(name) for name in (*FIXED, *shown.values())]])
+    header = csv_lines([[safe(name) for name in (*FIXED, *shown.values())]])
     rows = table_pieces(sources, page, cost.PIECE_CELLS // cost.CSV_FACTOR, partial(_csv, shown))
     return join_pieces(chain([Piece(header, 0)], rows), cost.PIECE_CELLS)
 
@@ -144,17 +150,21 @@ def _csv(shown: dict[str, str], rows: Rows) -> Piece:
         _times(window),
         *(cells.get(name, repeat(None)) for name in shown),
     ]
-    return Piece(_lines(zip(*columns, strict=False)), cost.CSV_FACTOR * window.work)
+    return Piece(csv_lines(zip(*columns, strict=False)), cost.CSV_FACTOR * window.work)
 
 
 def _times(window: Window) -> list[str]:
-    """The time of every row, by RFC 3339 with microseconds."""
-    times = window.rows.column(TIME).to_numpy().astype("datetime64[us]")
-    texts: list[str] = np.datetime_as_string(times, unit="us", timezone="UTC").tolist()
+    return times_as_text(window.rows.column(TIME).to_numpy())
+
+
+def times_as_text(times: npt.NDArray[np.int64]) -> list[str]:
+    """Times in microseconds since the epoch, by RFC 3339."""
+    texts: list[str] = np.datetime_as_string(times.astype("datetime64[us]"), unit="us", timezone="UTC").tolist()
     return texts
 
 
-def _lines(rows: Iterable[Iterable[Any]]) -> bytes:
+def csv_lines(rows: Iterable[Iterable[Any]]) -> bytes:
+    """Rows as lines of CSV."""
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\r\n").writerows(rows)
     return text.getvalue().encode()

@@ -6,9 +6,14 @@ All cells are from one view, so from one snapshot of each source, though they ar
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
+
+from msgspec import UNSET
 
 from switchboard.errors import ErrorKind, QueryError
+from switchboard.outputs.formats import DEFAULT_FORMAT
 from switchboard.outputs.json import encode_json
+from switchboard.outputs.records import Field, Kind, write_records
 from switchboard.query.cells import find, value_of_first
 from switchboard.query.reports import STATUS_OF, BatchEntry
 from switchboard.query.requests import BatchCell, GetMetrics
@@ -33,18 +38,63 @@ def get_metrics(view: View, now: float, query: GetMetrics) -> Result:
         headed = _narrowed(view, everything, query.source)
     if not headed.live:
         raise no_live_snapshot(view, now, headed.missing)
+    found = _entries(view, now, query, everything)
+    format = query.format or DEFAULT_FORMAT
     return Result(
-        pieces=_pieces(view, now, query, everything),
+        pieces=_array(found) if format == DEFAULT_FORMAT else write_records(format, FIELDS, _records(query, found)),
+        format=format,
         provenance=headed.provenance(),
         bounded=True,
         cells=len(query.cells),
     )
 
 
-def _pieces(view: View, now: float, query: GetMetrics, everything: Standing) -> Iterator[bytes]:
+FIELDS = (
+    Field("cell", Kind.COUNT),
+    Field("switch_id", Kind.TEXT),
+    Field("port", Kind.TEXT),
+    Field("metric", Kind.TEXT),
+    Field("value", Kind.VALUE),
+    Field("error", Kind.TEXT),
+    Field("status", Kind.COUNT),
+)
+"""The columns of a batch as a table. ``cell`` is the index of the cell in the query, from 0."""
+
+
+def _array(found: Iterator[list[BatchEntry]]) -> Iterator[bytes]:
+    """The entries as a JSON array."""
+    begin = b"["
+    for entries in found:
+        yield begin + encode_json(entries)[1:-1]
+        begin = b","
+    yield b"]\n"
+
+
+def _records(query: GetMetrics, found: Iterator[list[BatchEntry]]) -> Iterator[list[tuple[Any, ...]]]:
+    """The entries as records: one for each value, or for the error of a cell."""
+    number = 0
+    for entries in found:
+        records: list[tuple[Any, ...]] = []
+        for entry in entries:
+            cell = query.cells[number]
+            port = None if cell.port is None else str(cell.port)
+            if entry.value is UNSET:
+                records.append((number, cell.switch_id, port, cell.metric, None, entry.error, entry.status))
+            elif isinstance(entry.value, dict):
+                records += [
+                    (number, cell.switch_id, each, cell.metric, value, None, None)
+                    for each, value in entry.value.items()
+                ]
+            else:
+                records.append((number, cell.switch_id, port, cell.metric, entry.value, None, None))
+            number += 1
+        yield records
+
+
+def _entries(view: View, now: float, query: GetMetrics, everything: Standing) -> Iterator[list[BatchEntry]]:
+    """The entries in the order of the cells, some at a time: together they hold the event loop for a piece."""
     standings: dict[str | None, Standing] = {None: everything}
     entries: list[BatchEntry] = []
-    begin = b"["
     work = values = 0
     for cell in query.cells:
         if cell.port is None and values >= MOST_VALUES:
@@ -62,11 +112,11 @@ def _pieces(view: View, now: float, query: GetMetrics, everything: Standing) -> 
         values += count
         work += cost.LOOKUP_CELLS + count * cost.LOOKUP_CELLS // cost.VALUES_PER_LOOKUP
         if work >= cost.PIECE_CELLS:
-            yield begin + encode_json(entries)[1:-1]
-            begin = b","
-            entries.clear()
+            yield entries
+            entries = []
             work = 0
-    yield (begin + encode_json(entries)[1:-1] if entries else b"") + b"]\n"
+    if entries:
+        yield entries
 
 
 _TOO_LARGE = BatchEntry(

@@ -61,7 +61,7 @@ def find(view: View, now: float, standing: Standing, asked: GetMetric | BatchCel
 
     Where two sources have the same cell, that of the first one in ``standing`` counts.
     """
-    switch, port = asked.switch_id, asked.port
+    switch, port = asked.switch_id, None if asked.port is None else str(asked.port)
     first = value_of_first(standing, asked)
     if first is not None:
         return Found(first, [standing.live[0]], switch)

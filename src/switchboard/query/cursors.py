@@ -18,7 +18,7 @@ from switchboard.errors import ErrorKind, QueryError
 from switchboard.outputs.formats import DEFAULT_FORMAT
 from switchboard.outputs.json import encode_json
 from switchboard.query.requests import ListMetrics
-from switchboard.query.values import malformed
+from switchboard.query.values import Since, malformed
 from switchboard.selection.pages import Position
 from switchboard.view.pins import parse_pins
 from switchboard.view.short_pins import as_text, long_form, shortened
@@ -96,7 +96,11 @@ def next_query(query: ListMetrics, cursor: str) -> str:
     return f"?{urlencode([*pairs, ('cursor', cursor)], safe=_UNESCAPED, quote_via=quote)}"
 
 
-def _since(microseconds: int) -> str:
+def _since(canonical: str) -> str:
+    since = Since.read(canonical)
+    if since.at_us is None:
+        return f"{canonical}ms"
+    microseconds = since.at_us
     if microseconds >= 0:
         return f"{microseconds // 1_000_000}.{microseconds % 1_000_000:06d}"
     return (_EPOCH + timedelta(microseconds=max(microseconds, _FIRST))).isoformat().replace("+00:00", "Z")

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 import msgspec
 
 from switchboard.errors import ErrorKind, QueryError
 from switchboard.outputs.formats import DEFAULT_FORMAT, FORMATS, Format
 from switchboard.outputs.json import encode_json
+from switchboard.outputs.records import Field, Kind, write_records
 from switchboard.query.cursors import Cursor, decode_cursor, encode_cursor, next_query
 from switchboard.query.reports import SourceSwitches, SwitchEntry
 from switchboard.query.requests import DEFAULT_LIMIT, ListMetrics, ListSwitches, Pinned
 from switchboard.query.result import Result
+from switchboard.query.spread import spread
 from switchboard.query.standing import standing_for
 from switchboard.query.tags import content_tag
-from switchboard.query.values import malformed
+from switchboard.query.values import Since, malformed
 from switchboard.selection.choose import Choice, Listed, Selector
-from switchboard.selection.conditions import MOST_CONDITIONS, Condition, parse_condition, spelled
+from switchboard.selection.conditions import (
+    MORE_THAN_ONE,
+    MOST_CONDITIONS,
+    Condition,
+    parse_condition,
+    second_metric,
+    spelled,
+)
 from switchboard.selection.cost import PIECE_SWITCHES
 from switchboard.selection.globs import MOST_GLOB_CHARACTERS, MOST_GLOBS, Names, is_glob
 from switchboard.selection.merge import merged_page_end
@@ -67,7 +77,12 @@ def list_switches(view: View, now: float, query: ListSwitches) -> Result:
     Raises QueryError: NOT_FOUND (source or snapshot), GONE, UNAVAILABLE.
     """
     standing = standing_for(view, now, query)
-    return _list(standing, query, _switch_pieces(standing.live))
+    if query.format in {None, DEFAULT_FORMAT}:
+        return _list(standing, query, _switch_pieces(standing.live))
+    assert query.format is not None
+    result = _list(standing, query, write_records(query.format, SWITCH_FIELDS, _switch_records(standing.live)))
+    result.format = query.format
+    return result
 
 
 def _expected_cells(standing: Standing, query: ListMetrics) -> int:
@@ -75,7 +90,7 @@ def _expected_cells(standing: Standing, query: ListMetrics) -> int:
     rows = cells = 0
     for live in standing.live:
         snapshot = live.loaded.snapshot
-        if query.switch_id and not any(map(is_glob, query.switch_id)):
+        if query.switch_id and not any(is_glob(switch) or "{" in switch for switch in query.switch_id):
             known = (snapshot.parts(switch) for switch in query.switch_id if switch in snapshot.switches)
             rows = sum(part.rows for parts in known for part in parts)
         else:
@@ -121,13 +136,18 @@ def _start(cursor: Cursor, selectors: Sequence[Selector], query: ListMetrics) ->
 
 def _choice(snapshots: Sequence[Snapshot], query: ListMetrics) -> Choice:
     """The rows and columns that a query chooses from these snapshots. Raises QueryError (MALFORMED)."""
-    for name in ("switch_id", "metric", "port"):
-        globs = [text for text in getattr(query, name) if is_glob(text)]
+    schemas = [block for snapshot in snapshots for block in snapshot.schemas]
+    columns = {name for block in schemas for name in (*block.labels, *block.metrics)} if query.metric else set()
+    asked = {
+        "switch_id": spread("switch_id", query.switch_id, *(each.switches for each in snapshots)),
+        "metric": spread("metric", query.metric, columns),
+        "port": spread("port", query.port),
+    }
+    for name, texts in asked.items():
+        globs = [text for text in texts if is_glob(text)]
         if len(globs) > MOST_GLOBS or sum(map(len, globs)) > MOST_GLOB_CHARACTERS:
             limits = f"at most {MOST_GLOBS} with * or ? are taken, of {MOST_GLOB_CHARACTERS} characters altogether"
             raise QueryError(ErrorKind.MALFORMED, f"Too many patterns in the {name} parameter: {limits}")
-    schemas = [block for snapshot in snapshots for block in snapshot.schemas]
-    columns = {name for block in schemas for name in (*block.labels, *block.metrics)} if query.metric else set()
     if len(query.where) > MOST_CONDITIONS:
         raise QueryError(
             ErrorKind.MALFORMED, f"Too many conditions in the where parameter: at most {MOST_CONDITIONS} are taken"
@@ -135,13 +155,16 @@ def _choice(snapshots: Sequence[Snapshot], query: ListMetrics) -> Choice:
     where = tuple(parse_condition(text) for text in query.where)
     for condition in where:
         _refuse_order_of_texts(condition, schemas)
-    switches = [known_spelling(switch, *(each.switches for each in snapshots)) for switch in query.switch_id]
+        _refuse_second_condition(condition, schemas)
+    switches = [known_spelling(switch, *(each.switches for each in snapshots)) for switch in asked["switch_id"]]
     known = {switch for switch in switches if is_glob(switch) and any(switch in each.switches for each in snapshots)}
+    since = Since.read(query.since)
     return Choice(
         switches=Names.of(switches, known),
-        metrics=Names.of(query.metric, columns),
-        ports=Names.of(query.port),
-        since_us=query.since,
+        metrics=Names.of(asked["metric"], columns),
+        ports=Names.of(asked["port"]),
+        since_us=since.at_us,
+        ago_us=since.ago_us,
         where=where,
     )
 
@@ -153,6 +176,13 @@ def _refuse_order_of_texts(condition: Condition, schemas: Iterable[Block]) -> No
         raise malformed("where", spelled(condition), f"compares a label: {condition.metric} takes = and != only")
 
 
+def _refuse_second_condition(condition: Condition, schemas: Iterable[Block]) -> None:
+    """Raise QueryError (MALFORMED) for ``state=Up and errors>0``, which would compare a label with all that text."""
+    second = second_metric(condition.value)
+    if second is not None and any(block.column_of(second) is not None for block in schemas):
+        raise malformed("where", spelled(condition), MORE_THAN_ONE)
+
+
 def _list(standing: Standing, query: Pinned, pieces: Iterator[bytes]) -> Result:
     return Result(
         pieces=pieces,
@@ -161,6 +191,18 @@ def _list(standing: Standing, query: Pinned, pieces: Iterator[bytes]) -> Result:
         shared=True,
         cells=sum(live.loaded.snapshot.manifest.values for live in standing.live),
     )
+
+
+SWITCH_FIELDS = (Field("source", Kind.TEXT), Field("switch_id", Kind.TEXT), Field("rows", Kind.COUNT))
+"""The columns of the list of switches as a table."""
+
+
+def _switch_records(lives: Sequence[Live]) -> Iterator[list[tuple[str, str, int]]]:
+    for live in sorted(lives, key=lambda live: live.place):
+        snapshot = live.loaded.snapshot
+        switches = iter(snapshot.switches)
+        while some := list(islice(switches, PIECE_SWITCHES)):
+            yield [(live.source.name, each, sum(part.rows for part in snapshot.parts(each))) for each in some]
 
 
 def _switch_pieces(lives: Sequence[Live]) -> Iterator[bytes]:

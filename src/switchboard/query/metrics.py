@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from switchboard.query.reports import LabelDescription, MetricDescription, SourceMetrics
 from switchboard.query.requests import DescribeMetrics
 from switchboard.query.result import Result
+from switchboard.query.spread import spread
 from switchboard.query.standing import missed, standing_for
 from switchboard.query.tags import content_tag
 from switchboard.selection.globs import Names
@@ -31,7 +32,7 @@ def describe_metrics(view: View, now: float, query: DescribeMetrics) -> Result:
 def _described(source: str, snapshot: Snapshot, query: DescribeMetrics) -> SourceMetrics:
     columns = list(_columns(snapshot))
     names = [column.name for column in columns]
-    wanted = Names.of(query.metric, names)
+    wanted = Names.of(spread("metric", query.metric, names), names)
     taken = set(names) if wanted is None else wanted.among(names)
     return SourceMetrics(
         source=source,

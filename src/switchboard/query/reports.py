@@ -117,6 +117,8 @@ class TopEntry(msgspec.Struct, frozen=True):
     timestamp: str
     """The row's own time, RFC 3339 with microseconds."""
     source: str
+    cells: dict[str, Cell] | UnsetType = UNSET
+    """Values of the further metrics and labels that the query names, as far as the row has them."""
 
 
 class AttemptReport(msgspec.Struct, frozen=True, kw_only=True):

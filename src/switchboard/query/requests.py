@@ -35,6 +35,10 @@ MOST_CELLS = 10_000
 """Most cells of one batch."""
 MOST_RANKED = 1_000
 """Most rows of one ranking."""
+DEFAULT_RANKED = 10
+"""Rows of a ranking that does not say how many."""
+MOST_SHOWN = 64
+"""Most metrics and labels of a ranking."""
 
 
 MOST_LIMIT = 10_000
@@ -108,16 +112,21 @@ class ListMetrics(Pinned, Paged, Formatted, frozen=True, kw_only=True, omit_defa
     source: SourceName = None
     snapshot: SnapshotIds = None
     since: Annotated[
-        int | None,
+        str | None,
         Meta(
-            description="only rows whose own time is later: Unix seconds or milliseconds, or RFC 3339",
+            description="only rows whose own time is later: Unix seconds or milliseconds, RFC 3339, or a time span "
+            "before the newest row of the source, such as 15m or 1h30m",
             extra_json_schema={
                 "type": "string",
-                "anyOf": [{"pattern": r"^[0-9]{1,14}(\.[0-9]{0,40})?$"}, {"format": "date-time"}],
+                "anyOf": [
+                    {"pattern": r"^[0-9]{1,14}(\.[0-9]{0,40})?$"},
+                    {"format": "date-time"},
+                    {"pattern": r"^-?[0-9]{1,4}(ms|s|m|min|h|d)$"},
+                ],
             },
         ),
     ] = None
-    """In microseconds since the epoch."""
+    """As ``query/values.py`` writes it."""
     limit: Annotated[
         int | None,
         Meta(
@@ -141,11 +150,14 @@ class BatchCell(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, f
 
     switch_id: Annotated[_Text, Meta(description="the switch; a GUID in any spelling")]
     metric: Annotated[_Text, Meta(description="a metric or a label")]
-    port: Annotated[_Text | None, Meta(description="the port; without it, a switch with ports answers for all")] = None
+    port: Annotated[
+        _Text | Annotated[int, Meta(ge=0)] | None,
+        Meta(description="the port, a text or a whole number; without it, a switch with ports answers for all"),
+    ] = None
     source: Annotated[_Text | None, Meta(description="ask this source only, whatever the batch says")] = None
 
 
-class GetMetrics(Pinned, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class GetMetrics(Pinned, Formatted, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Many cells at once, all from one snapshot of each source.
 
     A cell that cannot be answered has an error, and the status that GetMetric would have; the others have a value.
@@ -160,16 +172,28 @@ class GetMetrics(Pinned, frozen=True, kw_only=True, omit_defaults=True, forbid_u
         Annotated[str, Meta(pattern=_SNAPSHOT)] | None,
         Meta(description="answer from exactly these snapshots, the X-Snapshot-Id of an earlier answer"),
     ] = None
+    format: ChosenFormat = None
 
 
-class TopMetrics(Pinned, frozen=True, kw_only=True, omit_defaults=True):
+class TopMetrics(Pinned, Formatted, frozen=True, kw_only=True, omit_defaults=True):
     """The rows of the fabric with the highest or lowest values of a metric.
 
     Rows without a value are left out; equal values stand in the order in which the sources list their rows.
     """
 
-    metric: Annotated[str, Meta(description="a metric (labels cannot be ranked)")]
-    n: Annotated[int, Meta(description="how many rows at most", ge=1, le=MOST_RANKED)] = 10
+    metric: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="the metric to rank by (labels cannot be ranked); repeated, further metrics and labels that a "
+            "row shows in `cells`",
+            max_length=MOST_SHOWN,
+            extra={"ordered": True},
+        ),
+    ]
+    n: Annotated[
+        int | None, Meta(description=f"how many rows at most; {DEFAULT_RANKED} without it", ge=1, le=MOST_RANKED)
+    ] = None
+    limit: Annotated[int | None, Meta(description="the same as `n`", ge=1, le=MOST_RANKED)] = None
     order: Annotated[Order, Meta(description="desc: the highest values first; asc: the lowest")] = "desc"
     switch_id: Annotated[
         tuple[str, ...], Meta(description="rank only these switches; a GUID in any spelling; may be repeated")
@@ -177,6 +201,7 @@ class TopMetrics(Pinned, frozen=True, kw_only=True, omit_defaults=True):
     port: Annotated[tuple[str, ...], Meta(description="rank only these ports; may be repeated")] = ()
     source: SourceName = None
     snapshot: SnapshotIds = None
+    format: ChosenFormat = None
 
 
 class DescribeMetrics(Pinned, frozen=True, kw_only=True, omit_defaults=True):
@@ -194,11 +219,12 @@ class DescribeMetrics(Pinned, frozen=True, kw_only=True, omit_defaults=True):
     snapshot: SnapshotIds = None
 
 
-class ListSwitches(Pinned, frozen=True, kw_only=True, omit_defaults=True):
+class ListSwitches(Pinned, Formatted, frozen=True, kw_only=True, omit_defaults=True):
     """The switches that can be asked for."""
 
     source: SourceName = None
     snapshot: SnapshotIds = None
+    format: ChosenFormat = None
 
 
 class Rejects(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from heapq import merge
 from itertools import repeat
+from typing import NamedTuple
+
+import msgspec
 
 from switchboard.errors import ErrorKind, QueryError
 from switchboard.moments import rfc3339
+from switchboard.outputs.formats import DEFAULT_FORMAT
 from switchboard.outputs.json import encode_json
+from switchboard.outputs.records import Field, Kind, write_records
+from switchboard.outputs.tables import FIXED, apart_from_fixed
 from switchboard.query.reports import TopEntry
-from switchboard.query.requests import TopMetrics
+from switchboard.query.requests import DEFAULT_RANKED, MOST_SHOWN, TopMetrics
 from switchboard.query.result import Result
+from switchboard.query.spread import spread
 from switchboard.query.standing import missed, standing_for
 from switchboard.query.tags import content_tag
 from switchboard.query.values import malformed
@@ -30,17 +37,27 @@ def top_metrics(view: View, now: float, query: TopMetrics) -> Result:
 
     Raises QueryError: NOT_FOUND, GONE, UNAVAILABLE, and MALFORMED for a label.
     """
+    if query.n is not None and query.limit is not None and query.n != query.limit:
+        raise QueryError(
+            ErrorKind.MALFORMED, "Contradicting n and limit parameters: they mean the same, so give one of them"
+        )
+    if len(query.metric) > MOST_SHOWN:
+        raise QueryError(ErrorKind.MALFORMED, f"Too many metric parameters: at most {MOST_SHOWN} are taken")
+    n = query.n or query.limit or DEFAULT_RANKED
+    format = query.format or DEFAULT_FORMAT
     standing = standing_for(view, now, query)
     rankings = _rankings(standing.live, query)
     error = _miss(list(rankings.values()), query)
     if error is not None:
         raise missed(view, now, standing, str(error)) if error.kind is ErrorKind.NOT_FOUND else error
+    ranked = _ranked(standing, rankings, query, n)
     return Result(
-        pieces=_pieces(standing, rankings, query),
+        pieces=_array(ranked, query) if format == DEFAULT_FORMAT else _table(format, ranked, query),
         provenance=standing.provenance(),
         tag=content_tag(standing),
         shared=True,
-        cells=query.n * _ENTRY_CELLS,
+        format=format,
+        cells=n * (_ENTRY_CELLS + len(query.metric)),
     )
 
 
@@ -48,12 +65,13 @@ def _rankings(lives: Sequence[Live], query: TopMetrics) -> dict[int, Ranking]:
     """What is to be ranked, by index into ``lives``; sources that have none of the switches are left out."""
     rankings: dict[int, Ranking] = {}
     known = [live.loaded.snapshot.switches for live in lives]
-    wanted = {known_spelling(switch, *known) for switch in query.switch_id}
+    wanted = {known_spelling(switch, *known) for switch in spread("switch_id", query.switch_id, *known)}
+    ports = spread("port", query.port)
     for at, live in enumerate(lives):
         snapshot = live.loaded.snapshot
         switches: Collection[str] | None = wanted & snapshot.switches.keys() if wanted else None
         if switches is None or switches:
-            rankings[at] = Ranking(snapshot, switches, query.port or None)
+            rankings[at] = Ranking(snapshot, switches, ports or None)
     return rankings
 
 
@@ -61,43 +79,97 @@ def _miss(rankings: Sequence[Ranking], query: TopMetrics) -> QueryError | None:
     """Why there is nothing to rank, if that is so."""
     if not rankings:
         return QueryError(ErrorKind.NOT_FOUND, "switch_id does not exist")
-    ports = label = False
+    ports = label = found = False
     for ranking in rankings:
-        presence = ranking.look(query.metric)
-        if presence.value:
-            return None
+        presence = ranking.look(query.metric[0])
+        found |= presence.value
+        if found:
+            break
         ports |= presence.port
         label |= presence.label
+    if found:
+        known = {name for ranking in rankings for name in ranking.columns}
+        return None if known.issuperset(query.metric) else QueryError(ErrorKind.NOT_FOUND, "metric does not exist")
     if query.port and not ports:
         return QueryError(ErrorKind.NOT_FOUND, "port does not exist")
     if label:
-        return malformed("metric", query.metric, "is a label: only numbers can be ranked")
+        return malformed("metric", query.metric[0], "is a label: only numbers can be ranked")
     return QueryError(ErrorKind.NOT_FOUND, "metric does not exist")
 
 
-def _pieces(standing: Standing, rankings: dict[int, Ranking], query: TopMetrics) -> Iterator[bytes]:
+class _Place(NamedTuple):
+    """A row of the ranking, and the name of its source."""
+
+    ranked: Ranked
+    row: Row
+    source: str
+
+
+def _array(ranked: Iterator[list[_Place]], query: TopMetrics) -> Iterator[bytes]:
+    """The rows as a JSON array."""
+    further = query.metric[1:]
+    entries: list[TopEntry] = []
+    for places in ranked:
+        for place, row, source in places:
+            entry = TopEntry(place.switch, place.port, place.value, rfc3339(row.time_us), source)
+            if further:
+                cells = {name: cell for name in further if (cell := row.cell(name)) is not None}
+                entry = msgspec.structs.replace(entry, cells=cells)
+            entries.append(entry)
+        yield b""
+    yield encode_json(entries) + b"\n"
+
+
+def _table(format: str, ranked: Iterator[list[_Place]], query: TopMetrics) -> Iterator[bytes]:
+    """The rows as a table, with the columns of that of ListMetrics."""
+    shown = apart_from_fixed(query.metric)
+    kinds = (*[Kind.TEXT] * (len(FIXED) - 1), Kind.TIME)
+    fields = [Field(name, kind) for name, kind in zip(FIXED, kinds, strict=True)]
+    fields += [Field(name, Kind.VALUE) for name in shown.values()]
+    return write_records(
+        format,
+        fields,
+        (
+            [
+                (
+                    source,
+                    place.switch,
+                    place.port,
+                    row.time_us,
+                    place.value,
+                    *(row.cell(name) for name in query.metric[1:]),
+                )
+                for place, row, source in places
+            ]
+            for places in ranked
+        ),
+    )
+
+
+def _ranked(standing: Standing, rankings: dict[int, Ranking], query: TopMetrics, n: int) -> Iterator[list[_Place]]:
+    """The rows in order, some at a time, maybe none: between two times others have their turn."""
     descending = query.order == "desc"
     sign = -1 if descending else 1
+    metric = query.metric[0]
     candidates: list[Iterator[tuple[Ranked, int]]] = []
     for at, ranking in rankings.items():
-        for iterators in ranking.rank(query.metric, query.n, descending=descending):
-            yield b""
+        for iterators in ranking.rank(metric, n, descending=descending):
+            yield []
             candidates += (zip(iterator, repeat(at)) for iterator in iterators or ())
     ordered = merge(
         *candidates, key=lambda each: (each[0].value, sign * each[1], sign * each[0].place), reverse=descending
     )
-    entries: list[TopEntry] = []
+    places: list[_Place] = []
     for number, (row, at) in enumerate(ordered):
-        if _counts(standing.live[:at], standing.live[at], row, query.metric):
-            own = Row(row.block, row.offset)
-            entries.append(
-                TopEntry(row.switch, row.port, row.value, rfc3339(own.time_us), standing.live[at].source.name)
-            )
-            if len(entries) == query.n:
+        if _counts(standing.live[:at], standing.live[at], row, metric):
+            places.append(_Place(row, Row(row.block, row.offset), standing.live[at].source.name))
+            n -= 1
+            if not n:
                 break
         if number % PIECE_RANKED_ROWS == PIECE_RANKED_ROWS - 1:
-            yield b""
-    yield encode_json(entries) + b"\n"
+            yield places
+            places = []
+    yield places
 
 
 def _counts(earlier: Sequence[Live], live: Live, row: Ranked, metric: str) -> bool:

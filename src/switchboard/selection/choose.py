@@ -67,6 +67,8 @@ class Choice:
     ports: Names | None = None
     since_us: int | None = None
     """Microseconds since the epoch: rows whose own time is later."""
+    ago_us: int | None = None
+    """In place of ``since_us``: microseconds before the newest row of the snapshot."""
     where: tuple[Condition, ...] = ()
 
     @property
@@ -98,6 +100,8 @@ class Selector:
         self.choice = choice
         self.order = snapshot.order
         since_us, manifest = choice.since_us, snapshot.manifest
+        if choice.ago_us is not None:
+            since_us = manifest.data_max_us - choice.ago_us
         self.nothing_to_find = since_us is not None and manifest.data_max_us <= since_us
         """No row is late enough: there is no need to look."""
         if since_us is not None and manifest.data_min_us > since_us:

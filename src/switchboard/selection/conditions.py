@@ -23,6 +23,9 @@ PATTERN = rf"^[^<>=!]*[^<>=! ][^<>=!]*((>=?|<=?) *{_DECIMAL} *|!?= *[^= ][\s\S]*
 
 _CONDITION = re.compile(r"([^<>=!]+)(>=|<=|!=|>|<|=)(.*)", re.DOTALL)
 _NUMBER = re.compile(_DECIMAL)
+_SECOND = re.compile(r"(?:(?:^|\s)(?:and|or)\s|&&|\|\||,|;)([^<>=!]+)(?:>=?|<=?|!?=)", re.IGNORECASE)
+MORE_THAN_ONE = "is more than one condition: give where= once for each, and a row has to meet all of them"
+"""What is wrong with ``A > 0 and B > 0``, after the text."""
 
 
 class BadCondition(ValueError):
@@ -59,9 +62,17 @@ def parse_condition(text: str) -> Condition:
     if value.startswith("="):
         raise BadCondition("has an operator that does not exist: use one of > >= < <= = !=")
     number = Decimal(value) if _NUMBER.fullmatch(value) else None
+    if number is None and op not in {"=", "!="} and second_metric(value) is not None:
+        raise BadCondition(MORE_THAN_ONE)
     if number is None and op not in {"=", "!="}:
         raise BadCondition(f"needs a decimal number after {op}: text is compared by = and != only")
     return Condition(metric, op, value, number)
+
+
+def second_metric(value: str) -> str | None:
+    """The metric of a second condition in the value of a first one, as in ``A > 0 and B > 0``; None: there is none."""
+    match = _SECOND.search(value)
+    return None if match is None else match[1].strip(" ")
 
 
 def spelled(condition: Condition) -> str:

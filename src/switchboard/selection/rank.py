@@ -99,6 +99,11 @@ class Ranking:
         self._part_places = np.cumsum(table[:, 3]) - table[:, 3]
         """Place of the first row of every part."""
 
+    @property
+    def columns(self) -> set[str]:
+        """The metrics and labels of the snapshot."""
+        return {name for block in self._snapshot.schemas for name in (*block.labels, *block.metrics)}
+
     def look(self, metric: str) -> Presence:
         """What the rows have of a metric; stops at the first number."""
         port = label = False
