@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
+import switchboard
 from switchboard.etl.door import create_service
 from switchboard.etl.loop import SourceLoop
+from switchboard.etl.metrics import FAILURE_REASONS
 from switchboard.model import Outcome
 from switchboard.serving import serve
 from switchboard.store.embedded import EmbeddedRedis
@@ -111,3 +115,15 @@ async def test_metrics_are_those_of_the_sources(lab: Lab) -> None:
     assert answer.headers["content-type"].startswith("text/plain; version=")
     assert f'switchboard_etl_scrapes_total{{outcome="published",source="{lab.source.name}"}}' in answer.text
     assert f'switchboard_etl_last_rows{{source="{lab.source.name}"}} 3.0' in answer.text
+
+
+def test_every_reason_for_a_failure_is_known() -> None:
+    """Each word that the code has for a failure is among those whose counters are there from the start."""
+    package = Path(switchboard.__file__).parent
+    text = "".join(
+        path.read_text("utf-8") for room in ("etl", "inputs") for path in sorted((package / room).rglob("*.py"))
+    )
+    said = set(re.findall(r'(?:SourceError|BodyError|BodyHeld|_reject)\(\s*"([a-z_0-9]+)"', text))
+    said |= set(re.findall(r'Verdict\(\s*Action\.(?:HOLD|REJECT),\s*"([a-z_0-9]+)"', text))
+    assert len(said) > 25
+    assert said - set(FAILURE_REASONS) == set()

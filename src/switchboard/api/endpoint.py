@@ -64,6 +64,11 @@ class Endpoint:
         return ("POST",) if self.posted else ("GET", "HEAD")
 
     @cached_property
+    def label(self) -> str:
+        """The name under which its requests are counted: the path, and one name for all files."""
+        return "files" if self.static else self.path
+
+    @cached_property
     def checksum(self) -> int:
         """A checksum of the path, from which that of a query goes on."""
         return zlib.crc32(self.path.encode())

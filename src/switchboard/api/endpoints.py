@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from switchboard.api import metrics
+from switchboard import exposition
 from switchboard.api.answer import JSON, NO_STORE, TEXT, VARY, Answer, Headers
 from switchboard.api.describe.openapi import encoded_document
 from switchboard.api.describe.page import PAGE, SCRIPT, STYLE, Document, StaticFile
@@ -49,7 +49,7 @@ def _health(view: View, now: float, query: None) -> Answer:
 
 
 def _metrics(view: View, now: float, query: None) -> Answer:
-    return Answer(200, [NO_STORE], metrics.render(), metrics.CONTENT_TYPE)
+    return Answer(200, [NO_STORE], exposition.render(), exposition.CONTENT_TYPE)
 
 
 def _openapi(view: View, now: float, query: None) -> Answer:
@@ -157,7 +157,7 @@ ENDPOINTS = (
         query=None,
         answer=_metrics,
         content=str,
-        media_type=metrics.CONTENT_TYPE,
+        media_type=exposition.CONTENT_TYPE,
         runs=Runs.THREAD,
     ),
     Endpoint(

@@ -1,33 +1,21 @@
-"""The API's metrics about itself, for Prometheus.
+"""The API's metrics about itself, for Prometheus. How a gauge adds up over several workers is chosen for each below.
 
-With PROMETHEUS_MULTIPROC_DIR set, the metrics of all processes that share the directory are added up, so that any API
-worker speaks for all workers and for the ETL. How a gauge adds up is chosen for each gauge below.
+Every series of which it is known that it will come is there from the start, with 0: of a counter that begins with its
+first failure, Prometheus does not see that failure.
 """
 
 from __future__ import annotations
 
-import contextlib
 import math
-import os
-import struct
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    REGISTRY,
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    generate_latest,
-)
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client import Counter, Gauge, Histogram
 
 from switchboard.model import State
+from switchboard.serving.refusals import REASONS
+from switchboard.serving.writer import CUTS
 from switchboard.view.view import View
-
-CONTENT_TYPE = CONTENT_TYPE_LATEST.encode()
 
 REQUESTS = Counter(
     "switchboard_api_requests_total",
@@ -50,7 +38,7 @@ class _Histogram(Histogram):
 _REQUEST_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0)
 REQUEST_SECONDS = _Histogram(
     "switchboard_api_request_duration_seconds",
-    "Time from a request's headers to the last byte handed to the socket",
+    "Time from a request's headers to the last byte handed to the socket, of the endpoints of telemetry",
     ["endpoint"],
     buckets=_REQUEST_BUCKETS,
 )
@@ -78,16 +66,25 @@ class Count:
 
 
 class Tally:
-    """Counts requests; the counts go to the metrics every second."""
+    """Counts requests by the label of their endpoint; the counts go to the metrics every second."""
 
     def __init__(self) -> None:
         self.ready = 0
         """Requests that were answered from the table of ready answers."""
         self._counts: dict[tuple[str, int], Count] = {}
+        self._timed: set[str] = set()
 
-    def of(self, path: str, status: int) -> Count:
+    def expect(self, label: str, statuses: Iterable[int], *, timed: bool) -> None:
+        """Make the series of an endpoint. ``timed``: whether it has durations, which are many series."""
+        for status in statuses:
+            REQUESTS.labels(label, str(status))
+        if timed:
+            self._timed.add(label)
+            REQUEST_SECONDS.labels(label)
+
+    def of(self, label: str, status: int) -> Count:
         """The count of one endpoint and status."""
-        key = path, status
+        key = label, status
         count = self._counts.get(key)
         if count is None:
             count = self._counts[key] = Count()
@@ -97,21 +94,24 @@ class Tally:
         """Hand the counts to the metrics. Like counting, only to be done on the event loop's thread."""
         READY_ANSWERS.inc(self.ready)
         self.ready = 0
-        for (path, status), count in self._counts.items():
+        for (label, status), count in self._counts.items():
             if count.requests:
-                REQUESTS.labels(path, str(status)).inc(count.requests)
-                REQUEST_SECONDS.labels(path).observe_many(count.buckets, count.seconds)
+                REQUESTS.labels(label, str(status)).inc(count.requests)
+                if label in self._timed:
+                    REQUEST_SECONDS.labels(label).observe_many(count.buckets, count.seconds)
                 count.reset()
 
 
 TALLY = Tally()
 STREAMS_CUT = Counter(
-    "switchboard_api_streams_cut_total", "Long answers given up, because the client was slow or gone", ["reason"]
+    "switchboard_api_streams_cut_total",
+    "Long answers that did not come to their end, most often because the client was slow or gone",
+    ["reason"],
 )
 READY_ANSWERS = Counter("switchboard_api_ready_answers_total", "Requests answered with the bytes of an earlier answer")
 REFUSED = Counter(
     "switchboard_api_requests_refused_total",
-    "Requests that reached no endpoint: too slow, too long, or malformed",
+    "Requests that reached no endpoint: too slow, too long, malformed, or too many; and connections given up",
     ["reason"],
 )
 LOADS = Counter("switchboard_api_view_loads_total", "Snapshots loaded into the view, by outcome", ["source", "outcome"])
@@ -124,6 +124,10 @@ POINTERS_REFUSED = Counter(
     "switchboard_api_pointers_refused_total", "Pointers not followed, because they named an older snapshot", ["source"]
 )
 STORE_FAILURES = Counter("switchboard_api_store_failures_total", "Polls of the store that failed")
+for _cut in CUTS:
+    STREAMS_CUT.labels(_cut)
+for _reason in REASONS:
+    REFUSED.labels(_reason)
 # Of several live workers the worst value is shown.
 STORE_UP = Gauge("switchboard_api_store_up", "1 if the last poll of the store succeeded", multiprocess_mode="livemin")
 STORE_MAY_EVICT = Gauge(
@@ -154,6 +158,18 @@ ROWS = Gauge("switchboard_api_view_rows", "Rows in the view", ["source"], multip
 SWITCHES = Gauge(
     "switchboard_api_view_switches", "Switches in the view", ["source"], multiprocess_mode="livemostrecent"
 )
+INTERVAL = Gauge(
+    "switchboard_api_source_interval_seconds",
+    "Time between two scrapes of the source",
+    ["source"],
+    multiprocess_mode="livemostrecent",
+)
+TTL = Gauge(
+    "switchboard_api_source_ttl_seconds",
+    "Time for which a confirmed snapshot of the source answers",
+    ["source"],
+    multiprocess_mode="livemostrecent",
+)
 # The number of live workers that see the source in this state.
 SOURCE_STATE = Gauge(
     "switchboard_api_source_state",
@@ -161,20 +177,6 @@ SOURCE_STATE = Gauge(
     ["source", "state"],
     multiprocess_mode="livesum",
 )
-
-
-def render() -> bytes:
-    """All metrics as Prometheus text; takes some milliseconds where several processes share a directory.
-
-    If the directory cannot be read, or is gone, the metrics are those of this process.
-    """
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        # RuntimeError and struct.error: a file is broken, as after a full disk.
-        with contextlib.suppress(OSError, ValueError, RuntimeError, struct.error):
-            registry = CollectorRegistry()
-            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-            return generate_latest(registry)
-    return generate_latest(REGISTRY)
 
 
 def observe_view(view: View, now: float) -> None:
@@ -187,6 +189,8 @@ def observe_view(view: View, now: float) -> None:
         SWITCHES.labels(source.name).set(manifest.switches if manifest else 0)
         if manifest is not None:
             DATA_TIME.labels(source.name).set(manifest.data_max_us / 1e6)
+            INTERVAL.labels(source.name).set(manifest.interval_ms / 1000)
+            TTL.labels(source.name).set(manifest.ttl_ms / 1000)
         if source.confirmed_at > float("-inf"):
             # Set after the snapshot has expired, too: that is when an alert needs it.
             SNAPSHOT_AGE.labels(source.name).set(now - source.confirmed_at)
@@ -194,11 +198,22 @@ def observe_view(view: View, now: float) -> None:
             data_age = source.data_age(now)
             DATA_AGE.labels(source.name).set(math.nan if data_age is None else data_age)
         _set_state(source.name, source.state(now) or _NONE)
+        expect_source(source.name)
+
+
+def expect_source(name: str) -> None:
+    """Make the series of a source that count."""
+    if name not in _EXPECTED:
+        _EXPECTED.add(name)
+        POINTERS_REFUSED.labels(name)
+        for outcome in ("ok", "failed"):
+            LOADS.labels(name, outcome)
 
 
 def forget_source(name: str) -> None:
     """Set the gauges of a source that is gone to zero: a series cannot be removed where processes share a directory."""
-    for gauge in (ROWS, SWITCHES, DATA_TIME, DATA_AGE, SNAPSHOT_AGE):
+    _EXPECTED.discard(name)
+    for gauge in (ROWS, SWITCHES, DATA_TIME, DATA_AGE, SNAPSHOT_AGE, INTERVAL, TTL):
         gauge.labels(name).set(0)
     _set_state(name, "")
 
@@ -208,5 +223,7 @@ def _set_state(source: str, state: str) -> None:
         SOURCE_STATE.labels(source, each).set(1 if each == state else 0)
 
 
+_EXPECTED: set[str] = set()
+"""Sources whose series are there."""
 _NONE = "none"
 _STATES = (State.FRESH, State.LATE, State.STALE, _NONE)

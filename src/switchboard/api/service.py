@@ -15,6 +15,7 @@ import structlog
 from switchboard.api import metrics
 from switchboard.api.answer import Answer, Request, error_answer, header_lines, request_of
 from switchboard.api.bodies import BodyTable, SharedBody
+from switchboard.api.describe.responses import statuses_of
 from switchboard.api.endpoint import Endpoint, Runs
 from switchboard.api.endpoints import ENDPOINTS
 from switchboard.api.posted import MOST_POSTED_BYTES
@@ -42,6 +43,9 @@ class ApiService:
         self._holder = holder
         self._bodies = BodyTable() if bodies is None else bodies
         self._endpoints = {endpoint.path: endpoint for endpoint in endpoints}
+        for endpoint in endpoints:
+            metrics.TALLY.expect(endpoint.label, statuses_of(endpoint), timed=endpoint.query is not None)
+        metrics.TALLY.expect(OTHER, [404], timed=False)
         self._debug = log.is_enabled_for(logging.DEBUG)  # then each request is logged, so no answer is kept
 
     def ready(self, head: bytes) -> ReadyReply | None:
@@ -74,9 +78,9 @@ class ApiService:
             or self._debug
             or not isinstance(answer.body, bytes)
         ):
-            return _reply(answer, endpoint.path, close=view.stopping)
+            return _reply(answer, endpoint.label, close=view.stopping)
         rest = rest_of(answer.status, header_lines(answer), answer.body, bodiless=request.method == "HEAD")
-        ready = ReadyReply(answer.status, rest, metrics.TALLY.of(endpoint.path, answer.status).count)
+        ready = ReadyReply(answer.status, rest, metrics.TALLY.of(endpoint.label, answer.status).count)
         self.ready_answers.keep(request.raw, ready, view, now)
         return ready
 
@@ -110,7 +114,7 @@ class ApiService:
         metrics.TALLY.flush()
         view, now = self._holder.view, self._holder.clock()
         answer = await asyncio.to_thread(respond, endpoint, view, now, asked, self._bodies)
-        return _reply(answer, endpoint.path, close=self._holder.view.stopping)
+        return _reply(answer, endpoint.label, close=self._holder.view.stopping)
 
     async def _begin(self, endpoint: Endpoint, asked: Request, answer: Answer) -> Reply:
         """The reply whose body is too long to be kept; its first piece is made here: what fails there is a 500."""
@@ -119,9 +123,9 @@ class ApiService:
         try:
             made = await self._make(pieces)
         except Exception as error:  # noqa: BLE001 - as in respond
-            return _reply(failure(endpoint, asked, error), endpoint.path)
+            return _reply(failure(endpoint, asked, error), endpoint.label)
         answer.body = b""
-        reply = _reply(answer, endpoint.path, close=self._holder.view.stopping)
+        reply = _reply(answer, endpoint.label, close=self._holder.view.stopping)
         reply.body = self._stream(made, pieces)
         return reply
 
@@ -145,7 +149,7 @@ class ApiService:
             answer.body = await answer.body.complete(self._bodies.turns)
         except Exception as error:  # noqa: BLE001 - as in respond
             answer = failure(endpoint, asked, error)
-        return _reply(answer, endpoint.path, close=self._holder.view.stopping)
+        return _reply(answer, endpoint.label, close=self._holder.view.stopping)
 
 
 def _reply(answer: Answer, label: str, *, close: bool = False) -> Reply:

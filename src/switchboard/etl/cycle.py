@@ -94,10 +94,8 @@ class Cycle:
         self._longest_period_ms = 0
         self._scraped_ms = 0
         """Time of the latest known snapshot; the next one gets a later time, even if our clock was set back."""
-        self._seconds = {
-            stage: metrics.SECONDS.labels(source.name, stage)
-            for stage in ("response", "transform", "publish", "confirm", "total")
-        }
+        metrics.expect(source.name, interval=source.interval, ttl=source.ttl)
+        self._seconds = {stage: metrics.SECONDS.labels(source.name, stage) for stage in metrics.STAGES}
 
     async def attempt(self, deadline: float = math.inf) -> Report:
         """Scrape once. Raises SourceError, StoreError or PublishRefused; then the previous snapshot stays as it was.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import msgspec
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from switchboard import exposition
 from switchboard.clocks import boottime
 from switchboard.errors import StoreError
 from switchboard.etl.loop import SourceLoop
@@ -41,8 +42,10 @@ def _health(_request: Request) -> Reply:
     return text_reply(200, "OK")
 
 
-def _metrics(_request: Request) -> Reply:
-    return Reply(200, lines_of([(b"content-type", CONTENT_TYPE_LATEST.encode())]), generate_latest())
+async def _metrics(_request: Request) -> Reply:
+    """In a thread: with a hundred sources it takes some ten milliseconds."""
+    lines = lines_of([NO_STORE, (b"content-type", exposition.CONTENT_TYPE)])
+    return Reply(200, lines, await asyncio.to_thread(exposition.render))
 
 
 async def _store_state(store: Store, loops: Sequence[SourceLoop]) -> dict[str, object]:

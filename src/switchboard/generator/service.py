@@ -13,17 +13,19 @@ import structlog
 
 from switchboard.config.addresses import http_url
 from switchboard.config.settings import GeneratorSettings
+from switchboard.exposition import CONTENT_TYPE
 from switchboard.generator.counters import Counters
 from switchboard.generator.faults.endpoint import FaultsEndpoint
 from switchboard.generator.faults.injector import FaultInjector
 from switchboard.generator.faults.plan import FaultPlan, parse_faults
 from switchboard.generator.faults.times import late
 from switchboard.generator.faults.transport import Sleep
+from switchboard.generator.metrics import GeneratorMetrics
 from switchboard.generator.snapshots import Simulator
 from switchboard.generator.ufm.body import UfmSimulator
 from switchboard.generator.ufm.endpoints import Sets
 from switchboard.serving import serve
-from switchboard.serving.message import NO_STORE, Reply, Request, text_reply
+from switchboard.serving.message import NO_STORE, Reply, Request, lines_of, text_reply
 from switchboard.serving.routes import Route, Routes
 
 
@@ -77,8 +79,25 @@ def _service_of(settings: GeneratorSettings, profile: Counters | Sets, sleep: Sl
     if settings.faults_api:
         routes += FaultsEndpoint(plan).routes()
         paths += "GET /faults    what goes wrong; PUT, POST and DELETE change it\n"
-    paths += "GET /health    OK while the process lives\n"
-    return Routes([*routes, Route("/health", _health), Route("/", partial(_list, paths))], hint="see /")
+    paths += "GET /health    OK while the process lives\nGET /metrics   what the generator tells of itself\n"
+    routes += [Route("/health", _health), Route("/", partial(_list, paths))]
+    return _Counting(routes)
+
+
+class _Counting(Routes):
+    """The table of paths, with /metrics, which counts the replies."""
+
+    def __init__(self, routes: list[Route]) -> None:
+        super().__init__([*routes, Route("/metrics", self._metrics)], hint="see /")
+        self._counts = GeneratorMetrics(frozenset({"/metrics", *(route.path for route in routes)}))
+
+    def done(self, request: Request, reply: Reply, seconds: float, cut: str = "") -> None:
+        """Count the reply, too."""
+        super().done(request, reply, seconds, cut)
+        self._counts.count(request.path, reply.status)
+
+    def _metrics(self, _request: Request) -> Reply:
+        return Reply(200, lines_of([NO_STORE, (b"content-type", CONTENT_TYPE)]), self._counts.render())
 
 
 def _is_loopback(host: str) -> bool:

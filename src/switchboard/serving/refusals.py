@@ -55,6 +55,11 @@ BODIES = Refusal(
     503, "bodies", "Too many long bodies are arriving at this moment: ask again", ((b"retry-after", b"10"),)
 )
 VERSION = Refusal(505, "version", "HTTP/1.1 and HTTP/1.0 are spoken here")
+REASONS = (
+    "bodies", "body", "chunks", "descriptors", "failure", "framing", "handshake", "headers", "host", "malformed",
+    "method", "slow_body", "slow_head", "streams", "target", "unread", "version",
+)  # fmt: skip
+"""Every reason with which a service is told of a refusal, or of a connection that is not taken or given up."""
 
 
 def too_large(limit: int) -> Refusal:

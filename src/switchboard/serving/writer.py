@@ -17,6 +17,8 @@ SLICE_BYTES = 64 << 10
 """Size of the parts in which a body is handed to the socket; a body that is not longer is sent whole."""
 COPY_BYTES = 16 << 10
 """Size of the parts in which a piece is."""
+CUTS = ("client_gone", "client_slow", "failed", "long", "short", "wanted")
+"""Why a body may end before its end: the client, a failure of ours, not the length that was announced, on purpose."""
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _CLOSE = b"connection: close\r\n\r\n"
 

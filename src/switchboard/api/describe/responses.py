@@ -166,6 +166,12 @@ def responses_of(endpoint: Endpoint, schemas: dict[int, Object], example: Any) -
     return {str(status): responses[status] for status in sorted(responses)}
 
 
+def statuses_of(endpoint: Endpoint) -> set[int]:
+    """The statuses that an answer of the endpoint may have; requests that are refused never reach it."""
+    statuses = {200, 405, *endpoint.content_by_status} | (_failures(endpoint) - _OF_THE_SERVER) | {500}
+    return statuses | ({400} if endpoint.query is not None else set()) | ({304} if endpoint.tagged else set())
+
+
 def _failures(endpoint: Endpoint) -> set[int]:
     """The errors that a request for an endpoint can get."""
     statuses = set(_OF_THE_SERVER)
