@@ -6,6 +6,9 @@ Routes, validation and documentation are derived from it, so they cannot drift a
 from __future__ import annotations
 
 from functools import cache
+from typing import Annotated
+
+from msgspec import Meta
 
 from switchboard import exposition
 from switchboard.api.answer import JSON, NO_STORE, TEXT, VARY, Answer, Headers
@@ -71,14 +74,17 @@ def _ready(view: View, now: float, query: None) -> Answer:
     return Answer(200 if report.ready else 503, headers, encode_json(report) + b"\n")
 
 
+ValuesByPort = Annotated[dict[str, Cell], Meta(title="ValuesByPort")]
+"""The names of such types are those of classes in clients that are generated."""
+
 ENDPOINTS = (
     Endpoint(
         path="/telemetry/GetMetric",
         summary="One metric or label of one switch: a bare JSON value, or an object of values by port",
         query=GetMetric,
         answer=get_metric,
-        content=Cell | dict[str, Cell],
-        variants=(CellReport, dict[str, CellReport]),
+        content=Cell | ValuesByPort,
+        variants=(CellReport, Annotated[dict[str, CellReport], Meta(title="ReportsByPort")]),
         bare=True,
         negotiated=True,
     ),
@@ -87,7 +93,12 @@ ENDPOINTS = (
         summary="All metrics of all switches, or a part of them: an array of objects with one key, the switch",
         query=ListMetrics,
         answer=list_metrics,
-        content=list[dict[str, dict[str, Cell | dict[str, Cell]]]],
+        content=list[
+            Annotated[
+                dict[str, Annotated[dict[str, Cell | ValuesByPort], Meta(title="ValuesByMetric")]],
+                Meta(title="ValuesBySwitch"),
+            ]
+        ],
         negotiated=True,
     ),
     Endpoint(

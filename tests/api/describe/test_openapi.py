@@ -167,6 +167,37 @@ def test_examples_are_real(live: int, path: str) -> None:
     assert reply.body.decode().rstrip("\n") == example.answer
 
 
+def test_examples_are_of_their_types() -> None:
+    """Each example of a parameter, a body or an answer is valid by the schema beside it: no number is a string."""
+    seen = 0
+    for path, method, operation in operations():
+        shown = [(each["name"], each) for each in operation.get("parameters", [])]
+        shown += [("body", each) for each in operation.get("requestBody", {}).get("content", {}).values()]
+        shown += [("200", each) for each in operation["responses"]["200"].get("content", {}).values()]
+        for name, each in shown:
+            if "example" in each:
+                schema = each["schema"] | {"components": DOCUMENT["components"]}
+                assert jsonschema_rs.is_valid(schema, each["example"]), f"{method} {path} {name}: {each['example']!r}"
+                seen += 1
+    assert seen > 15
+
+
+def test_security_is_said() -> None:
+    """Nobody has to say who they are, and the document says so."""
+    assert DOCUMENT["security"] == []
+
+
+def test_strict_forms_come_before_loose_ones() -> None:
+    """A generated client takes the first form that fits: an object of values would take what is a report."""
+    content = DOCUMENT["paths"]["/telemetry/GetMetric"]["get"]["responses"]["200"]["content"]
+    forms = content["application/json"]["schema"]["anyOf"]
+    report, reports, values = forms[-3:]
+    assert [each["type"] for each in forms[:-3]] == ["integer", "number", "string"]
+    assert report == {"$ref": "#/components/schemas/CellReport"}
+    assert reports["additionalProperties"] == report
+    assert values["additionalProperties"]["anyOf"] == forms[:-3]
+
+
 def test_every_endpoint_of_data_has_an_example() -> None:
     """A new endpoint needs an entry in api/describe/examples.py: the page and docs/API.md show it."""
     data = {endpoint.path for endpoint in ENDPOINTS if endpoint.path.startswith("/telemetry/")}

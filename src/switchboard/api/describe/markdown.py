@@ -72,7 +72,7 @@ def _meaning(parameter: Object) -> str:
 
 def _curl(path: str, method: str, operation: Object) -> str:
     pairs = [
-        (each["name"], each["example"])
+        (each["name"], str(each["example"]).lower() if isinstance(each["example"], bool) else each["example"])
         for each in operation.get("parameters", [])
         if each["in"] == "query" and "example" in each
     ]

@@ -80,6 +80,7 @@ def describe(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
             "version": __version__,
             "license": {"name": "MIT", "identifier": "MIT"},
         },
+        "security": [],
         "servers": [{"url": "/", "description": "where this document is"}],
         "tags": [{"name": name, "description": description} for name, description in _TAGS.items()],
         "paths": paths,
@@ -99,8 +100,17 @@ def _bodies(endpoint: Endpoint) -> tuple[Any, ...]:
 def _by_status(endpoint: Endpoint, schemas: Iterator[Any]) -> dict[int, Any]:
     """The schema of each body by status. ``schemas`` yields those of ``_bodies``, in that order."""
     usual, *variants = (next(schemas) for _ in (endpoint.content, *endpoint.variants))
-    bodies = {200: {"anyOf": [*usual.get("anyOf", [usual]), *variants]} if variants else usual}
+    if variants:
+        usual = {"anyOf": sorted([*usual.get("anyOf", [usual]), *variants], key=_looseness)}
+    bodies = {200: usual}
     return bodies | {status: next(schemas) for status in endpoint.content_by_status}
+
+
+def _looseness(schema: dict[str, Any]) -> int:
+    """How much a form of a body may hold that is meant by another: generated clients take the first that fits."""
+    if "$ref" in schema:
+        return 1
+    return 0 if schema["type"] != "object" else 2 if "$ref" in schema.get("additionalProperties", {}) else 3
 
 
 def _operation(endpoint: Endpoint, schemas: dict[int, Any], posted: Any) -> dict[str, Any]:

@@ -52,8 +52,17 @@ def parameters_of(query: type[msgspec.Struct], examples: dict[str, Any]) -> Iter
             parameter |= {"style": "form", "explode": True}
         parameter["schema"] = schema
         if known.name in examples:
-            parameter["example"] = examples[known.name]
+            parameter["example"] = _typed(examples[known.name], schema)
         yield parameter
+
+
+def _typed(example: str | list[str], schema: Schema) -> Any:
+    """An example of a parameter, which stands as text in the query string, as a value of its schema."""
+    if schema.get("type") == "array":
+        return [example] if isinstance(example, str) else example
+    if isinstance(example, str) and schema.get("type") in {"integer", "number", "boolean"}:
+        return msgspec.json.decode(example)
+    return example
 
 
 def field_docs(struct: type[msgspec.Struct]) -> dict[str, str]:
