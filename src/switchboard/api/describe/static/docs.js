@@ -36,7 +36,6 @@ function reader(spec) {
     const words = [Array.isArray(type.type) ? type.type.join(" or ") : type.type];
     if (type.format) words.push(type.format);
     if (type.minimum !== undefined || type.maximum !== undefined) words.push(`${type.minimum ?? ""} … ${type.maximum ?? ""}`);
-    if (type.pattern) words.push(`like ${type.pattern}`);
     return words.join(", ");
   }
 
@@ -59,6 +58,23 @@ function reader(spec) {
     return Array.isArray(type.type) ? type.type.join(" | ") : (type.type ?? "any");
   }
   return { resolve, typeOf, shape };
+}
+
+/** JSON text on indented lines. The text is not parsed: a number of 64 bits would lose its last digits. */
+function indented(text) {
+  let depth = 0;
+  let before = "";
+  let out = "";
+  const line = () => `\n${"  ".repeat(depth)}`;
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"?|[[\]{},:]|[^\s[\]{},:"]+/gs)) {
+    const closes = token === "]" || token === "}";
+    if (closes) depth = Math.max(0, depth - 1);
+    if (closes ? before !== "[" && before !== "{" : before === "[" || before === "{" || before === ",") out += line();
+    out += token === ":" ? ": " : token;
+    if (token === "[" || token === "{") depth += 1;
+    before = token;
+  }
+  return out;
 }
 
 const quoted = (text) => (/^[\w./:=@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
@@ -85,9 +101,10 @@ function field(parameter, read) {
   const example = parameter.example ?? "";
   const value = Array.isArray(example) ? example.join("\n") : String(example);
   const hint = parameter.required ? "required" : repeats ? "one a line" : "";
+  const standard = schema.default === undefined ? "" : `${schema.default} (default)`;
   const choices = schema.type === "boolean" ? ["true", "false"] : schema.enum;
   const input = choices
-    ? el("select", {}, ["", ...choices].map((each) => el("option", { value: each, selected: each === value }, each)))
+    ? el("select", {}, ["", ...choices].map((each) => el("option", { value: each, selected: each === value }, each || standard)))
     : repeats
       ? el("textarea", { rows: 2, spellcheck: false }, value)
       : el("input", { value, spellcheck: false, autocomplete: "off", placeholder: schema.default === undefined ? "" : String(schema.default) });
@@ -148,12 +165,13 @@ function tryIt(path, method, operation, read) {
       const took = `${(performance.now() - began).toFixed(0)} ms, ${whole ? "" : "more than "}${bytes.length} bytes`;
       const status = `${response.status} ${response.statusText}`.trim();
       const lines = [...response.headers].map(([name, value]) => `${name}: ${value}`).join("\n");
-      const binary = (response.headers.get("content-type") ?? "").includes("arrow");
-      const text = binary ? "(binary)" : new TextDecoder().decode(bytes) + (whole ? "" : "\n… (the rest is not shown)");
+      const type = response.headers.get("content-type") ?? "";
+      const plain = type.includes("arrow") ? "(binary)" : new TextDecoder().decode(bytes);
+      const text = (/[/+]json\b/.test(type) ? indented(plain) : plain) + (whole ? "" : "\n… (the rest is not shown)");
       answer.append(
         el("div", { class: `status s${response.status.toString()[0]}` }, status, el("span", { class: "took" }, took)),
-        el("pre", { tabindex: "0", class: "headers" }, lines),
         bytes.length ? el("pre", { tabindex: "0" }, text) : "",
+        el("pre", { tabindex: "0", class: "headers" }, lines),
       );
     } catch (error) {
       answer.append(el("div", { class: "status s5" }, `No answer: ${error.message}`));
@@ -229,7 +247,16 @@ function build(spec) {
   const [first, ...more] = spec.info.description.split("\n\n");
   const about = [el("h1", {}, `${spec.info.title} API`), el("div", { class: "lead" }, paragraphs(first, ""), paragraphs(more.join("\n\n"), "more"))];
   nav.append(el("div", {}, el("span", { class: "name" }, spec.info.title), el("span", { class: "version" }, spec.info.version)));
-  const all = Object.entries(spec.paths).flatMap(([path, item]) => Object.entries(item).map(([method, operation]) => ({ path, method, operation })));
+  const contents = el("details", {}, el("summary", {}, "Endpoints"));
+  nav.append(contents);
+  const isWide = matchMedia("(min-width: 50.01rem)");
+  const fold = () => { contents.open = isWide.matches; };
+  isWide.addEventListener("change", fold);
+  contents.addEventListener("click", (event) => { if (event.target.closest("a")) fold(); });
+  fold();
+  const all = Object.entries(spec.paths)
+    .filter(([path]) => !path.startsWith("/docs/")) // the files of this page
+    .flatMap(([path, item]) => Object.entries(item).map(([method, operation]) => ({ path, method, operation })));
   const links = new Map();
   for (const tag of spec.tags) {
     const list = el("ul");
@@ -238,7 +265,7 @@ function build(spec) {
       links.set(operation.operationId, link);
       list.append(el("li", {}, link));
     }
-    nav.append(el("h2", { title: tag.description }, tag.name), list);
+    contents.append(el("h2", { title: tag.description }, tag.name), list);
   }
   main.replaceChildren(...about, ...all.map((each) => endpoint(each.path, each.method, each.operation, read)));
   const seen = new IntersectionObserver((entries) => {
