@@ -118,6 +118,28 @@ def test_a_malformed_request_is_400_and_the_last(server: Server, request_: bytes
 
 
 @pytest.mark.parametrize(
+    "host",
+    [
+        b"a/b", b"a@b", b"a b", b"<script>", b"[::1", b"::1", b"[::1]x", b"", b"a:65536", b"a:99999", b"a:-1", b"a:8 0",
+        b"a\\b", b"a?b", b"a#b", b"%zz", b"[fe80::1%25eth0]", b"caf\xc3\xa9",
+    ],
+)  # fmt: skip
+def test_a_host_that_is_no_authority_is_400(server: Server, host: bytes) -> None:
+    """Whoever puts it into a link or a log must not have to trust it; HTTP/1.0 needs none, but may have no such one."""
+    for version in (b"1.1", b"1.0"):
+        seen = parse(server.talk(b"GET /hello HTTP/%s\r\nHost: %s\r\n\r\n" % (version, host)))
+        assert (seen.status, seen.headers["connection"]) == (400, "close")
+        assert server.reasons[-1] == "host"
+
+
+@pytest.mark.parametrize("host", [b"a", b"a:80", b"a:", b"a:65535", b"127.0.0.1:0", b"[::1]", b"[::1]:80", b"a_b.c-d"])
+def test_a_host_that_is_an_authority_is_served(server: Server, host: bytes) -> None:
+    """With or without a port, by name or address."""
+    seen = parse(server.talk(b"GET /hello HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n" % host))
+    assert (seen.status, seen.body) == (200, b"/hello")
+
+
+@pytest.mark.parametrize(
     "line",
     [b"BREW / HTTP/1.1", b"GETX /a?b HTTP/1.1", b"get / HTTP/1.1", b"DESCRIBE / HTTP/1.1", b"X-Y!~ / HTTP/1.1"],
 )
