@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from switchboard.model import Reject
+
+NO_VALUE = frozenset("- -- --- ? . n/a na n.a. null (null) <null> nil none undef undefined unknown invalid".split())
+"""Words for «no value» that sources write into columns of numbers, in lower case."""
+is_grouped = re.compile(r" *[+-]?[0-9]{1,3}(?:[,' _][0-9]{3})+(?:\.[0-9]+)? *", re.ASCII).fullmatch
+"""Whether a text is a number with separators between groups of digits, as in ``1,024``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,22 @@ REASONS = {
 }
 """Every reason for which the parser drops a row or a cell."""
 
+NOTES = {
+    "number_in_text": Reason(
+        "is text by its first rows, and has numbers as well: they are kept as text",
+        "name the column in columns.metrics, or in columns.labels if it is text",
+    ),
+    "no_number_left": Reason(
+        "is a metric in the current snapshot, and has no number any more: it stays one, and its cells are left out",
+        "if the column is text now, name it in columns.labels",
+    ),
+    "text_no_more": Reason(
+        "is text in the current snapshot, and has numbers and no text now: it is a metric from here on",
+        "if the column is text, name it in columns.labels",
+    ),
+}
+"""What is said of a whole column, once, of which no cell may have been dropped."""
+
 _UNKNOWN = Reason("cannot be used", "the log of the ETL at debug level shows more")
 
 
@@ -74,4 +96,22 @@ def explain(reject: Reject) -> str:
     reason = REASONS.get(reject.reason, _UNKNOWN)
     place = f"Line {reject.line}" + (f", column {reject.column}" if reject.column else "")
     usually = "the cell is missing, the row is kept" if reason.cell else "the row is left out"
-    return f"{place}: {reject.value!r} {reason.meaning}; {reason.fate or usually}. What may help: {reason.advice}."
+    helps = _advice(reject, reason)
+    return f"{place}: {reject.value!r} {reason.meaning}; {reason.fate or usually}. What may help: {helps}."
+
+
+def _advice(reject: Reject, reason: Reason) -> str:
+    if reject.reason == "bad_number":
+        if reject.value.strip().lower() in NO_VALUE:
+            return "if this means that there is no value, name it in columns.missing"
+        if is_grouped(reject.value):
+            return "the source should write the digits without separators, as in 1024; " + reason.advice
+        if reject.value != reject.value.strip():
+            return "the source should write the number without blanks; " + reason.advice
+    return reason.advice
+
+
+def explain_note(note: Reject) -> str:
+    """A note about a column as a sentence: which column, what about it, the first such cell, what to do."""
+    where = f" (line {note.line}: {note.value!r})" if note.line else ""
+    return f"column {note.column!r} {NOTES[note.reason].meaning}{where}. What may help: {NOTES[note.reason].advice}."

@@ -175,6 +175,10 @@ MISTAKES: list[tuple[dict[str, Any], list[str]]] = [
         {"file": '[[sources]]\nurl = "http://a"\n[sources.columns]\ncounters = ["x", "y"]\ngauges = ["y"]'},
         ["'y'", "`counters`", "`gauges`"],
     ),
+    (
+        {"file": '[[sources]]\nurl = "http://a"\n[sources.columns]\nlabels = ["x", "y"]\nmetrics = ["y"]'},
+        ["'y'", "`labels`", "`metrics`"],
+    ),
     ({"file": '[[sources]]\nurl = "http://a"\n[sources.columns]\nlable = []'}, ["sources[1].columns.lable", "labels"]),
     ({"file": f'{SOURCE}headers = "X: hunter2"'}, ["sources[1].headers", "not shown", "a table of texts"]),
     ({"file": f'{SOURCE}[sources.headers]\nX-A = ["hunter2"]'}, ["sources[1].headers", "a table of texts"]),

@@ -188,6 +188,8 @@ def _check_access(name: str, scheme: str, access: Access) -> None:
 def _check_kinds(name: str, columns: ColumnSettings) -> None:
     for column in sorted(set(columns.counters) & set(columns.gauges)):
         raise ConfigError(f"source {name!r}, key `columns`: {column!r} stands in `counters` and in `gauges`")
+    for column in sorted(set(columns.labels) & set(columns.metrics)):
+        raise ConfigError(f"source {name!r}, key `columns`: {column!r} stands in `labels` and in `metrics`")
 
 
 def _check_labels(name: str, labels: dict[str, str]) -> None:

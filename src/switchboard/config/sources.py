@@ -29,6 +29,10 @@ class ColumnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         ),
     ] = ""
     labels: Annotated[tuple[str, ...], setting("columns to keep as text, in addition to those of the dialect")] = ()
+    metrics: Annotated[
+        tuple[str, ...],
+        setting("columns of numbers, whatever most cells say; a cell that is no number is left out"),
+    ] = ()
     units: Annotated[
         dict[str, str],
         setting(

@@ -9,6 +9,7 @@ import hashlib
 import math
 import secrets
 import ssl
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -31,6 +32,7 @@ from switchboard.inputs.rejects import Rejects
 from switchboard.inputs.times import FUTURE_US
 from switchboard.model import FORMAT, Manifest, Outcome
 from switchboard.snapshot.builder import EncodedBlock
+from switchboard.snapshot.metrics import Column, Role
 from switchboard.store.leases import Lease
 from switchboard.store.store import Store
 
@@ -58,8 +60,8 @@ class Report:
 class Cycle:
     """Attempts at one source.
 
-    Only the memory of the gate is lost with this object. ``_known_blocks``, ``_longest_period_ms`` and ``_scraped_ms``
-    are found again in the store.
+    Only the memory of the gate is lost with this object. ``_known_blocks``, ``_known_columns``, ``_longest_period_ms``
+    and ``_scraped_ms`` are found again in the store.
     """
 
     def __init__(
@@ -91,6 +93,10 @@ class Cycle:
         self._memory = Memory()
         self._source_is_ahead = False
         self._known_blocks: tuple[str, list[tuple[str, int]]] = ("", [])
+        self._live: Manifest | None = None
+        """The current snapshot as of this attempt, also if it was made with other settings."""
+        self._known_columns: tuple[str, dict[str, Role]] = ("", {})
+        """A snapshot, and the roles of its columns by their names in the source."""
         self._longest_period_ms = 0
         self._scraped_ms = 0
         """Time of the latest known snapshot; the next one gets a later time, even if our clock was set back."""
@@ -114,6 +120,7 @@ class Cycle:
             except (SnapshotGone, FormatTooNew):
                 current = None  # not a manifest that this version reads; publishing replaces it
             self.waits_for_store = False
+            self._live = current
             if current is not None:
                 self._longest_period_ms = max(self._longest_period_ms, current.longest_period_ms)
                 self._scraped_ms = max(self._scraped_ms, current.scraped_ms)
@@ -188,6 +195,7 @@ class Cycle:
                     watch_times=self._memory.spread is not None,
                 )
             )
+            transform.before = await self._columns_before()
             publication = Publication(self._store.snapshots, self.source.name, snapshot, self._block_ttl_ms)
             await stack.enter_async_context(publication)
             try:
@@ -208,6 +216,7 @@ class Cycle:
             with self._seconds["publish"].time():
                 manifest = await publication.commit(transform.builder.index, manifest, numbered)
             self._known_blocks = (snapshot, publication.written)
+            self._known_columns = (snapshot, _roles(transform.builder.columns))
             return Report(Outcome.PUBLISHED, manifest, response.bytes_received, note)
 
     def _judged_at_us(self, now_us: int, response: Response) -> int:
@@ -262,17 +271,33 @@ class Cycle:
         """Extend the life of the current snapshot; return its new manifest, or None if the snapshot is gone."""
         with self._seconds["confirm"].time():
             try:
-                snapshot, blocks = self._known_blocks
-                if snapshot != current.snapshot:
-                    blocks = (await self._store.snapshots.read_index(current)).block_names()
-                    self._known_blocks = (current.snapshot, blocks)
-                await self._store.snapshots.extend_blocks(current, blocks, self._block_ttl_ms)
+                if self._known_blocks[0] != current.snapshot:
+                    await self._read_index(current)
+                await self._store.snapshots.extend_blocks(current, self._known_blocks[1], self._block_ttl_ms)
                 confirmed, lease = numbered(current)
                 await self._store.snapshots.extend_pointer(confirmed, lease)
             except SnapshotGone:
                 return None
             self._memory = after_success(self._memory)
             return confirmed
+
+    async def _columns_before(self) -> dict[str, Role]:
+        """What the columns are in the current snapshot, by their names in the source; none if that cannot be read."""
+        if self._live is None:
+            return {}
+        if self._known_columns[0] != self._live.snapshot:
+            self.waits_for_store = True
+            with contextlib.suppress(SnapshotGone):
+                await self._read_index(self._live)
+            self.waits_for_store = False
+        snapshot, roles = self._known_columns
+        return roles if snapshot == self._live.snapshot else {}
+
+    async def _read_index(self, manifest: Manifest) -> None:
+        """Find again what this process does not know of a snapshot that it has not written. Raises SnapshotGone."""
+        index = await self._store.snapshots.read_index(manifest)
+        self._known_blocks = (manifest.snapshot, index.block_names())
+        self._known_columns = (manifest.snapshot, _roles(index.columns))
 
     def _manifest(self, snapshot: str, scraped_ms: int, transform: Transform, validators: Validators) -> Manifest:
         """A manifest without its number, which ``_numbering`` adds."""
@@ -311,6 +336,7 @@ class Cycle:
         name, decoder = self.source.name, transform.decoder
         self.rejects = copy.deepcopy(decoder.rejects)  # after a timeout the thread may still parse its chunk
         self.rejects.examples = [response.masked(reject) for reject in self.rejects.examples]
+        self.rejects.notes = [response.masked(note) for note in self.rejects.notes]
         metrics.ROWS.labels(name).inc(decoder.rows)
         metrics.VALUES.labels(name).inc(decoder.values)
         metrics.BYTES.labels(name).inc(response.bytes_received)
@@ -320,6 +346,10 @@ class Cycle:
             metrics.SKEW.labels(name).set(decoder.data_max_us / 1e6 - started_ns / 1e9)
         for reason, count in self.rejects.counts.items():
             metrics.REJECTS.labels(name, reason).inc(count)
+
+
+def _roles(columns: Iterable[Column]) -> dict[str, Role]:
+    return {column.original: column.role for column in columns}
 
 
 async def _stream(response: Response, transform: Transform, publication: Publication) -> None:

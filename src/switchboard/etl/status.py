@@ -20,6 +20,7 @@ from switchboard.etl.trouble import store_answered, store_failed
 from switchboard.inputs.rejects import Rejects
 from switchboard.log import ChangeLog
 from switchboard.model import Manifest, Outcome, Reject, SourceStatus
+from switchboard.reasons import explain_note
 from switchboard.store.sources import Sources
 
 STATUS_EXAMPLES = 30
@@ -90,6 +91,8 @@ class Attempts:
         self._rejects: dict[str, int] = {}
         self._rejects_ms: int | None = None
         self._examples: list[Reject] = []
+        self._notes: set[tuple[str, str]] = set()
+        """Column and reason of the notes about the last body: each was logged when it appeared."""
 
     def begin(self) -> Begun:
         """Count an attempt that begins now."""
@@ -184,12 +187,16 @@ class Attempts:
         self._data_is_old = is_old
 
     def _note_rejects(self, begun: Begun, rejects: Rejects | None) -> None:
-        """Keep the rejects of a body for the status, and log its examples."""
+        """Keep the rejects of a body for the status, and log its examples, and once each note about a column."""
         if rejects is None:
             return
         self._rejects, self._examples = dict(rejects.counts), rejects.some(STATUS_EXAMPLES)
         self._rejects_ms = begun.at_ms
         self._say_note(rejects)
+        for note in rejects.notes:
+            if (note.column, note.reason) not in self._notes:
+                _log.warning("column", source=self._source.name, reason=note.reason, note=explain_note(note))
+        self._notes = {(note.column, note.reason) for note in rejects.notes}
         for reject in rejects.examples:
             _log.debug(
                 "reject",

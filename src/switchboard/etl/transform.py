@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -16,6 +16,7 @@ from switchboard.inputs.decoder import Decoder, choose_decoder
 from switchboard.inputs.text import Text
 from switchboard.snapshot.block import RowBatch
 from switchboard.snapshot.builder import BlockBuilder, EncodedBlock
+from switchboard.snapshot.metrics import Role
 
 
 class Transform:
@@ -35,6 +36,8 @@ class Transform:
         *,
         watch_times: bool = False,
     ) -> None:
+        self.before: Mapping[str, Role] = {}
+        """What the columns are in the current snapshot, by their names in the source; set before the first piece."""
         self.builder = BlockBuilder()
         self.switch_times = SwitchTimes() if watch_times else None
         """The times of each switch, if they are watched."""
@@ -108,6 +111,7 @@ class Transform:
     def _choose(self, first: bytes) -> Decoder:
         entry = choose_decoder(self._media_type, first)
         self._decoder = entry.make(self._columns, self._limits, self._now_us)
+        self._decoder.before = self.before
         return self._decoder
 
     def _parse(self, text: bytes) -> list[EncodedBlock]:

@@ -5,7 +5,7 @@ A new format of telemetry needs a decoder, a row in DECODERS, and tests.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,7 +16,7 @@ from switchboard.inputs.csv.parser import CsvParser
 from switchboard.inputs.rejects import Rejects
 from switchboard.model import Reject
 from switchboard.snapshot.block import RowBatch
-from switchboard.snapshot.metrics import Column
+from switchboard.snapshot.metrics import Column, Role
 
 
 class Decoder(Protocol):
@@ -24,6 +24,8 @@ class Decoder(Protocol):
 
     rejects: Rejects
     """Rows and cells so far that cannot be used."""
+    before: Mapping[str, Role]
+    """What the columns are in the current snapshot, by their names in the source. Set before the first ``feed``."""
     rows: int
     """Rows so far."""
     values: int

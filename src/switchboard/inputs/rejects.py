@@ -27,6 +27,8 @@ class Rejects:
         self.examples: list[Reject] = []
         self._only_switch: dict[str, str] = {}
         """By reason, the only switch with rejects so far; empty if there are several, or if one is not known."""
+        self.notes: list[Reject] = []
+        """What is to be said of whole columns (`reasons.NOTES`), once per column and reason; known at the end."""
 
     def add(self, reason: str, line: int, column: str = "", value: str | bytes = "", switch: str = "") -> None:
         """Count one rejected row (no column) or cell. ``switch``: that of a row, as far as it is known."""

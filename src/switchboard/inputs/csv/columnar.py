@@ -29,6 +29,7 @@ from switchboard.inputs.csv.context import (
     row_batch,
 )
 from switchboard.inputs.csv.header import BOM
+from switchboard.inputs.csv.kinds import decide
 from switchboard.inputs.csv.latin1 import decode_cell, is_utf8
 from switchboard.inputs.csv.layout import DELIMITERS
 from switchboard.inputs.csv.numbers import NUMBER, Inexact, typed, without_unit
@@ -76,8 +77,8 @@ def parse(context: Context, chunk: bytes, line: int) -> RowBatch:
         numeric[at] = column_type in NUMERIC
         if column_type is ColumnType.DOUBLE:
             _check_doubles(arrays[at])
-        elif column_type is ColumnType.UNKNOWN and not pc.all(pc.is_in(arrays[at], value_set=context.missing)).as_py():
-            raise NeedsRows
+        elif column_type is ColumnType.UNKNOWN or at in context.unsure:
+            _await(context, at, arrays[at])
     nulls = sum(arrays[at].null_count for at in np.flatnonzero(numeric))
     _check_cells(context, chunk, rows, numeric, nulls)
     keys = Keys(
@@ -188,6 +189,14 @@ def _read(context: Context, chunk: bytes, wider: Mapping[int, pa.DataType]) -> A
             strings_can_be_null=False,
         ),
     )
+
+
+def _await(context: Context, at: int, cells: pa.Array) -> None:
+    """Let a column say what it holds, as soon as it does. Raises NeedsRows if it is no label from here on."""
+    if not pc.all(pc.is_in(cells, value_set=context.missing)).as_py():
+        decide(context, at, cells.to_pylist())
+        if context.types[at] is not ColumnType.LABEL:
+            raise NeedsRows
 
 
 def _without_unit(context: Context, at: int, cells: pa.Array) -> pa.Array:

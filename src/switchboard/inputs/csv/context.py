@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from types import MappingProxyType
 
 import pyarrow as pa
 
@@ -23,6 +24,9 @@ MOST_LINE_BYTES = 64 << 10
 """Longest line, its end not counted, unless the settings say another limit."""
 EXACT_DOUBLE = 2**53
 """Below it a double holds every integer; 2^53 itself might be 2^53 + 1, rounded."""
+
+NOTHING_BEFORE: Mapping[str, Role] = MappingProxyType({})
+"""There is no snapshot before this one."""
 
 
 class ColumnType(Enum):
@@ -58,8 +62,10 @@ class Context:
         rejects: Rejects,
         layout: Layout = COMMAS,
         *,
+        before: Mapping[str, Role] = NOTHING_BEFORE,
         most_line_bytes: int = MOST_LINE_BYTES,
     ) -> None:
+        """``before``: what the columns are in the current snapshot, by their names in the header."""
         self.columns = columns
         self.layout = layout
         self.clock = clock
@@ -69,6 +75,23 @@ class Context:
         self.most_line_bytes = most_line_bytes
         self.learned = False
         self.missing = pa.array(columns.missing)
+        undecided = [at for at in columns.others if at not in columns.labels]
+        self.were_metrics = {at for at in undecided if before.get(columns.originals[at]) is Role.METRIC}
+        """Metrics of the current snapshot that have had no number so far in this body."""
+        self.were_labels = {at for at in undecided if before.get(columns.originals[at]) is Role.LABEL}
+        """Labels of the current snapshot, but for those that are labels by settings or dialect."""
+        self.metrics = columns.metrics | self.were_metrics
+        """Columns that are metrics, whatever their cells look like."""
+        self.guessed: set[int] = set()
+        """Labels that only their first cells have made labels."""
+        self.unsure: set[int] = set()
+        """Those of them that have said nothing so far but that they have no value."""
+        self.turned: set[int] = set()
+        """Metrics that are labels in the current snapshot."""
+        self.first_numbers: dict[int, tuple[int, str]] = {}
+        """By guessed label: line and text of the first number in it."""
+        self.first_misfits: dict[int, tuple[int, str]] = {}
+        """By metric: line and text of the first cell that is no number."""
         self.mixed: set[int] = set()
         """Columns whose numbers no single type holds (`mixed.py`)."""
         self.combinations: set[tuple[tuple[int, ColumnType], ...]] = set()
@@ -94,7 +117,9 @@ class Context:
         return described
 
     def _role(self, at: int) -> Role:
-        return {ColumnType.UNKNOWN: Role.EMPTY, ColumnType.LABEL: Role.LABEL}.get(self.types[at], Role.METRIC)
+        if self.types[at] is ColumnType.UNKNOWN:
+            return Role.METRIC if at in self.were_metrics else Role.EMPTY
+        return Role.LABEL if self.types[at] is ColumnType.LABEL else Role.METRIC
 
 
 @dataclass(frozen=True, slots=True)

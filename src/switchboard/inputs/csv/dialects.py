@@ -9,7 +9,7 @@ regard to case where that is unambiguous.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -92,6 +92,8 @@ class Columns:
     port: int | None
     timestamp: int | None
     labels: frozenset[int]
+    metrics: frozenset[int]
+    """Columns that are metrics by settings or dialect, whatever their cells look like."""
     excluded: frozenset[int]
     guids: frozenset[int]
     units: Mapping[int, str]
@@ -127,6 +129,7 @@ def recognise(names: list[str], settings: ColumnSettings) -> Columns:
         )
     units = places.by_place({**dialect.units, **settings.units})
     kept = _kept_names(names, dialect, places.by_place(settings.rename))
+    labels, metrics = _stated_kinds(kept, dialect, settings, places)
     return Columns(
         dialect=dialect.name,
         names=kept,
@@ -135,12 +138,26 @@ def recognise(names: list[str], settings: ColumnSettings) -> Columns:
         switch=switch,
         port=places.first(settings.port, dialect.port),
         timestamp=places.first(settings.timestamp, dialect.timestamp),
-        labels=places.all_of((*dialect.labels, *settings.labels)),
+        labels=labels,
+        metrics=metrics,
         excluded=places.all_of(settings.exclude) | {at for at, name in enumerate(names) if not name},
         guids=places.all_of(dialect.guids),
         units=units,
         missing=(*MISSING_WORDS, *settings.missing),
     )
+
+
+def _stated_kinds(
+    kept: Sequence[str], dialect: Dialect, settings: ColumnSettings, places: _Places
+) -> tuple[frozenset[int], frozenset[int]]:
+    """The columns that are labels, and those that are metrics, by settings or dialect; the settings go first."""
+
+    def named(names: frozenset[str]) -> frozenset[int]:
+        return places.all_of(names) | {at for at, name in enumerate(kept) if name in names}
+
+    metrics = named(frozenset((*settings.metrics, *settings.counters, *settings.gauges, *settings.units)))
+    labels = (places.all_of(dialect.labels) - metrics) | places.all_of(settings.labels)
+    return labels, (metrics | named(frozenset(dialect.metrics))) - labels
 
 
 class _Places:

@@ -7,8 +7,7 @@ A chunk that fails there is halved and each half tried again; a part of at most 
 cannot be rows (`sieve.py`). Only parts of at most ROWS_BYTES are read row by row (`rows.py`), which finds the bad cells
 and keeps the rest: a bad cell in every chunk costs its neighbours little.
 
-*Kinds*. A column that is not a key is a metric or a label. If the dialect does not know the column, the first rows that
-have text in it decide: it is a metric if at least half of those cells are numbers. A metric starts as int32 if the
+*Kinds*. A column that is not a key is a metric or a label (`kinds.py`). A metric starts as int32 if the
 numbers are short, else as int64 or double, and widens when a chunk needs it. Numbers that no single type holds exactly
 stand in rows of their own (`mixed.py`).
 
@@ -18,7 +17,7 @@ module for everything (a tenth of the speed).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import pyarrow.compute as pc
@@ -27,9 +26,10 @@ from switchboard.config.sources import ColumnSettings
 from switchboard.errors import BodyError
 from switchboard.inputs.csv import columnar, rows
 from switchboard.inputs.csv.columnar import NeedsRows
-from switchboard.inputs.csv.context import MOST_LINE_BYTES, Context
+from switchboard.inputs.csv.context import MOST_LINE_BYTES, NOTHING_BEFORE, Context
 from switchboard.inputs.csv.dialects import NO_COLUMN, SWITCH_NAMES, fold, recognise
 from switchboard.inputs.csv.header import LOOK_BYTES, advice, read_header, without_marks
+from switchboard.inputs.csv.kinds import notes, watch
 from switchboard.inputs.csv.layout import Layout
 from switchboard.inputs.csv.sieve import SIEVE_BYTES, sieve
 from switchboard.inputs.rejects import Rejects
@@ -37,7 +37,7 @@ from switchboard.inputs.times import Clock
 from switchboard.model import Reject
 from switchboard.moments import read_zone
 from switchboard.snapshot.block import TIME, RowBatch
-from switchboard.snapshot.metrics import Column
+from switchboard.snapshot.metrics import Column, Role
 
 CHUNK_BYTES = 1 << 20
 ROWS_BYTES = 16 << 10
@@ -61,6 +61,7 @@ class CsvParser:
         most_columns: int | None = None,
     ) -> None:
         self.rejects = Rejects()
+        self.before: Mapping[str, Role] = NOTHING_BEFORE
         self.rows = 0
         self.values = 0
         self.data_min_us: int | None = None
@@ -130,6 +131,8 @@ class CsvParser:
         if self._pending:
             batches, _ = self._parse(len(self._pending), last=True)
             yield from batches
+        if self._context is not None:
+            self.rejects.notes = list(notes(self._context))
         if self.rows == 0:
             if self.rejects.counts:
                 raise BodyError("no_rows", f"no row can be used: {self.rejects}")
@@ -179,6 +182,7 @@ class CsvParser:
             Clock(self._now_us, settings.timestamp_unit, read_zone(settings.timestamp_zone)),
             self.rejects,
             Layout(settings.delimiter, settings.comment, header.padded),
+            before=self.before,
             most_line_bytes=self._most_line_bytes,
         )
 
@@ -197,6 +201,7 @@ class CsvParser:
         batches, consumed = self._read(context, chunk, last=last)
         del self._pending[:consumed]
         for batch in batches:
+            watch(context, batch.rows, batch.lines)
             self._count(batch)
         return batches, consumed
 

@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 from switchboard.errors import BodyError
 from switchboard.inputs.csv.context import MOST_ID_BYTES, ColumnType, Context, Keys, row_batch
+from switchboard.inputs.csv.kinds import decide
 from switchboard.inputs.csv.latin1 import decode_cell, is_utf8
 from switchboard.inputs.csv.layout import Layout
 from switchboard.inputs.csv.mixed import type_columns
@@ -28,7 +29,6 @@ from switchboard.inputs.csv.numbers import (
     NUMBER,
     is_integer,
     is_not_finite,
-    is_number,
     out_of_range,
     without_unit,
 )
@@ -37,8 +37,6 @@ from switchboard.inputs.rejects import Rejects
 from switchboard.inputs.times import Clock
 from switchboard.snapshot.block import OddRows, RowBatch
 
-SMALL_DIGITS = 9
-"""A column begins with 32 bits if all its integers are shorter."""
 SAMPLE_ROWS = 64
 """Number of rows that decide what a column holds."""
 
@@ -59,7 +57,7 @@ def learn_types(context: Context, chunk: bytes, line: int) -> None:
             _time_us(context, cells[context.columns.timestamp])
     for at, column_type in context.types.items():
         if column_type is ColumnType.UNKNOWN:
-            context.types[at] = _decide(context, at, [cells[at] for cells in rows])
+            decide(context, at, [cells[at] for cells in rows])
     context.learned = True
 
 
@@ -267,26 +265,11 @@ def _unquote(layout: Layout, text: str) -> list[str] | None:
         at += 1
 
 
-def _decide(context: Context, at: int, cells: list[str]) -> ColumnType:
-    """What a column with these cells holds."""
-    unit = context.columns.units.get(at, "")
-    texts = [cell.removesuffix(unit).removesuffix(" ") for cell in cells if cell not in context.columns.missing]
-    texts = [text for text in texts if not is_not_finite(text)]
-    numbers = [text for text in texts if is_number(text)]
-    if not texts:
-        return ColumnType.UNKNOWN
-    if 2 * len(numbers) < len(texts):
-        return ColumnType.LABEL
-    if not all(is_integer(number) for number in numbers):
-        return ColumnType.DOUBLE
-    return ColumnType.INT32 if all(len(number) < SMALL_DIGITS for number in numbers) else ColumnType.INT64
-
-
 def _clean(context: Context, at: int, rows: list[Row]) -> pa.Array:
     """One column as strings: null where a cell is missing or rejected. A label stays as it is."""
     texts = [cells[at] for _, cells, _ in rows]
-    if context.types[at] is ColumnType.UNKNOWN:
-        context.types[at] = _decide(context, at, texts)
+    if context.types[at] is ColumnType.UNKNOWN or at in context.unsure:
+        decide(context, at, texts)
     cells = pa.array(texts, pa.string())
     if context.types[at] is ColumnType.LABEL:
         return cells
@@ -300,6 +283,7 @@ def _clean(context: Context, at: int, rows: list[Row]) -> pa.Array:
     for row in np.flatnonzero(bad).tolist():
         reason = "not_finite" if is_not_finite(texts[row]) else "bad_number"
         context.rejects.add(reason, rows[row][0], name, texts[row])
+        context.first_misfits.setdefault(at, (rows[row][0], texts[row]))
     long = pc.greater(pc.binary_length(cells), 18).to_numpy(zero_copy_only=False)
     exponent = pc.match_substring_regex(cells, "[eE]").to_numpy(zero_copy_only=False)
     for row in np.flatnonzero((long | exponent) & ~bad).tolist():
