@@ -59,6 +59,14 @@ REASONS = {
     ),
     "bad_quote": Reason("has a quote where none may be", "a cell with a quote in it is quoted, and the quote doubled"),
     "columns": Reason("has another number of cells than the header", "cells with a comma in them have to be quoted"),
+    "trailing": Reason(
+        "has one cell more than the header, an empty one at its end",
+        "columns.trailing_delimiter = true if all rows end so; cells with a comma in them have to be quoted",
+    ),
+    "no_trailing": Reason(
+        "has one cell less than the header, which ends in a delimiter",
+        "the source should end all lines with a delimiter, or none",
+    ),
     "no_times": Reason(
         "are the columns, and none of them has times",
         'columns.timestamp names the column with times; "-" says that there is none',

@@ -125,7 +125,8 @@ def _read_row(line: int, raw: bytes, spec: Spec, expected: Expected) -> None:
     if cells is None:
         return reject("bad_quote", value=text)
     if len(cells) != len(spec.names):
-        return reject("columns", value=text)
+        trailing = len(cells) == len(spec.names) + 1 and not cells[-1]
+        return reject("trailing" if trailing else "columns", value=text)
     wrong = _wrong_key(cells, spec)
     if wrong is not None:
         reason, at = wrong

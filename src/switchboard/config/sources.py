@@ -57,6 +57,7 @@ class ColumnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     missing: Annotated[
         tuple[str, ...], setting("words for a missing number, in addition to NA, N/A and an empty cell")
     ] = ()
+    trailing_delimiter: Annotated[bool, setting("every row ends in a delimiter, and the header does not")] = False
     rename: Annotated[dict[str, str], setting('columns to keep under another name: `{ old = "new" }`')] = {}
     exclude: Annotated[tuple[str, ...], setting("columns to leave out")] = ()
 

@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from switchboard.config.sources import ColumnSettings
+from switchboard.reasons import explain
 from tests.lab import cells
 from tests.lab.fuzz import fuzz
 from tests.lab.parsing import parse
@@ -175,6 +176,41 @@ def test_drops_a_row_that_cannot_be_assigned(reason: str) -> None:
     parsed = parse(HEADER + b"sw0,1\n" + row + b"\nsw9,9\n")
     assert parsed.rejects == [(3, column, reason, value)]
     assert [row[0] for row in parsed.rows] == ["sw0", "sw9"]
+
+
+BIG = 3000
+"""Rows of a body that is larger than a part that is read row by row."""
+
+
+@pytest.mark.parametrize("count", [1, 5, BIG])
+@pytest.mark.parametrize("quote", ["", '"'], ids=["plain", "quoted"])
+def test_a_delimiter_at_the_end_of_rows_only_is_called_that(count: int, quote: str) -> None:
+    """The sentence is about the end of the row, and names the setting, which reads such a body."""
+    body = "switch_id,a\n" + "".join(f"{quote}sw{at}{quote},{at},\n" for at in range(count))
+    parsed = parse(body.encode())
+    assert parsed.parser.rejects.counts == {"trailing": count}
+    assert parsed.error is not None
+    assert parsed.error.reason == "no_rows"
+    sentence = explain(parsed.parser.rejects.examples[0])
+    assert "one cell more than the header, an empty one at its end" in sentence
+    assert "columns.trailing_delimiter = true" in sentence
+    parsed = parse(body.encode(), ColumnSettings(trailing_delimiter=True))
+    assert [row[4] for row in parsed.rows] == [{"a": at} for at in range(count)]
+    assert parsed.rejects == []
+
+
+def test_a_delimiter_at_the_end_of_the_header_only_is_called_that() -> None:
+    """If rows have one too, it does no harm; if they do not, the sentence says what is different."""
+    assert [row[4] for row in parse(b"switch_id,a,\ns,5,\n").rows] == [{"a": 5}]
+    parsed = parse(b"switch_id,a,\ns,5\nt,6\n")
+    assert parsed.parser.rejects.counts == {"no_trailing": 2}
+    assert "one cell less than the header, which ends in a delimiter" in explain(parsed.parser.rejects.examples[0])
+
+
+@pytest.mark.parametrize("row", ["s,5,6", "s,5,,", "s", "s,5, "])
+def test_other_numbers_of_cells_are_another_thing(row: str) -> None:
+    """Only one empty cell at the end is a delimiter too many."""
+    assert parse(f"switch_id,a\ns,5\n{row}\n".encode()).parser.rejects.counts == {"columns": 1}
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,9 @@ LINE = 7
 LINES = st.lists(
     st.one_of(
         st.integers(1, 9).map(lambda number: b"sw%d,5" % number),
-        st.sampled_from([b"", b"x", b"sw1,5,6", b"sw1,\x00", b"\x7f", b"sw1\t,5,6", b"\xff", b",,", b"\xc3\xa9,1"]),
+        st.sampled_from(
+            [b"", b"x", b"sw1,5,6", b"sw1,5,", b"sw1,\x00", b"\x7f", b"sw1\t,5,6", b"\xff", b",,", b"\xc3\xa9,1"]
+        ),
     ),
     min_size=1,
     max_size=3 * MOST_EXAMPLES_OF_REASON,

@@ -32,7 +32,7 @@ from switchboard.inputs.csv.numbers import (
     out_of_range,
     without_unit,
 )
-from switchboard.inputs.csv.sieve import SIEVE_BYTES, sieve
+from switchboard.inputs.csv.sieve import SIEVE_BYTES, sieve, wrong_number
 from switchboard.inputs.rejects import Rejects
 from switchboard.inputs.times import Clock
 from switchboard.snapshot.block import OddRows, RowBatch
@@ -166,7 +166,8 @@ def _cells(
         if cells is None:
             rejects.add("bad_quote", number, value=raw, switch=context.switch_of(raw))
         elif len(cells) != width:
-            rejects.add("columns", number, value=raw, switch=context.switch_of(raw))
+            reason = wrong_number(columns.names, len(cells), ends_empty=not cells[-1])
+            rejects.add(reason, number, value=raw, switch=context.switch_of(raw))
         elif ascii_ or raw.isascii():
             yield number, cells
         elif all(is_utf8(cells[at].encode("latin-1")) for at in keys):
