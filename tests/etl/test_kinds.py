@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -12,9 +13,12 @@ from structlog.testing import capture_logs
 from switchboard.config.sources import ColumnSettings
 from switchboard.model import Outcome
 from switchboard.store.embedded import EmbeddedRedis
+from switchboard.view.sources import Loaded
 from tests.etl.harness import Answers, Lab, running_lab
 from tests.etl.limits import source
+from tests.lab import fabric
 from tests.lab.servers import Steps, Web, http
+from tests.query.test_lists import ask, body
 
 NOW = int(time.time()) - 60
 
@@ -89,3 +93,18 @@ async def test_text_becomes_a_metric_when_nothing_but_numbers_is_left(redis: Emb
                     seen.append(await cells(lab))
         assert seen == [["starting", "starting"], [5, None], [None, 6]]
         assert [line["reason"] for line in logs if line["event"] == "column"] == ["text_no_more"]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_unit_of_the_settings_reaches_the_reader(redis: EmbeddedRedis) -> None:
+    """A raw counter of UFM whose unit nobody knows has the one that the settings say, in DescribeMetrics as well."""
+    answer = http(200, b"node_guid,port_num,raw_counter_3\n0x1,1,5\n", content_type="text/csv")
+    async with Web(Answers([answer])) as web:
+        settings = ColumnSettings(units={"raw_counter_3": "4.By"}, counters=("raw_counter_3",))
+        async with running_lab(redis.url, source(web.url, name="units"), settings) as lab:
+            await lab.attempt()
+            seen = replace(fabric.source("units", [fabric.row("sw")]), loaded=Loaded(await lab.snapshot(), NOW))
+    (described,) = body(ask(fabric.view(seen), "DescribeMetrics"))
+    assert described["metrics"] == [
+        {"metric": "raw_counter_3", "column": "raw_counter_3", "kind": "counter", "unit": "4.By", "help": ""}
+    ]

@@ -71,7 +71,7 @@ def parse(context: Context, chunk: bytes, line: int) -> RowBatch:
     if columns.timestamp is not None:
         numeric[columns.timestamp] = not context.times_are_text
     for at, column_type in context.types.items():
-        if column_type in NUMERIC and at in columns.units:
+        if column_type in NUMERIC and at in context.with_units:
             arrays[at] = _without_unit(context, at, arrays[at])
             continue
         numeric[at] = column_type in NUMERIC
@@ -145,7 +145,7 @@ def _arrays(context: Context, chunk: bytes) -> list[pa.Array]:
     try:
         table = _read(context, chunk, {})
     except pa.ArrowInvalid as error:
-        units = context.columns.units  # columns with units are read as text
+        units = context.with_units  # these are read as text
         narrow = [
             at for at, column_type in context.types.items() if column_type is ColumnType.INT32 and at not in units
         ]
@@ -175,7 +175,7 @@ def _read(context: Context, chunk: bytes, wider: Mapping[int, pa.DataType]) -> A
     names = [name or f"\0{at}" for at, name in enumerate(columns.names)]
     types = [pa.string()] * len(names)
     for at, column_type in context.types.items():
-        if at not in columns.units:
+        if at not in context.with_units:
             types[at] = wider.get(at, ARROW[column_type])
     if columns.timestamp is not None and not context.times_are_text:
         types[columns.timestamp] = pa.int64()

@@ -92,6 +92,8 @@ class Context:
         """By guessed label: line and text of the first number in it."""
         self.first_misfits: dict[int, tuple[int, str]] = {}
         """By metric: line and text of the first cell that is no number."""
+        self.with_units: set[int] = set()
+        """Metrics in which a number had its unit behind it so far: these are read as text first."""
         self.mixed: set[int] = set()
         """Columns whose numbers no single type holds (`mixed.py`)."""
         self.combinations: set[tuple[tuple[int, ColumnType], ...]] = set()

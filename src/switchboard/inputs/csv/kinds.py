@@ -38,7 +38,12 @@ _is_loose_number = re.compile(r" *[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[
 def decide(context: Context, at: int, cells: Sequence[str]) -> None:
     """Decide from some cells what a column holds; if they do not tell, it stays as it is."""
     unit, missing = context.columns.units.get(at, ""), frozenset(context.columns.missing)
-    texts = [cell.removesuffix(unit).removesuffix(" ") if unit else cell for cell in cells if cell not in missing]
+    texts = [cell for cell in cells if cell not in missing]
+    if unit:
+        bare = [text.removesuffix(unit).removesuffix(" ") for text in texts]
+        if any(is_number(number) and number != text for number, text in zip(bare, texts, strict=True)):
+            context.with_units.add(at)
+        texts = bare
     texts = [text for text in texts if not is_not_finite(text)]
     if not texts:
         return

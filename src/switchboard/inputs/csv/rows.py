@@ -276,7 +276,9 @@ def _clean(context: Context, at: int, rows: list[Row]) -> pa.Array:
         return cells
     if at in context.columns.units:
         cells = without_unit(cells, context.columns.units[at])
-        texts = cells.to_pylist()
+        if texts != (bare := cells.to_pylist()):
+            context.with_units.add(at)
+        texts = bare
     missing = pc.is_in(cells, value_set=context.missing)
     number = pc.match_substring_regex(cells, NUMBER)
     bad = pc.invert(pc.or_(missing, number)).to_numpy(zero_copy_only=False)
