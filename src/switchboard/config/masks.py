@@ -6,6 +6,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from urllib.parse import quote, unquote, unquote_plus, urlsplit, urlunsplit
 
 MASK = "***"
@@ -50,13 +51,18 @@ class SecretWords:
     """
 
     def __init__(self, headers: Mapping[str, str], url: str) -> None:
-        words = {word for value in headers.values() for word in _words_of(value)}
-        for pair in filter(_is_secret, urlsplit(url).query.split("&")):
+        self._values, self._url = tuple(headers.values()), url
+
+    @cached_property
+    def _words(self) -> list[str]:
+        """Found when something is to be masked: most answers need none of this."""
+        words = {word for value in self._values for word in _words_of(value)}
+        for pair in filter(_is_secret, urlsplit(self._url).query.split("&")):
             value = pair.partition("=")[2]
             words |= {value, unquote(value), unquote_plus(value)}
         words |= {quote(word, safe="") for word in words}
         # A longer word first: it may begin with a shorter one.
-        self._words = sorted((word for word in words if len(word) >= LEAST_SECRET_CHARACTERS), key=len, reverse=True)
+        return sorted((word for word in words if len(word) >= LEAST_SECRET_CHARACTERS), key=len, reverse=True)
 
     def mask(self, text: str) -> str:
         """The text with the secrets in it replaced, however they are written in capitals and small letters."""
