@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from switchboard.selection.conditions import PATTERN, BadCondition, parse_condition, spelled
-from switchboard.selection.where import MET, MISSING, UNMET, verdicts
+from switchboard.selection.where import MET, MISSING, UNMET, truths
 
 
 @pytest.mark.parametrize(
@@ -107,10 +107,10 @@ def test_cells_are_compared_exactly(condition: str, kind: pa.DataType, cells: li
     """64-bit integers as integers, doubles as doubles, labels as text; what is missing meets nothing."""
     column = pa.array([*cells, None], kind)
     expected = [MET if each else UNMET for each in met]
-    assert verdicts(parse_condition(condition), column).tolist() == [*expected, MISSING]
-    assert verdicts(parse_condition(condition), column[1:]).tolist() == [*expected[1:], MISSING]
+    assert truths(parse_condition(condition), column).tolist() == [*expected, MISSING]
+    assert truths(parse_condition(condition), column[1:]).tolist() == [*expected[1:], MISSING]
 
 
 def test_a_label_without_text_is_missing() -> None:
     """An empty label meets no condition, not even that it differs."""
-    assert verdicts(parse_condition("x!=a"), pa.array(["", "b"])).tolist() == [MISSING, MET]
+    assert truths(parse_condition("x!=a"), pa.array(["", "b"])).tolist() == [MISSING, MET]

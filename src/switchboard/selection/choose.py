@@ -15,7 +15,7 @@ to rows that passed the earlier ones:
     3  first of its kind        of two rows with one switch and port the first counts. It counts even if it is not taken
                                 for another reason: the second does not stand in for it
     4  ports, time              one mask per block, made once; a candidate is looked up in it
-    5  conditions               one verdict per condition and row of a block
+    5  conditions               one truth value per condition and row of a block
     6  any chosen cell          with ``metrics``, rows that have none of them are left out
 
 Filters that need no column come first. The masks of 4, 5 and 6 are made for a whole block when its first candidate
@@ -23,7 +23,7 @@ needs them, and kept (``masks.py``): the next steps, and the search for the end 
 
 Where several snapshots are merged, filters 5 and 6 cannot be applied to one snapshot alone, because another snapshot
 may have the missing cell. So ``merge.py`` asks for whole switches (``switch_steps``), has filters 3 and 4 applied
-(``rows_of``), puts rows together, and applies the other two to the result, with ``verdicts`` and ``has``.
+(``rows_of``), puts rows together, and applies the other two to the result, with ``truths`` and ``has``.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from switchboard.selection.masks import (
     mask_any_cell,
     mask_ports_and_time,
 )
-from switchboard.selection.where import MET, Verdicts
+from switchboard.selection.where import MET, Truths
 from switchboard.snapshot.arrays import IntArray, Mask
 from switchboard.snapshot.block import Block
 from switchboard.snapshot.snapshot import Snapshot
@@ -187,7 +187,7 @@ class Selector:
                 result[start : start + len(offsets)] = mask[offsets]
         return result
 
-    def verdicts(self, ordinals: IntArray) -> Verdicts:
+    def truths(self, ordinals: IntArray) -> Truths:
         """What rows say about the conditions: a line per condition, a column per row."""
         result = np.zeros((len(self.choice.where), len(ordinals)), np.uint8)
         for block, offsets, start in self.order.segments(ordinals):
@@ -221,7 +221,7 @@ class Selector:
         mask = self._mask(ordinals)
         ordinals = ordinals if mask is None else ordinals[mask]
         if self.choice.where:
-            ordinals = ordinals[(self.verdicts(ordinals) == MET).all(axis=0)]
+            ordinals = ordinals[(self.truths(ordinals) == MET).all(axis=0)]
         if self.choice.metrics is not None:
             ordinals = ordinals[self.has(ordinals)]
         return ordinals

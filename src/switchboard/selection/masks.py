@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from switchboard.selection import cost
 from switchboard.selection.conditions import Condition
 from switchboard.selection.globs import Names
-from switchboard.selection.where import Verdicts, verdicts
+from switchboard.selection.where import Truths, truths
 from switchboard.snapshot.arrays import IntArray, Mask
 from switchboard.snapshot.block import PORT, TIME, Block
 
@@ -86,16 +86,16 @@ def mask_any_cell(columns_of: Callable[[Block], Columns], block: Block) -> Mask 
     return result
 
 
-def judge_rows(conditions: Sequence[Condition], block: Block) -> list[Verdicts]:
+def judge_rows(conditions: Sequence[Condition], block: Block) -> list[Truths]:
     """For each condition what every row says about it: MISSING, UNMET or MET."""
     return [_judge(condition, block) for condition in conditions]
 
 
-def _judge(condition: Condition, block: Block) -> Verdicts:
+def _judge(condition: Condition, block: Block) -> Truths:
     position = block.column_of(condition.metric)
     if position is None:
         return np.zeros(block.rows.num_rows, np.uint8)
-    return verdicts(condition, block.rows.column(position))
+    return truths(condition, block.rows.column(position))
 
 
 class SwitchMatches:

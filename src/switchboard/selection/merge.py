@@ -23,9 +23,9 @@ three parts, shown for switch sw1:
 
              group           0    1    1
 
-    keep     Write a table with a line per source and a column per group, and the verdict on each condition. The first
-             source that has the cell decides. Keep the groups that meet all conditions and have a chosen cell in any
-             source. Order them by switch, then in the order of the first source that has the row.
+    keep     Write a table with a line per source and a column per group, and the truth value of each condition. The
+             first source that has the cell decides. Keep the groups that meet all conditions and have a chosen cell in
+             any source. Order them by switch, then in the order of the first source that has the row.
 
              source 0        0    1            ordinals
              source 1       -1    1            -1: source 1 does not have the row
@@ -46,7 +46,7 @@ import pyarrow as pa
 from switchboard.selection import cost
 from switchboard.selection.choose import Choice, Selector
 from switchboard.selection.pages import WHOLE, Page, Position, page_end
-from switchboard.selection.where import MET, MISSING, Verdicts
+from switchboard.selection.where import MET, MISSING, Truths
 from switchboard.snapshot.arrays import IntArray, slice_or_take
 from switchboard.snapshot.block import PORT
 
@@ -228,7 +228,7 @@ class _Table(NamedTuple):
 
     ordinals: IntArray
     """A line per selector, a column per group; -1: the source does not have the row."""
-    verdicts: Verdicts
+    truths: Truths
     """A line per condition, a column per group."""
     first: npt.NDArray[np.intp]
     """For each group the index, among all gathered rows, of the first one that has a chosen cell."""
@@ -250,15 +250,15 @@ def _tabulate(selectors: Sequence[Selector], parts: Sequence[_Part], groups: _Gr
             listed = listed[selector.has(part.ordinals)]
         table.first[groups.of_row[listed]] = listed
         if choice.where:
-            verdicts = selector.verdicts(part.ordinals)
-            table.verdicts[:, own] = np.where(verdicts == MISSING, table.verdicts[:, own], verdicts)
+            truths = selector.truths(part.ordinals)
+            table.truths[:, own] = np.where(truths == MISSING, table.truths[:, own], truths)
         end = begin
     return table
 
 
 def _keep(table: _Table, groups: _Groups) -> npt.NDArray[np.intp]:
     """The groups that are rows of the list, in its order."""
-    kept = np.flatnonzero((table.first < len(groups.of_row)) & (table.verdicts == MET).all(axis=0))
+    kept = np.flatnonzero((table.first < len(groups.of_row)) & (table.truths == MET).all(axis=0))
     return kept[np.lexsort((table.first[kept], groups.places[kept]))]
 
 

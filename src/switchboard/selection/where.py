@@ -19,9 +19,9 @@ import pyarrow.compute as pc
 from switchboard.selection.conditions import Condition
 
 MISSING, UNMET, MET = 0, 1, 2
-"""Verdicts of a cell on a condition: the cell is missing, does not meet it, or meets it."""
+"""Truth values of a condition in a cell: the cell is missing, does not meet it, or meets it."""
 
-Verdicts = npt.NDArray[np.uint8]
+Truths = npt.NDArray[np.uint8]
 """One number per row, or a table: a line per condition, a column per row."""
 _OPERATORS = {
     ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le, "=": operator.eq, "!=": operator.ne,
@@ -36,16 +36,16 @@ _RANGES = {
 }
 
 
-def verdicts(condition: Condition, column: pa.Array) -> Verdicts:
-    """The verdict of every cell of a column of a block: MISSING, UNMET or MET."""
+def truths(condition: Condition, column: pa.Array) -> Truths:
+    """The truth value of the condition in every cell of a column of a block: MISSING, UNMET or MET."""
     if pa.types.is_string(column.type):
         present = pc.and_kleene(column.is_valid(), pc.not_equal(column, ""))
         met = None if condition.orders else _KERNELS[condition.op](column, condition.value)
     else:
         present = column.is_valid()
         met = _double(condition, column) if pa.types.is_floating(column.type) else _integer(condition, column)
-    result: Verdicts = _truths(present).view(np.uint8)
-    return result if met is None else result + (result & _truths(met).view(np.uint8))
+    result: Truths = _booleans(present).view(np.uint8)
+    return result if met is None else result + (result & _booleans(met).view(np.uint8))
 
 
 def _double(condition: Condition, column: pa.Array) -> pa.Array | None:
@@ -68,8 +68,8 @@ def _integer(condition: Condition, column: pa.Array) -> pa.Array | None:
     return _KERNELS[op](column, pa.scalar(whole, column.type))
 
 
-def _truths(values: pa.Array) -> Any:
-    """Truth values as a numpy array; null counts as false."""
+def _booleans(values: pa.Array) -> Any:
+    """An Arrow array of booleans as a numpy array; null counts as false."""
     return (values.fill_null(False) if values.null_count else values).to_numpy(zero_copy_only=False)
 
 
