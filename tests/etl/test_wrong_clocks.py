@@ -13,7 +13,7 @@ import pytest
 import structlog
 
 from switchboard.clocks import Clocks
-from switchboard.config.sources import Source
+from switchboard.config.sources import Access, Source
 from switchboard.errors import BodyError
 from switchboard.model import Outcome
 from switchboard.store.embedded import EmbeddedRedis
@@ -188,6 +188,25 @@ async def test_rows_ahead_of_both_clocks_are_refused(lab: Lab) -> None:
     with pytest.raises(BodyError, match=r"by the clock of this host and by the source's own \(Date\)") as refused:
         await lab.attempt()
     assert refused.value.reason == "clock"
+
+
+async def test_a_date_of_another_age_is_no_witness(lab: Lab) -> None:
+    """A Date in the year 9999 makes no row of that year true: readers could not even show it."""
+    there = 253_402_300_000
+    content = csv([f"{there},sw1,1", f"{there},sw2,1"])
+    lab.serve([http(200, content, content_type="text/csv", date=formatdate(there, usegmt=True))])
+    with pytest.raises(BodyError):
+        await lab.attempt()
+
+
+async def test_a_note_shows_no_secret(lab: Lab, logs: list[Any]) -> None:
+    """A source that has our token as the name of a switch does not bring it into the log."""
+    content = csv([f"{time.time():.0f},sw1,1", "77,not-for-the-log,2", "77,not-for-the-log,2"])
+    lab.serve([http(200, content, content_type="text/csv")])
+    report = await lab.attempt(access=Access(token="not-for-the-log"))
+    assert report.note is not None
+    assert report.note.reason == "clock"
+    assert "not-for-the-log" not in report.note.sentence + str(logs)
 
 
 async def test_a_source_whose_clock_is_ahead_is_not_kept_out(lab: Lab, logs: list[Any]) -> None:

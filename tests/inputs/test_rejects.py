@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from switchboard.inputs import rejects as module
 from switchboard.inputs.rejects import MOST_EXAMPLES, MOST_EXAMPLES_OF_REASON, MOST_VALUE_CHARACTERS, Rejects
 from switchboard.model import Reject
@@ -48,6 +50,24 @@ def test_rows_and_cells_are_told_apart() -> None:
     for reason in ("bad_number", "not_finite", "out_of_range", "columns", "future", "something new"):
         rejects.add(reason, 2)
     assert rejects.rows == 3
+
+
+@pytest.mark.parametrize(
+    ("switches", "only"),
+    [(["a", "a"], "a"), (["a", "b"], ""), (["a", "b", "a"], ""), (["", "a"], ""), (["a", ""], ""), ([], "")],
+)
+def test_whose_the_rejects_are_is_known_if_all_are_of_one_switch(switches: list[str], only: str) -> None:
+    """Of each reason, and of several; a reject that nobody is known for may be anybody's."""
+    rejects = Rejects()
+    rejects.add("future", 1, switch="other")
+    for line, switch in enumerate(switches):
+        rejects.add("columns" if line % 2 else "control", line, switch=switch)
+    assert rejects.only_switch(["columns", "control"]) == only
+    assert rejects.only_switch(["future"]) == "other"
+    rejects.count("future", 5, iter(["other", "other"]))
+    assert rejects.only_switch(["future"]) == "other"
+    rejects.count("future", 1)
+    assert rejects.only_switch(["future"]) == ""
 
 
 def test_every_reason_of_the_parser_is_explained() -> None:

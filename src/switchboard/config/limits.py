@@ -51,8 +51,8 @@ class GeneralLimits(HidesSecrets, frozen=True, kw_only=True, forbid_unknown_fiel
     max_dropped_ratio: Annotated[
         float,
         setting(
-            "refuse a body if more than this share of its rows is bad; future rows and duplicates are each checked "
-            "against it too",
+            "refuse a body if more than this share of its rows is bad, unless all are of one switch; rows with "
+            "impossible times and duplicates are each checked against it too",
             "of 1",
             panel="Limits",
             ge=0,
@@ -62,7 +62,8 @@ class GeneralLimits(HidesSecrets, frozen=True, kw_only=True, forbid_unknown_fiel
     max_spread: Annotated[
         float,
         setting(
-            "longest time between the oldest and the newest row of a body; 0: 2 intervals, and no less than 20 s",
+            "longest time between the oldest and the newest row of a body; beyond it a body is published at the second "
+            "look; 0: 2 intervals, and no less than 20 s",
             "s",
             panel="Limits",
             ge=0,

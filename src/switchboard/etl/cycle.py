@@ -40,6 +40,8 @@ GRACE_SECONDS = 5.0
 """Blocks outlive their pointer by this plus the timeout of a scrape, so that a reader can finish."""
 QUEUE_LENGTH = 2
 """Most batches of blocks that wait to be written; the bound keeps memory in proportion to chunks, not to the body."""
+MOST_AHEAD_US = 100 * 365 * 86_400 * 1_000_000
+"""A clock that is a century ahead of ours is no witness. Ours may be one of 1970, before it was ever set."""
 HOLD_INTERVALS = 0.25
 """Delay before the next scrape after a held body, in intervals: short, but long enough for new data."""
 
@@ -226,7 +228,7 @@ class Cycle:
         one of the two clocks is wrong, and we cannot know which. Said once, and again when it has been right meanwhile.
         """
         ahead_us = 0 if response.source_us is None else response.source_us - now_us
-        is_ahead = ahead_us > FUTURE_US
+        is_ahead = FUTURE_US < ahead_us < MOST_AHEAD_US
         if is_ahead and not self._source_is_ahead:
             _log.warning(
                 "clocks differ: the source's Date is far ahead of this host's clock, and its rows are judged by it; if "

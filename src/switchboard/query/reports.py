@@ -156,6 +156,8 @@ class SourceReport(msgspec.Struct, frozen=True, kw_only=True):
     """A greater age of the newest row makes the source stale; null: no limit."""
     expires_in_seconds: float | None
     rows: int | None
+    """Rows of the snapshot. A row that repeats the switch and port of an earlier one is among them, and among the
+    rejects; queries find the first."""
     switches: int | None
     rejects: dict[str, int] | None
     trouble: str | None
