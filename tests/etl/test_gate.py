@@ -287,6 +287,8 @@ def test_counts_of_a_sentence_add_up() -> None:
     ("body", "names"),
     [
         (counted(0), "allow_empty"),
+        (counted(0, bad_timestamp=3), "columns.timestamp_unit"),
+        (counted(0, bad_port=3), "columns.port"),
         (counted(50, columns=50), "max_dropped_ratio"),
         (counted(9000, columns=1000), "max_dropped_rows"),
         (counted(50, duplicate=50), "columns.port"),

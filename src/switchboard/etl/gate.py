@@ -251,7 +251,7 @@ def _unusable(trial: _Trial, memory: Memory) -> tuple[Verdict, Memory]:
             return _fault("duplicates", f"{sentence}; {help_}", rejects), memory
         notes.append(Note("duplicates", f"{sentence}; all are of switch {only!r}: the first row of each counts"))
     if counted.rows == 0 and rejects.rows:
-        return _fault("no_rows", f"no row of {total} can be used", rejects), memory
+        return _fault("no_rows", f"none of {total} rows can be used{_advice(rejects)}", rejects), memory
     if counted.rows == 0 and not limits.allow_empty:
         return Verdict(Action.REJECT, "empty", "the body has a header, but no row (allow_empty)"), memory
     dropped = rejects.rows - duplicates - sum(rejects.counts[reason] for reason in _CLOCK_REASONS)
@@ -356,6 +356,12 @@ def _whose_clock(counted: BodyCounts) -> str:
         "the source sends no Date to compare with: if other sources are refused for this too, the clock of this host "
         "is behind, else that of the source is ahead"
     )
+
+
+def _advice(rejects: Rejects) -> str:
+    """What may help against the most frequent reason; empty if it is not known."""
+    reason = REASONS.get(rejects.counts.most_common(1)[0][0])
+    return f"; what may help: {reason.advice}" if reason else ""
 
 
 def _noted(notes: Sequence[Note]) -> Verdict:
