@@ -127,3 +127,49 @@ def test_every_reason_for_a_failure_is_known() -> None:
     said |= set(re.findall(r'Verdict\(\s*Action\.(?:HOLD|REJECT),\s*"([a-z_0-9]+)"', text))
     assert len(said) > 25
     assert said - set(FAILURE_REASONS) == set()
+
+
+async def test_ready_says_what_could_not_be_written(lab: Lab) -> None:
+    """An ETL that scrapes and cannot write says so, with the cause; and who writes a source that is not its own."""
+    async with lab.running() as loop, door_of(lab, loop) as port:
+        await lab.until_status(Outcome.PUBLISHED)
+        await lab.client.config_set("maxmemory", 1)
+        try:
+
+            async def said() -> bool:
+                answer = (await ask(port, "/ready")).json()
+                return "is full: raise its maxmemory" in str(answer["store"].get("error"))
+
+            await eventually(said, "the store is full")
+            answer = (await ask(port, "/ready")).json()
+            assert "is full: raise its maxmemory" in answer[lab.source.name]["error"]
+        finally:
+            await lab.client.config_set("maxmemory", 0)
+
+        async def well() -> bool:
+            answer = (await ask(port, "/ready")).json()
+            return answer["store"] == {"ok": True} and "error" not in answer[lab.source.name]
+
+        await eventually(well, "all was written")
+        async with lab.running("another") as other, door_of(lab, other) as second:
+
+            async def stands_by() -> bool:
+                answer = (await ask(second, "/ready")).json()
+                return "is held by 'test'" in str(answer[lab.source.name].get("error"))
+
+            await eventually(stands_by, "the other one stands by")
+            assert (await ask(second, "/ready")).json()["store"] == {"ok": True}
+
+
+async def test_a_policy_that_evicts_is_a_warning(lab: Lab) -> None:
+    """It does not make the process unready."""
+    await lab.client.config_set("maxmemory-policy", "volatile-ttl")
+    try:
+        async with lab.running(interval=5) as loop, door_of(lab, loop) as port:
+            await lab.until_status(Outcome.PUBLISHED)
+            await lab.store.server.look()
+            answer = await ask(port, "/ready")
+            assert "'volatile-ttl'" in answer.json()["store"]["warning"]
+            assert answer.status == 200
+    finally:
+        await lab.client.config_set("maxmemory-policy", "noeviction")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import aclosing
 from typing import Any
 
@@ -16,7 +17,19 @@ from switchboard.store.leases import Lease
 from switchboard.store.store import Store
 from tests.lab.servers import eventually
 from tests.lab.snapshots import pack
-from tests.store.harness import BLOCK_MS, BODY, GARBAGE, confirm, key_names, packed_as, publish, seqs, taken
+from tests.store.harness import (
+    BLOCK_MS,
+    BODY,
+    GARBAGE,
+    confirm,
+    key_names,
+    packed_as,
+    publish,
+    read,
+    seqs,
+    taken,
+    write,
+)
 
 
 def replaced(lease: Lease, *, owner: str | None = None, epoch: int | None = None) -> Lease:
@@ -209,3 +222,34 @@ async def test_a_new_holder_confirms_what_another_has_published(store: Store) ->
     confirmed = replace(packed.manifest, epoch=second.epoch, seq=1)
     await store.snapshots.extend_pointer(confirmed, second)
     assert (await store.snapshots.pointer("lab"))[0] == confirmed
+
+
+@pytest.mark.parametrize("command", ["rpush", "sadd"])
+async def test_a_pointer_of_another_type_is_named_and_replaced(store: Store, client: Any, command: str) -> None:
+    """By the holder of the lease, with a publication; a confirmation finds its snapshot gone."""
+    lease = await taken(store)
+    packed = packed_as(lease)
+    await publish(store, packed, lease)
+    await client.delete(keys.pointer("lab"))
+    await getattr(client, command)(keys.pointer("lab"), "x")
+    with pytest.raises(SnapshotGone, match=r"the pointer sb:\{lab\}:pointer holds another type of value"):
+        await store.snapshots.pointer("lab")
+    with pytest.raises(SnapshotGone):
+        await confirm(store, packed, lease)
+    after = packed_as(lease, snapshot="9-a", scraped_ms=packed.manifest.scraped_ms + 1)
+    await publish(store, after, lease)
+    manifest, _ = await store.snapshots.pointer("lab")
+    assert manifest == after.manifest
+
+
+async def test_index_and_blocks_of_another_type_are_named(store: Store, client: Any) -> None:
+    """Such a snapshot cannot be read, and the error says which key is at fault."""
+    lease = await taken(store)
+    for number in range(len(key_names(packed_as(lease)))):
+        packed = packed_as(lease, snapshot=f"{number}-b")
+        await write(store, packed)
+        key = key_names(packed)[number]
+        await client.delete(key)
+        await client.rpush(key, "x")
+        with pytest.raises(SnapshotGone, match=f"{re.escape(key)} holds another type of value"):
+            await read(store, packed.manifest)

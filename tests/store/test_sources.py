@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from switchboard.errors import KeyUnusable
 from switchboard.model import Outcome, Reject, SourceStatus
 from switchboard.store import keys
 from switchboard.store.store import Store
@@ -62,3 +65,27 @@ async def test_a_status_is_written_by_the_holder_of_the_lease_only(store: Store,
         await client.set(keys.lease("lab"), held)
         assert await store.sources.write_status(STATUS, lease) is written, held
         assert await store.sources.status("lab") == (STATUS if written else None)
+
+
+async def test_entries_that_are_no_names_are_told_apart(store: Store, client: Any) -> None:
+    """Whatever stands in the list, readers see the names of sources, and the rest can be removed."""
+    await store.sources.register("lab", 0)
+    strays = [b"\xff\xfe", b"", b"a b", b"\x1b[2J", "é".encode(), b"x" * 65, b"sb:{lab}:lease"]
+    for stray in strays:
+        await client.zadd(keys.SOURCES, {stray: 1})
+    assert await store.sources.names() == ["lab"]
+    found = await store.sources.strays()
+    assert sorted(found) == sorted(strays)
+    for stray in found:
+        await store.sources.forget(stray)
+    assert await store.sources.strays() == []
+
+
+async def test_a_list_of_another_type_is_begun_anew(store: Store, client: Any) -> None:
+    """Reading it names the key; who registers a source is told that it was replaced."""
+    await client.set(keys.SOURCES, "x")
+    with pytest.raises(KeyUnusable, match="the key sb:sources holds another type of value"):
+        await store.sources.names()
+    assert not await store.sources.register("lab", 0)
+    assert await store.sources.register("lab", 0)
+    assert await store.sources.names() == ["lab"]

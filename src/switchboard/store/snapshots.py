@@ -198,9 +198,9 @@ class Snapshots:
                     pipeline.get(name)
                 payloads = await pipeline.execute(raise_on_error=False)
                 for name, payload in zip(names[first:end], payloads, strict=True):
-                    if is_wrong_type(payload):
-                        raise SnapshotGone(f"the block {name} holds another type of value than ours (WRONGTYPE)")
                     if isinstance(payload, Exception):
+                        if is_wrong_type(payload):
+                            raise SnapshotGone(f"the block {name} holds another type of value than ours (WRONGTYPE)")
                         raise payload
             yield payloads
 
