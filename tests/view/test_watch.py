@@ -668,3 +668,13 @@ async def test_an_odd_ttl_is_said_where_the_age_is_not_known(store: Store, publi
     async with watching(store) as watcher:
         await until(lambda: "is not known yet" in told(watcher), "the age is not known")
         assert "somebody has made it persistent" in told(watcher)
+
+
+async def test_a_block_that_may_have_been_evicted_is_said(store: Store, publisher: Publisher, redis: Any) -> None:
+    """Where the server may evict keys, that is the likely reason for a key that is missing."""
+    await redis.config_set("maxmemory-policy", "allkeys-lfu")
+    async with watching(store) as watcher:
+        await until(lambda: "'allkeys-lfu'" in watcher.view.store_warning, "the policy is seen")
+        await publisher.announce(publisher.write([row("sw1", errors=1)]))
+        await until(lambda: "could not be loaded" in trouble(watcher), "the load fails")
+        assert "may evict keys of a snapshot: set it to noeviction" in trouble(watcher)

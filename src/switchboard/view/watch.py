@@ -331,6 +331,8 @@ class Watcher:
     def _load_failed(self, watched: Watched, manifest: Manifest, error: Exception) -> None:
         expected = isinstance(error, StoreError | TimeoutError)
         told = error_text(error)
+        if isinstance(error, SnapshotGone) and self._store.server.warning:
+            told = f"{told}; {self._store.server.warning}"
         watched.failures = watched.failures + 1 if watched.failed_snapshot == manifest.snapshot else 1
         watched.failed_snapshot = manifest.snapshot
         watched.retry_at = self.clock() + min(MOST_RETRY_SECONDS, self._poll_seconds * 2 ** min(watched.failures, 10))
