@@ -140,6 +140,34 @@ def test_config_check_only_has_an_exit_code(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize(
+    ("variable", "suggested"),
+    [
+        ("SWITCHBOARD_INTERVL", "SWITCHBOARD_INTERVAL"),
+        ("SWITCHBOARD_SOURCE", "SWITCHBOARD_SOURCES"),
+        ("SWITCHBOARD_CONFG", "SWITCHBOARD_CONFIG"),
+        ("Switchboard_Interval", "SWITCHBOARD_INTERVAL"),
+    ],
+)
+def test_config_check_warns_of_what_is_ignored(
+    variable: str, suggested: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A variable that no setting has is one line with the nearest name; --strict makes it exit code 1."""
+    assert main(["config", "--check", "--strict"]) == 0
+    monkeypatch.setenv(variable, "5")
+    for words, code in ((["--check"], 0), (["--check", "--strict"], 1)):
+        assert main(["config", *words]) == code
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err == f"switchboard: unknown variables ignored: {variable} (did you mean `{suggested}`?)\n"
+
+
+def test_strict_is_nothing_without_check(capsys: pytest.CaptureFixture[str]) -> None:
+    """A script that forgets --check is told."""
+    assert main(["config", "--strict"]) == 2
+    assert "--check" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [["config", "--check"], ["up", "--no-generator"], ["ingester"]])
 def test_files_of_sources_are_checked_at_the_start(
     words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -153,12 +153,21 @@ def config(
         bool,
         typer.Option(
             "--check",
-            help="Print nothing; the exit code is 0 if the settings can be used, else 2.",
+            help="Print warnings only; the exit code is 0 if the settings can be used, else 2.",
             metavar="",
             show_default=False,
         ),
     ] = False,
-) -> None:
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="With --check: the exit code is 1 if something is ignored, such as a variable of no setting.",
+            metavar="",
+            show_default=False,
+        ),
+    ] = False,
+) -> int:
     """Print the effective settings, and where each value comes from; secrets are masked.
 
     Takes every flag of the other commands, and shows its effect.
@@ -170,18 +179,22 @@ def config(
 
     if reference:
         print(render_reference(), end="")
-        return
+        return 0
+    if strict and not check:
+        raise ConfigError("--strict is for --check: add it")
     loaded = _read(flags)
+    warnings = list(loaded.warnings)
     if check:
-        check_access(resolve_sources(loaded.settings))
+        warnings += check_access(resolve_sources(loaded.settings))
         check_redis(loaded.settings)
         from switchboard.generator.service import create_service
 
         create_service(loaded.settings.generator)
-        return
-    print(render_settings(loaded), end="")
-    for warning in loaded.warnings:
-        print(f"switchboard: {warning}", file=sys.stderr)
+    else:
+        print(render_settings(loaded), end="")
+    for warning in warnings:
+        _complain(warning)
+    return int(strict and bool(loaded.warnings))
 
 
 @app.command()

@@ -16,7 +16,8 @@ import typer
 
 from switchboard.config.layers import CONFIG_VARIABLE, DEFAULT_FILE, SOURCES_VARIABLE, Given, Setting
 
-Command = Callable[..., None]
+Command = Callable[..., int | None]
+"""Returns its exit code; None is 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +58,13 @@ def takes(flags: Sequence[Flag]) -> Callable[[Command], Command]:
         by_parameter = {flag.parameter.name: flag for flag in flags}
 
         @functools.wraps(function)
-        def command(**values: Any) -> None:
+        def command(**values: Any) -> int | None:
             given = {
                 flag.key: Given(False if flag.negative else values[name], flag.name)
                 for name, flag in by_parameter.items()
                 if values[name] not in (None, [], False)
             }
-            function(given, **{parameter.name: values[parameter.name] for parameter in own})
+            return function(given, **{parameter.name: values[parameter.name] for parameter in own})
 
         parameters = [*(flag.parameter for flag in flags), *own]
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # typer reads it

@@ -307,10 +307,10 @@ def _environment_layer(environ: Mapping[str, str], known: Mapping[str, Setting])
     layer: dict[str, Given] = {}
     ignored: list[str] = []
     for variable, text in environ.items():
-        if not variable.startswith(PREFIX) or variable == CONFIG_VARIABLE or not text.strip():
+        if not variable.upper().startswith(PREFIX) or variable == CONFIG_VARIABLE or not text.strip():
             continue
         if variable not in by_variable:
-            ignored.append(variable + suggest(variable, by_variable))
+            ignored.append(variable + suggest(variable.upper(), (*by_variable, CONFIG_VARIABLE)))
         elif _SERVICE_LINK.fullmatch(text) and variable.endswith("_PORT"):
             # Kubernetes gives every container SWITCHBOARD_PORT=tcp://ADDRESS:PORT if a service is called `switchboard`.
             ignored.append(f"{variable}={text}")

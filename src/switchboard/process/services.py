@@ -14,6 +14,7 @@ from socket import socket
 import structlog
 from msgspec.structs import replace
 
+from switchboard import __version__
 from switchboard.config.redis import RedisAccess, check_redis
 from switchboard.config.resolve import resolve_sources
 from switchboard.config.secrets import check_access
@@ -65,7 +66,7 @@ async def run_ingester(settings: Settings) -> None:
             stage.append(workers.program("etl", sock=sock))
         elif settings.role == "all":
             stage.append(workers.program("etl"))
-        _log.info("starting", role=settings.role, redis=redis.shown_url, **urls)
+        _log.info("starting", version=__version__, role=settings.role, redis=redis.shown_url, **urls)
         await _supervise([stage], sockets, partial(_watch_for_redis, redis))
 
 
@@ -101,7 +102,7 @@ async def run_up(settings: Settings, *, generator: bool, sources_given: bool) ->
         if generator_sock is not None:
             data.append(workers.program("generator", sock=generator_sock))
         addresses = Addresses(api=url_of(api_sock), generator=generator_url, redis_line=redis_line)
-        _log.info("starting", children=[program.name for program in (*store, *data)])
+        _log.info("starting", version=__version__, children=[program.name for program in (*store, *data)])
         await _supervise([store, data], sockets, lambda _: welcome(addresses))
 
 
