@@ -12,6 +12,7 @@ from switchboard.inputs.csv import columnar, rows
 from switchboard.inputs.csv.columnar import NeedsRows
 from switchboard.inputs.csv.context import MOST_LINE_BYTES, ColumnType, Context
 from switchboard.inputs.csv.dialects import recognise
+from switchboard.inputs.csv.layout import COMMAS, DELIMITERS, Layout
 from switchboard.inputs.rejects import Rejects
 from switchboard.inputs.times import Clock
 from tests.lab import cells
@@ -44,6 +45,7 @@ ORDINARY = {
     "d": st.one_of(st.sampled_from(["NA", "5", "-1e-7"]), cells.PLAIN_DECIMALS),
     "blank": st.sampled_from(["", "NA", "N/A"]),
 }
+LAYOUTS = st.builds(Layout, st.sampled_from(list(DELIMITERS)), st.sampled_from(["", "sw", "17"]), st.booleans())
 ODD = {
     "timestamp": cells.ODD_TIMES,
     "switch_id": cells.ODD_NAMES | cells.NUMERIC_LOOKING,
@@ -51,9 +53,9 @@ ODD = {
 }
 
 
-def context_of(names: tuple[str, ...], unit: str = "us") -> Context:
+def context_of(names: tuple[str, ...], unit: str = "us", layout: Layout = COMMAS) -> Context:
     """A context that has learned: the columns i, u, d, note and blank hold what KINDS says."""
-    context = Context(recognise(list(names), ColumnSettings(labels=("note",))), Clock(NOW_US, unit), Rejects())
+    context = Context(recognise(list(names), ColumnSettings(labels=("note",))), Clock(NOW_US, unit), Rejects(), layout)
     context.types = {at: KINDS[names[at]] for at in context.types}
     context.learned = True
     return context
@@ -72,14 +74,15 @@ def tables(draw: st.DrawFn) -> tuple[tuple[str, ...], list[list[str]]]:
 
 
 @fuzz(2)
-@given(tables(), st.sampled_from(["\n", "\r\n"]), st.booleans(), st.sampled_from(["us", "auto"]))
+@given(tables(), st.sampled_from(["\n", "\r\n"]), st.booleans(), st.sampled_from(["us", "auto"]), LAYOUTS)
 def test_accepts_nothing_that_the_careful_way_reads_differently(
-    table: tuple[tuple[str, ...], list[list[str]]], line_end: str, last: bool, unit: str
+    table: tuple[tuple[str, ...], list[list[str]]], line_end: str, last: bool, unit: str, layout: Layout
 ) -> None:
     """What the fast way accepts, the careful way reads as the same Arrow columns, with no reject."""
     names, lines = table
-    text = line_end.join(",".join(line) for line in lines) + ("" if last else line_end)
-    fast, careful = context_of(names, unit), context_of(names, unit)
+    delimiter = f" {layout.delimiter} " if layout.padded else layout.delimiter
+    text = line_end.join(delimiter.join(line) for line in lines) + ("" if last else line_end)
+    fast, careful = context_of(names, unit, layout), context_of(names, unit, layout)
     try:
         accepted = columnar.parse(fast, text.encode(), 2)
     except NeedsRows:
