@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import pytest
 import structlog
+from structlog.testing import capture_logs
 
 from switchboard.log import MAX_VALUE_CHARACTERS, ChangeLog, configure_logging
 from tests.lab.servers import PATIENCE_SECONDS
@@ -214,3 +215,18 @@ def test_outages_are_told_apart() -> None:
     assert not changes.failing("a")
     changes.failed("failed", "a", "refused")
     assert [line["event"] for line in log.lines] == ["failed", "failed", "works", "failed"]
+
+
+def test_routine_is_counted_and_not_logged_each_time() -> None:
+    """The first success of each subject is a line; then there is one each minute, with sums over all of them."""
+    now = 0.0
+    with capture_logs() as logs:
+        changes = ChangeLog(structlog.get_logger(), clock=lambda: now)
+        for _ in range(70):
+            now += 1
+            for source in ("a", "b"):
+                changes.routine("scrape", source, {"published": 1, "rejects": 2}, source=source)
+    said = [line for line in logs if line["log_level"] == "info"]
+    assert [line.get("source") for line in said[:2]] == ["a", "b"]
+    assert said[2:] == [{"event": "scrapes", "log_level": "info", "published": 119, "rejects": 238, "in_seconds": 60.0}]
+    assert len([line for line in logs if line["log_level"] == "debug"]) == 138

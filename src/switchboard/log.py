@@ -15,6 +15,7 @@ import os
 import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -80,6 +81,11 @@ def configure_logging(
     logging.getLogger("asyncio").setLevel(least)
 
 
+def printable(text: str) -> str:
+    """A text as logs show it: secrets masked, control characters escaped, and not too long."""
+    return str(_clean("", text))
+
+
 @dataclass(slots=True)
 class _Outage:
     began: float
@@ -92,6 +98,7 @@ class _Outage:
 
 class ChangeLog:
     """Logs a lasting failure once, then each ``every_seconds`` how often it came again, and at the end that it is over.
+    What goes well is logged once, and then counted.
 
     One ChangeLog serves many subjects (the name of a source, ``store``), each with an outage of its own. Within an
     outage each reason is logged at error when it first appears; repetitions are counted. Where several parties meet
@@ -105,6 +112,25 @@ class ChangeLog:
         self._clock = clock
         self._every = every_seconds
         self._outages: dict[str, _Outage] = {}
+        self._routine: set[str] = set()
+        """Subjects whose first routine success was logged."""
+        self._counts: Counter[str] = Counter()
+        self._counted_from = clock()
+
+    def routine(self, event: str, subject: str, counts: Mapping[str, int], **values: Any) -> None:
+        """Note a success that is to be expected: the first one of a subject is logged at info, later ones at debug.
+
+        Each ``every_seconds``, one line has the sums of ``counts`` over all subjects.
+        """
+        say = self._log.debug if subject in self._routine else self._log.info
+        say(event, **values)
+        self._routine.add(subject)
+        self._counts.update(counts)
+        now = self._clock()
+        if now - self._counted_from >= self._every:
+            self._log.info(f"{event}s", **self._counts, in_seconds=round(now - self._counted_from, 1))
+            self._counts.clear()
+            self._counted_from = now
 
     def failed(self, event: str, subject: str, reason: str, *, party: str = "", **values: Any) -> None:
         """Note one failure; ``reason`` and ``values`` go into the line, if there is one."""

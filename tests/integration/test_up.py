@@ -17,8 +17,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.answers import Pulse
 from tests.lab.processes import Switchboard, file_server, free_port, wait_for
 from tests.lab.servers import PATIENCE_SECONDS
+from tests.lab.telemetry import Telemetry
 
 DATA = Path(__file__).parent.parent / "data"
 REDIS_CLI = shutil.which("redis-cli")
@@ -37,6 +39,23 @@ def test_up_prints_what_to_try_and_all_of_it_works() -> None:
         assert line
         keys = subprocess.check_output([*line[1].split(), "ZRANGE", "sb:sources", "0", "-1"], text=True)
         assert keys.split() == ["generator"]
+
+
+def test_up_prints_the_addresses_although_a_source_does_not_answer() -> None:
+    """With what is missing; once the source answers, what to try."""
+    pulse = Pulse(dead=True)
+    with Telemetry(pulse) as source:
+        options = ["--source", f"pulse={source.url}/counters", "--interval", "1", "--ttl", "30"]
+        with Switchboard(options, generator=False, wait=False) as system:
+            output = wait_for(lambda: system.output if "Source pulse: " in system.output else "", "what is missing")
+            assert f"http://127.0.0.1:{system.port}/docs" in output
+            assert "cannot answer yet" in output
+            assert "503" in output
+            assert "Try:" not in output
+            pulse.dead = False
+            output = wait_for(lambda: system.output if "Try:" in system.output else "", "what to try")
+            assert output.count("/docs") == 1
+            assert "TopMetrics?metric=rx&n=3" in output
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -111,14 +111,17 @@ class Attempts:
         self._note_rejects(begun, rejects)
         self._note_success(report)
         self._changes.recovered("scrape recovered", self._source.name, source=self._source.name)
-        _log.info(
+        rejected = rejects.counts.total() if rejects else 0
+        self._changes.routine(
             "scrape",
+            self._source.name,
+            {report.outcome.value: 1, "rejects": rejected},
             source=self._source.name,
             outcome=report.outcome.value,
             snapshot=report.manifest.snapshot,
             rows=report.manifest.rows,
             values=report.manifest.values,
-            rejects=rejects.counts.total() if rejects else 0,
+            rejects=rejected,
             bytes=report.bytes_received,
             seconds=round(seconds, 4),
         )
