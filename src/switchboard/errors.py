@@ -113,10 +113,21 @@ class ErrorKind(Enum):
 class QueryError(SwitchboardError):
     """A query that gets no data. ``kind`` tells why; the text is the sentence that the client reads.
 
-    ``retry_after_seconds``: when it is worth asking again, if that is known.
+    ``retry_after_seconds``: when it is worth asking again, if that is known. ``parameter`` and ``value``: what does not
+    exist, if names that are like it are worth looking for.
     """
 
-    def __init__(self, kind: ErrorKind, message: str, *, retry_after_seconds: int | None = None) -> None:
+    def __init__(
+        self,
+        kind: ErrorKind,
+        message: str,
+        *,
+        retry_after_seconds: int | None = None,
+        parameter: str = "",
+        value: str = "",
+    ) -> None:
         super().__init__(message)
         self.kind = kind
         self.retry_after_seconds = retry_after_seconds
+        self.parameter = parameter
+        self.value = value

@@ -89,7 +89,8 @@ class Case:
     target: str
     status: int
     body: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str | None] = field(default_factory=dict)
+    """Some headers of the answer; None: the answer does not have this one."""
     method: str = "GET"
     sent: Mapping[str, str] = field(default_factory=dict)
     world: str = "live"
@@ -131,7 +132,7 @@ def _top(switch: str, port: str, value: object, second: int = 20) -> str:
     )
 
 
-def _batch(posted: str, status: int, body: str, headers: Mapping[str, str], **more: Any) -> Case:
+def _batch(posted: str, status: int, body: str, headers: Mapping[str, str | None], **more: Any) -> Case:
     return Case(BATCH, status, body, headers, method="POST", posted=posted, **more)
 
 
@@ -600,7 +601,14 @@ CASES = [
         f"{_SINCE} 2026-02-30T00:00:00Z is no date and time that exists\n",
         TEXT,
     ),
-    Case(f"{GET}?switch=sw1&metric=latency_ms", 400, f"Unknown parameter switch: {_KNOWN}\n", TEXT),
+    Case(
+        f"{GET}?switch=sw1&metric=latency_ms",
+        400,
+        f"Unknown parameter switch: did you mean switch_id? {_KNOWN}\n",
+        TEXT,
+    ),
+    Case(f"{GET}?Metric=latency_ms", 400, f"Unknown parameter Metric: did you mean metric? {_KNOWN}\n", TEXT),
+    Case(f"{GET}?q=latency_ms", 400, f"Unknown parameter q: {_KNOWN}\n", TEXT),
     Case("/telemetry/Rejects?switch_id=a", 400, "Unknown parameter switch_id: Rejects takes source\n", TEXT),
     Case("/telemetry/ListSources?source=a", 400, "Unknown parameter source: ListSources takes none\n", TEXT),
     Case(
@@ -655,7 +663,8 @@ CASES = [
     _batch(
         '{"cells":[{"switch_id":"sw1","metric":"a","switch":"b"}]}',
         400,
-        "Malformed body: cells[0] has an unknown field switch: it takes switch_id, metric, port, source\n",
+        f"{_BODY} cells[0] has an unknown field switch: did you mean switch_id? it takes "
+        "switch_id, metric, port, source\n",
         TEXT,
     ),
     _batch(
@@ -699,8 +708,93 @@ CASES = [
         PROBLEM,
         sent=ACCEPT_JSON,
     ),
-    Case("/", 404, "path does not exist\n", TEXT),
-    Case("/telemetry/GetMetric/", 404, "path does not exist\n", TEXT),
+    Case("/", 302, "/docs has the documentation\n", {"location": "docs", "cache-control": "no-store"}),
+    *(
+        Case(
+            path,
+            404,
+            f"path does not exist: did you mean {right}?\n",
+            TEXT | {"link": f'<{right}>; rel="alternate"'},
+        )
+        for path, right in (
+            ("/telemetry/GetMetric/", GET),
+            ("/telemetry/listmetrics", LIST),
+            ("/telemetry/list_metrics/", LIST),
+            ("/ListMetrics", LIST),
+            ("/telemetry/TopMetric", TOP),
+            ("/doc", "/docs"),
+            ("/Metrics", "/metrics"),
+        )
+    ),
+    Case("/telemetry", 404, "path does not exist\n", TEXT | {"link": None}),
+    Case(
+        "/telemetry/listmetrics",
+        404,
+        _problem(404, "Not Found", "path does not exist: did you mean /telemetry/ListMetrics?"),
+        PROBLEM,
+        sent=ACCEPT_JSON,
+    ),
+    *(
+        Case(
+            f"{GET}?switch_id=sw1&metric={wrong}",
+            404,
+            "metric does not exist\n",
+            TEXT | {"link": f'<?switch_id=sw1&metric={right}>; rel="alternate"'},
+        )
+        for wrong, right in (
+            ("LATENCY_MS", "latency_ms"),
+            ("latency-ms", "latency_ms"),
+            ("latencyms", "latency_ms"),
+            ("latency_sm", "latency_ms"),
+            ("latancy_ms", "latency_ms"),
+            ("latency", "latency_ms"),
+            ("errors", "packet_errors"),
+        )
+    ),
+    *(
+        Case(
+            f"{GET}?switch_id={wrong}&metric=latency_ms",
+            404,
+            "switch_id does not exist\n",
+            TEXT | {"link": f'<?switch_id={right}&metric=latency_ms>; rel="alternate"'},
+        )
+        for wrong, right in (("SW1", "sw1"), ("Sw-1", "sw1"), ("sw01", "sw1"), ("ws1", "sw1"), ("%20sw1", "sw1"))
+    ),
+    *(
+        Case(f"{GET}?{query}", 404, body, TEXT | {"link": None})
+        for query, body in (
+            ("switch_id=sw12&metric=latency_ms", "switch_id does not exist\n"),
+            ("switch_id=sw2&metric=latency_ms", "metric does not exist\n"),
+            (f"switch_id={'s' * 500}&metric=latency_ms", "switch_id does not exist\n"),
+        )
+    ),
+    Case(
+        f"{GET}?switch_id=sw1&metric=Latency_ms",
+        404,
+        _problem(404, "Not Found", "metric does not exist: did you mean latency_ms?"),
+        PROBLEM,
+        sent=ACCEPT_JSON,
+    ),
+    Case(
+        f"{GET}?switch_id=sw1&metric=Latency_ms",
+        404,
+        "metric does not exist\nDid you mean latency_ms?\n",
+        TEXT,
+        sent={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"},
+    ),
+    Case(
+        f"{TOP}?n=2&metric=Packet+Errors",
+        404,
+        "metric does not exist\n",
+        TEXT | {"link": '<?n=2&metric=packet_errors>; rel="alternate"'},
+    ),
+    Case(
+        f"{LIST}?source=Fabrik",
+        404,
+        _problem(404, "Not Found", "source does not exist: did you mean fabric?"),
+        PROBLEM,
+        sent=ACCEPT_JSON,
+    ),
     Case("/nothing", 404, _problem(404, "Not Found", "path does not exist"), PROBLEM, sent=ACCEPT_JSON),
     # 405
     Case(BATCH, 405, "Method PUT is not allowed: use POST\n", TEXT | {"allow": "POST"}, method="PUT"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from http import HTTPStatus
+from urllib.parse import parse_qsl, quote, urlencode
 
 import msgspec
 
@@ -110,12 +111,26 @@ def request_of(request: message.Request) -> Request:
     )
 
 
-def error_answer(status: int, sentence: str, accept: bytes, *more: tuple[bytes, bytes]) -> Answer:
-    """The one form of all errors: problem+json (RFC 9457) for a client that asks for JSON, else the sentence."""
+def error_answer(status: int, sentence: str, accept: bytes, *more: tuple[bytes, bytes], hint: str = "") -> Answer:
+    """The one form of all errors: problem+json (RFC 9457) for a client that asks for JSON, else the sentence.
+
+    ``hint`` is a question that may help. Clients of the original system compare the sentence, so it stays as it is for
+    them: the hint is in the detail of a problem, and in a line of its own for a browser.
+    """
     if not prefers_json(accept):
-        return Answer(status, list(more), f"{printable(sentence)}\n".encode(), TEXT, _ERROR_LINES)
+        line = f"{hint[:1].upper()}{hint[1:]}\n" if hint and b"text/html" in accept else ""
+        return Answer(status, list(more), f"{printable(sentence)}\n{line}".encode(), TEXT, _ERROR_LINES)
+    if hint:
+        sentence = f"{sentence}: {hint}"
     problem = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": sentence}
     return Answer(status, list(more), encode_json(problem) + b"\n", PROBLEM, _ERROR_LINES)
+
+
+def link_to(query: bytes, parameter: str, wrong: str, right: str) -> bytes:
+    """A Link to the same path, where a parameter has the right value in place of the wrong one."""
+    pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, encoding="utf-8")
+    mended = [(name, right if (name, value) == (parameter, wrong) else value) for name, value in pairs]
+    return b'<?%s>; rel="alternate"' % urlencode(mended, quote_via=quote, safe=":*()@$!").encode()
 
 
 def prefers_json(accept: bytes) -> bool:

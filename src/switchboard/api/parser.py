@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from switchboard.errors import ErrorKind, QueryError
+from switchboard.query.near import did_you_mean, like
 from switchboard.query.values import malformed, parse_moment, parse_where, shown
 
 
@@ -95,7 +96,11 @@ class Parser:
         parameter = self.parameters.get(name)
         if parameter is None:
             known = f"takes {', '.join(self.parameters)}" if self.parameters else "takes none"
-            raise QueryError(ErrorKind.MALFORMED, f"Unknown parameter {shown(name)}: {self._endpoint} {known}")
+            hint = did_you_mean(like(name, tuple(self.parameters)))
+            raise QueryError(
+                ErrorKind.MALFORMED,
+                f"Unknown parameter {shown(name)}: {f'{hint} ' if hint else ''}{self._endpoint} {known}",
+            )
         return parameter
 
 

@@ -13,6 +13,7 @@ from switchboard.api.answer import Request
 from switchboard.api.negotiate import RequestError
 from switchboard.errors import ErrorKind, QueryError
 from switchboard.outputs.formats import FORMATS
+from switchboard.query.near import did_you_mean, like
 from switchboard.query.requests import BatchCell
 from switchboard.query.values import shown
 
@@ -66,15 +67,16 @@ def in_own_words(complaint: str, query: type[msgspec.Struct]) -> str:
         match = pattern.fullmatch(what)
         if match is not None:
             found = {name: shown(text) for name, text in match.groupdict().items()}
+            fields = (BatchCell if place.startswith("cells[") else query).__struct_fields__
+            hint = did_you_mean(like(found.get("name", ""), fields))
             return words.format(
-                place=place or "the body", known=_known(place, query), formats=", ".join(FORMATS), **found
+                place=place or "the body",
+                known=", ".join(fields),
+                hint=f"{hint} " if hint else "",
+                formats=", ".join(FORMATS),
+                **found,
             )
     return f"{place or 'the body'} is not what the description of the API says"
-
-
-def _known(place: str, query: type[msgspec.Struct]) -> str:
-    """The fields of the object at a place."""
-    return ", ".join((BatchCell if place.startswith("cells[") else query).__struct_fields__)
 
 
 _KINDS = {"str": "a text", "int": "a whole number", "float": "a number", "bool": "a truth value", "null": "null",
@@ -90,7 +92,10 @@ _WORDS = tuple(
     (re.compile(pattern), words)
     for pattern, words in (
         (r"Object missing required field `(?P<name>.*)`", "{place} has no {name}"),
-        (r"Object contains unknown field `(?P<name>[\s\S]*)`", "{place} has an unknown field {name}: it takes {known}"),
+        (
+            r"Object contains unknown field `(?P<name>[\s\S]*)`",
+            "{place} has an unknown field {name}: {hint}it takes {known}",
+        ),
         (r"Expected `array` of length >= \d+", "{place} is empty: name at least one cell"),
         (r"Expected `array` of length <= (?P<most>\d+)", "{place} has more than {most} entries"),
         (r"Expected `str` of length >= 1", "{place} is empty"),

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from switchboard.api.answer import Answer, Request, error_answer
+from switchboard.api.answer import NO_STORE, TEXT, VARY, Answer, Request, error_answer, link_to
 from switchboard.api.bodies import SHORT_CELLS, BodyTable, Recipe, SharedBody
 from switchboard.api.endpoint import Endpoint
 from switchboard.api.negotiate import RequestError, negotiate
@@ -18,8 +18,10 @@ from switchboard.api.results import answer_of
 from switchboard.api.warm import shared_body
 from switchboard.errors import QueryError
 from switchboard.negotiation import accepts_gzip, matches
+from switchboard.query.near import did_you_mean, like, near
 from switchboard.query.reports import STATUS_OF
 from switchboard.query.requests import Formatted
+from switchboard.serving.message import lines_of
 from switchboard.view.view import View
 
 MOST_BEGUN = 4
@@ -55,7 +57,10 @@ def respond(endpoint: Endpoint, view: View, now: float, request: Request, bodies
             answer.body = _begun(answer.body)
     except QueryError as error:
         more = [] if error.retry_after_seconds is None else [(b"retry-after", b"%d" % error.retry_after_seconds)]
-        return error_answer(STATUS_OF[error.kind], str(error), request.accept, *more)
+        names = near(view, error) if error.parameter else ()
+        if names and not endpoint.posted:
+            more.append((b"link", link_to(request.query, error.parameter, error.value, names[0])))
+        return error_answer(STATUS_OF[error.kind], str(error), request.accept, *more, hint=did_you_mean(names))
     except RequestError as error:
         return error_answer(error.status, str(error), request.accept, *error.headers)
     except Exception as error:  # noqa: BLE001 - whatever it is: a sentence for the client, the traceback for the log
@@ -69,9 +74,15 @@ def failure(endpoint: Endpoint, request: Request, error: Exception) -> Answer:
     return error_answer(500, "Internal error: the log of the service says why", request.accept)
 
 
-def not_found(request: Request) -> Answer:
-    """The answer for a path that is not in the table."""
-    return error_answer(404, "path does not exist", request.accept)
+def not_found(request: Request, path: str, known: tuple[str, ...]) -> Answer:
+    """The answer for a path that is not among those ``known``; the root leads to the documentation."""
+    if path == "/" and request.method in {"GET", "HEAD"}:
+        # Relative, so that it is right behind a proxy that serves us below another path.
+        return Answer(302, [(b"location", b"docs")], b"/docs has the documentation\n", TEXT, lines_of([NO_STORE, VARY]))
+    names = like(path, known)
+    links = [(b"link", b'<%s>; rel="alternate"' % name.encode()) for name in names[:1]]
+    sentence = f"path does not exist: {did_you_mean(names)}" if names else "path does not exist"
+    return error_answer(404, sentence, request.accept, *links)
 
 
 def _other_method(endpoint: Endpoint, request: Request) -> Answer:

@@ -64,7 +64,7 @@ class ApiService:
         endpoint = self._endpoints.get(request.path)
         view, now = self._holder.view, self._holder.clock()
         if endpoint is None:
-            return _reply(not_found(asked), OTHER, close=view.stopping)
+            return _reply(not_found(asked, request.path, tuple(self._endpoints)), OTHER, close=view.stopping)
         if endpoint.runs is Runs.THREAD:
             return self._in_thread(endpoint, asked)
         answer = respond(endpoint, view, now, asked, self._bodies)

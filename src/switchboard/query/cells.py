@@ -87,12 +87,10 @@ def find(view: View, now: float, standing: Standing, asked: GetMetric | BatchCel
         guid = canonical_guid(switch)
         if guid is not None and guid != switch:
             return find(view, now, standing, msgspec.structs.replace(asked, switch_id=guid))
-        sentence = "switch_id does not exist"
-    elif not port_exists:
-        sentence = "port does not exist"
-    else:
-        sentence = "metric does not exist"
-    raise missed(view, now, standing, sentence)
+        raise missed(view, now, standing, "switch_id", switch)
+    if not port_exists:
+        raise missed(view, now, standing, "port", port or "")
+    raise missed(view, now, standing, "metric", asked.metric)
 
 
 def _report(now: float, query: GetMetric, found: Found) -> CellReport | dict[str, CellReport]:

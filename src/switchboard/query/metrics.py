@@ -25,7 +25,7 @@ def describe_metrics(view: View, now: float, query: DescribeMetrics) -> Result:
     lives = sorted(standing.live, key=lambda live: live.place)
     described = [_described(live.source.name, live.loaded.snapshot, query) for live in lives]
     if query.metric and not any(source.metrics or source.labels for source in described):
-        raise missed(view, now, standing, "metric does not exist")
+        raise missed(view, now, standing, "metric", query.metric[0])
     return Result(value=described, provenance=standing.provenance(), tag=content_tag(standing))
 
 

@@ -19,8 +19,12 @@ def standing_for(view: View, now: float, query: Pinned) -> Standing:
     return standing
 
 
-def missed(view: View, now: float, standing: Standing, sentence: str) -> QueryError:
-    """The error for what no live source has: UNAVAILABLE if a source that might have it could not be asked."""
+def missed(view: View, now: float, standing: Standing, parameter: str, value: str) -> QueryError:
+    """The error for what no live source has: UNAVAILABLE if a source that might have it could not be asked.
+
+    ``parameter`` names it, ``value`` is what the client gave.
+    """
+    sentence = f"{parameter} does not exist"
     if standing.missing:
         return uncertain_miss(view, now, sentence, standing.missing)
-    return QueryError(ErrorKind.NOT_FOUND, sentence)
+    return QueryError(ErrorKind.NOT_FOUND, sentence, parameter=parameter, value=value)

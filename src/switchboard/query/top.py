@@ -49,7 +49,7 @@ def top_metrics(view: View, now: float, query: TopMetrics) -> Result:
     rankings = _rankings(standing.live, query)
     error = _miss(list(rankings.values()), query)
     if error is not None:
-        raise missed(view, now, standing, str(error)) if error.kind is ErrorKind.NOT_FOUND else error
+        raise missed(view, now, standing, error.parameter, error.value) if error.parameter else error
     ranked = _ranked(standing, rankings, query, n)
     return Result(
         pieces=_array(ranked, query) if format == DEFAULT_FORMAT else _table(format, ranked, query),
@@ -78,7 +78,7 @@ def _rankings(lives: Sequence[Live], query: TopMetrics) -> dict[int, Ranking]:
 def _miss(rankings: Sequence[Ranking], query: TopMetrics) -> QueryError | None:
     """Why there is nothing to rank, if that is so."""
     if not rankings:
-        return QueryError(ErrorKind.NOT_FOUND, "switch_id does not exist")
+        return _unknown("switch_id", query.switch_id)
     ports = label = found = False
     for ranking in rankings:
         presence = ranking.look(query.metric[0])
@@ -89,12 +89,17 @@ def _miss(rankings: Sequence[Ranking], query: TopMetrics) -> QueryError | None:
         label |= presence.label
     if found:
         known = {name for ranking in rankings for name in ranking.columns}
-        return None if known.issuperset(query.metric) else QueryError(ErrorKind.NOT_FOUND, "metric does not exist")
+        unknown = [name for name in query.metric if name not in known]
+        return _unknown("metric", unknown) if unknown else None
     if query.port and not ports:
-        return QueryError(ErrorKind.NOT_FOUND, "port does not exist")
+        return _unknown("port", query.port)
     if label:
         return malformed("metric", query.metric[0], "is a label: only numbers can be ranked")
-    return QueryError(ErrorKind.NOT_FOUND, "metric does not exist")
+    return _unknown("metric", query.metric)
+
+
+def _unknown(parameter: str, values: Sequence[str]) -> QueryError:
+    return QueryError(ErrorKind.NOT_FOUND, f"{parameter} does not exist", parameter=parameter, value=values[0])
 
 
 class _Place(NamedTuple):

@@ -67,7 +67,7 @@ class View:
             return self.sources
         named = tuple(source for source in self.sources if source.name == name)
         if not named:
-            raise QueryError(ErrorKind.NOT_FOUND, "source does not exist")
+            raise QueryError(ErrorKind.NOT_FOUND, "source does not exist", parameter="source", value=name)
         return named
 
     def pins(self, text: str) -> Pins:
