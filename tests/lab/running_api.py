@@ -46,12 +46,13 @@ def running_api(
     *,
     bodies: BodyTable | None = None,
     deadlines: Deadlines | None = None,
+    cors_origin: str = "",
 ) -> Iterator[int]:
     """Serve on a free port, which is returned, from a thread; it stops with the context.
 
     ``bodies`` is the table of shared bodies, for a test that looks into it.
     """
-    service = ApiService(holder, endpoints, bodies=bodies)
+    service = ApiService(holder, endpoints, bodies=bodies, cors_origin=cors_origin)
     sock = socket.create_server(("127.0.0.1", 0))
     stop = asyncio.Event()
     runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)

@@ -41,7 +41,7 @@ async def serve_api(settings: Settings, sock: socket.socket, stop: asyncio.Event
             watching = group.create_task(watcher.run())
             stopping = group.create_task(_announce(stop, watcher, drain))
             counting = group.create_task(_hand_over_counts())
-            await serve(ApiService(watcher, bodies=bodies), sock, drain)
+            await serve(ApiService(watcher, bodies=bodies, cors_origin=settings.cors_origin), sock, drain)
             # The view is watched until the last request is answered.
             await cancel_all((watching, stopping, counting))
     finally:

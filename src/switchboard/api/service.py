@@ -15,6 +15,7 @@ import structlog
 from switchboard.api import metrics
 from switchboard.api.answer import Answer, Request, error_answer, header_lines, request_of
 from switchboard.api.bodies import BodyTable, SharedBody
+from switchboard.api.cors import PREFLIGHT_LINES, header_lines_for
 from switchboard.api.describe.responses import statuses_of
 from switchboard.api.endpoint import Endpoint, Runs
 from switchboard.api.endpoints import ENDPOINTS
@@ -37,7 +38,12 @@ class ApiService:
     """Answers from ``holder.view``; ``bodies`` is the table of shared bodies."""
 
     def __init__(
-        self, holder: ViewHolder, endpoints: Sequence[Endpoint] = ENDPOINTS, *, bodies: BodyTable | None = None
+        self,
+        holder: ViewHolder,
+        endpoints: Sequence[Endpoint] = ENDPOINTS,
+        *,
+        bodies: BodyTable | None = None,
+        cors_origin: str = "",
     ) -> None:
         self.ready_answers = ReadyAnswers()
         self._holder = holder
@@ -46,6 +52,7 @@ class ApiService:
         for endpoint in endpoints:
             metrics.TALLY.expect(endpoint.label, statuses_of(endpoint), timed=endpoint.query is not None)
         metrics.TALLY.expect(OTHER, [404], timed=False)
+        self._cors = header_lines_for(cors_origin)
         self._debug = log.is_enabled_for(logging.DEBUG)  # then each request is logged, so no answer is kept
 
     def ready(self, head: bytes) -> ReadyReply | None:
@@ -64,10 +71,12 @@ class ApiService:
         endpoint = self._endpoints.get(request.path)
         view, now = self._holder.view, self._holder.clock()
         if endpoint is None:
-            return _reply(not_found(asked, request.path, tuple(self._endpoints)), OTHER, close=view.stopping)
+            return self._reply(not_found(asked, request.path, tuple(self._endpoints)), OTHER, close=view.stopping)
         if endpoint.runs is Runs.THREAD:
             return self._in_thread(endpoint, asked)
         answer = respond(endpoint, view, now, asked, self._bodies)
+        if self._cors and request.method == "OPTIONS":
+            answer.shared_lines += PREFLIGHT_LINES
         if isinstance(answer.body, SharedBody):
             return self._complete(endpoint, asked, answer)
         if not isinstance(answer.body, bytes) and request.method != "HEAD":
@@ -78,15 +87,16 @@ class ApiService:
             or self._debug
             or not isinstance(answer.body, bytes)
         ):
-            return _reply(answer, endpoint.label, close=view.stopping)
-        rest = rest_of(answer.status, header_lines(answer), answer.body, bodiless=request.method == "HEAD")
+            return self._reply(answer, endpoint.label, close=view.stopping)
+        lines = header_lines(answer) + self._cors
+        rest = rest_of(answer.status, lines, answer.body, bodiless=request.method == "HEAD")
         ready = ReadyReply(answer.status, rest, metrics.TALLY.of(endpoint.label, answer.status).count)
         self.ready_answers.keep(request.raw, ready, view, now)
         return ready
 
     def refuse(self, refusal: Refusal, accept: bytes) -> Reply:
         """A refusal, in the form of all errors of the API."""
-        reply = _reply(error_answer(refusal.status, refusal.sentence, accept), "")
+        reply = self._reply(error_answer(refusal.status, refusal.sentence, accept), "")
         reply.lines += lines_of(refusal.headers)
         return reply
 
@@ -114,7 +124,7 @@ class ApiService:
         metrics.TALLY.flush()
         view, now = self._holder.view, self._holder.clock()
         answer = await asyncio.to_thread(respond, endpoint, view, now, asked, self._bodies)
-        return _reply(answer, endpoint.label, close=self._holder.view.stopping)
+        return self._reply(answer, endpoint.label, close=self._holder.view.stopping)
 
     async def _begin(self, endpoint: Endpoint, asked: Request, answer: Answer) -> Reply:
         """The reply whose body is too long to be kept; its first piece is made here: what fails there is a 500."""
@@ -123,9 +133,9 @@ class ApiService:
         try:
             made = await self._make(pieces)
         except Exception as error:  # noqa: BLE001 - as in respond
-            return _reply(failure(endpoint, asked, error), endpoint.label)
+            return self._reply(failure(endpoint, asked, error), endpoint.label)
         answer.body = b""
-        reply = _reply(answer, endpoint.label, close=self._holder.view.stopping)
+        reply = self._reply(answer, endpoint.label, close=self._holder.view.stopping)
         reply.body = self._stream(made, pieces)
         return reply
 
@@ -149,9 +159,8 @@ class ApiService:
             answer.body = await answer.body.complete(self._bodies.turns)
         except Exception as error:  # noqa: BLE001 - as in respond
             answer = failure(endpoint, asked, error)
-        return _reply(answer, endpoint.label, close=self._holder.view.stopping)
+        return self._reply(answer, endpoint.label, close=self._holder.view.stopping)
 
-
-def _reply(answer: Answer, label: str, *, close: bool = False) -> Reply:
-    assert not isinstance(answer.body, SharedBody)
-    return Reply(answer.status, header_lines(answer), answer.body, close=close, label=label)
+    def _reply(self, answer: Answer, label: str, *, close: bool = False) -> Reply:
+        assert not isinstance(answer.body, SharedBody)
+        return Reply(answer.status, header_lines(answer) + self._cors, answer.body, close=close, label=label)

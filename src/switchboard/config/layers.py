@@ -116,6 +116,8 @@ class Setting:
             return "a whole number" + self._range()
         if self.base is float:
             return "a number" + self._range() + (f" ({self.unit})" if self.unit else "")
+        if self.meta.title:
+            return self.meta.title
         if self.base is str:
             return "a text" + (" with at least one character" if self.meta.min_length else "")
         if get_origin(self.base) is dict:

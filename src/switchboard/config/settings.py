@@ -97,6 +97,16 @@ class Settings(GeneralLimits, frozen=True, kw_only=True, forbid_unknown_fields=T
             panel="API",
         ),
     ] = True
+    cors_origin: Annotated[
+        str,
+        setting(
+            "origin whose pages may read answers in a browser (CORS), such as https://grafana.example.org; *: any "
+            "origin; empty: none",
+            panel="API",
+            title="an origin (https://HOST or http://HOST:PORT, without a path), nor *",
+            pattern=r"^(\*|https?://[^/\s,*]+)?$",
+        ),
+    ] = ""
     keep_mib: Annotated[
         int,
         setting(

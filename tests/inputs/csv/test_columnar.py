@@ -162,7 +162,7 @@ def test_leaves_integers_that_a_double_may_have_rounded(value: int) -> None:
 def test_a_column_with_a_unit_is_read_as_numbers_until_a_cell_has_the_unit() -> None:
     """A unit in the settings alone does not make a column be read as text, which takes three times as long."""
     settings = ColumnSettings(units={"rx": "4.By", "heat": "C"})
-    context = Context(recognise(["switch_id", "rx", "heat"], settings), "us", NOW_US, Rejects())
+    context = Context(recognise(["switch_id", "rx", "heat"], settings), Clock(NOW_US, "us"), Rejects())
     rows.learn_types(context, b"sw,1,37C\nsw,2,38\n", 2)
     assert context.with_units == {2}
     batch = columnar.parse(context, b"sw,1,37C\nsw,2,38\n", 2)

@@ -48,7 +48,10 @@ HEADERS: dict[str, Object] = {
     "Last-Modified": _header(
         "Time of the newest row, to the second.", required=True, examples=["Mon, 23 Nov 2026 18:53:25 GMT"]
     ),
-    "Link": _header('Where the next page is, `rel="next"`; absent on the last page.'),
+    "Link": _header(
+        'Where the next page is, `rel="next"`; absent on the last page. With a 404, what exists and is like it, '
+        '`rel="alternate"`.'
+    ),
     "Retry-After": _header("Seconds after which it is worth asking again.", type="integer", minimum=1),
     "Vary": _header("The request headers on which the body depends.", examples=["Accept, Accept-Encoding"]),
     "X-Content-Type-Options": _header("The body is what `Content-Type` says.", enum=["nosniff"]),
@@ -88,7 +91,7 @@ _ERRORS: dict[int, tuple[str, str, str, tuple[str, ...]]] = {
         "NotFound",
         "What was asked for does not exist. With `Retry-After`: a snapshot that this process has not seen yet.",
         "switch_id does not exist",
-        ("Retry-After",),
+        ("Retry-After", "Link"),
     ),
     405: ("MethodNotAllowed", "The path has other methods.", "Method PUT is not allowed: use GET or HEAD", ("Allow",)),
     406: (
