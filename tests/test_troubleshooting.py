@@ -33,7 +33,7 @@ NOT_SAID = {
     "* is any text, ? any character, and a name that exists as it is written is that name",
     "GET /counters the counters of all switches, text/csv",
     "GET /faults what goes wrong; PUT, POST and DELETE change it",
-    "GET /health OK while the process lives",
+    "GET /health OK while the process lives GET /metrics what the generator tells of itself",
     # the form of what is sent
     "text/csv; charset=utf-8",
     "text/csv, text/plain;q=0.9, */*;q=0.1",
@@ -43,6 +43,12 @@ NOT_SAID = {
     "--port (or SWITCHBOARD_PORT)",
     "--etl-port (or SWITCHBOARD_ETL_PORT)",
     "…port (or SWITCHBOARD_GENERATOR_PORT)",
+    # the words of a library, which ours take the place of
+    "Expected `str` of length >= 1",
+    "Integer value out of range",
+    # the description of a column of Arrow
+    "microseconds since the epoch",
+    "a cell of a snapshot",
     # an error that is caught where it is raised
     "no switch_id",
 }

@@ -81,7 +81,7 @@ def configure_logging(
     logging.getLogger("asyncio").setLevel(least)
 
 
-def printable(text: str) -> str:
+def as_logged(text: str) -> str:
     """A text as logs show it: secrets masked, control characters escaped, and not too long."""
     return str(_clean("", text))
 

@@ -28,6 +28,8 @@ ALL_IS_WELL = "debug info"
 NO_WORDS = "compile encode split partition removesuffix removeprefix Thread field _translated Given"
 DESCRIBES = {name for names in (HELP, METRICS, DESCRIPTIONS, ALL_IS_WELL, NO_WORDS) for name in names.split()}
 """Functions, classes and methods whose texts are something else."""
+_PATTERN = re.compile(r"\(\?P<|\\[dsSw]")
+_FIELD = re.compile(r"\{[a-z_]+\}")
 FEWEST_WORDS = 3
 """Texts of fewer words are sentences only where they are raised or logged."""
 
@@ -122,6 +124,9 @@ class _Finder(ast.NodeVisitor):
 
     def _found(self, node: ast.expr) -> None:
         text = _template(node)
+        if text and _PATTERN.search(text):
+            return
+        text = text and _FIELD.sub("…", text)
         words = re.findall(r"[A-Za-z][A-Za-z'’]+|\bis\b|\ba\b|\bno\b", (text or "").replace("…", " "))
         blanks = " " in (text or "")
         if text and blanks and len(words) >= (1 if self._said else FEWEST_WORDS):

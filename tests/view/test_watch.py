@@ -678,3 +678,20 @@ async def test_a_block_that_may_have_been_evicted_is_said(store: Store, publishe
         await publisher.announce(publisher.write([row("sw1", errors=1)]))
         await until(lambda: "could not be loaded" in trouble(watcher), "the load fails")
         assert "may evict keys of a snapshot: set it to noeviction" in trouble(watcher)
+
+
+async def test_a_missing_right_to_listen_is_said(redis_server: EmbeddedRedis, publisher: Publisher, redis: Any) -> None:
+    """Without hints the polls go on, and the log says once which right is missing."""
+    rights = ("on", ">pw", "~sb:*", "resetchannels", "-@all", "+ping", "+zrange", "+get", "+pttl")
+    await redis.execute_command("ACL", "SETUSER", "deaf", *rights)
+    with structlog.testing.capture_logs() as logs:
+        store = Store(redis_server.url.replace("unix://", "unix://deaf:pw@"))
+        async with contextlib.aclosing(store), watching(store) as watcher:
+            await publisher.publish([row("sw1", errors=1)])
+            await until(lambda: snapshot_of(watcher) == "1-test", "the snapshot")
+            await until(lambda: any(line["event"] == "hints lost" for line in logs), "it is said")
+    said = [line for line in logs if (line["event"], line["log_level"]) == ("hints lost", "error")]
+    assert len(said) == 1
+    assert [
+        word for word in ("'deaf'", "SUBSCRIBE", "sb:moved", "docs/operation.md") if word not in said[0]["error"]
+    ] == []

@@ -14,7 +14,7 @@ from switchboard.config.resolve import own_ports, resolve_sources
 from switchboard.config.secrets import check_access, tls_context
 from switchboard.config.settings import Settings
 from switchboard.config.sources import Source
-from switchboard.errors import StoreError
+from switchboard.errors import StoreError, StoreRefused
 from switchboard.etl import metrics
 from switchboard.etl.cycle import Cycle
 from switchboard.etl.door import create_service
@@ -62,7 +62,7 @@ async def run_etl(settings: Settings, *, owner: str, stop: asyncio.Event, sock: 
             # Keepers start before loops and stop after them: an interrupted scrape first removes what it wrote, and
             # only then the leases are given back.
             keeping = [group.create_task(keeper.run()) for keeper in keepers]
-            keeping.append(group.create_task(_forget_others(store, sources)))
+            keeping.append(group.create_task(_forget_others(store, sources, changes)))
             keeping.append(group.create_task(_watch_server(store.server)))
             scraping = [group.create_task(loop.run()) for loop in loops]
             if sock is not None:
@@ -73,7 +73,7 @@ async def run_etl(settings: Settings, *, owner: str, stop: asyncio.Event, sock: 
     _log.info("etl stopped")
 
 
-async def _forget_others(store: Store, sources: Sequence[Source]) -> None:
+async def _forget_others(store: Store, sources: Sequence[Source], changes: ChangeLog) -> None:
     """Remove sources that nobody scrapes any more from the list, again and again.
 
     A source is in nobody's configuration any more if it is not ours and has no lease, no snapshot and no status (which
@@ -81,7 +81,7 @@ async def _forget_others(store: Store, sources: Sequence[Source]) -> None:
     """
     ours = {source.name for source in sources}
     while True:
-        with contextlib.suppress(StoreError):
+        try:
             for stray in await store.sources.strays():
                 await store.sources.forget(stray)
                 _log.warning("list of sources: entry removed that is not the name of a source", entry=stray)
@@ -89,6 +89,12 @@ async def _forget_others(store: Store, sources: Sequence[Source]) -> None:
                 if other not in ours and not await store.sources.is_known(other):
                     await store.sources.forget(other)
                     _log.info("source forgotten", source=other)
+        except StoreRefused as error:
+            changes.failed("list of sources not tidied", "list", error.cause, error=str(error))
+        except StoreError:
+            pass  # the keepers of the leases tell of it
+        else:
+            changes.recovered("list of sources tidied again", "list")
         await asyncio.sleep(FORGET_SECONDS)
 
 

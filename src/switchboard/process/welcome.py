@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from switchboard.log import printable
+from switchboard.log import as_logged
 
 PATIENCE_SECONDS = 5.0
 _POLL_SECONDS = 0.2
@@ -88,11 +88,11 @@ def _missing(api: str) -> list[str]:
         ready = json.loads(body)
         errors: dict[str, str] = {}
         if ready["store"]["trouble"]:
-            return [f"Redis: {printable(ready['store']['trouble'])}"]
+            return [f"Redis: {as_logged(ready['store']['trouble'])}"]
         with contextlib.suppress(ValueError):
             errors = {each["source"]: each["error"] for each in json.loads(_get(f"{api}/telemetry/Rejects")[1])}
         lines = [
-            f"Source {printable(name)}: {printable(errors.get(name) or source['trouble'] or 'no snapshot yet')}"
+            f"Source {as_logged(name)}: {as_logged(errors.get(name) or source['trouble'] or 'no snapshot yet')}"
             for name, source in ready["sources"].items()
             if not source["ready"]
         ]

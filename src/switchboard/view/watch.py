@@ -156,7 +156,10 @@ class Watcher:
             try:
                 async for _ in self._store.snapshots.hints():
                     self._hinted.set()
+                    self._changes.recovered("hints heard again", "hints")
             except Exception as error:  # noqa: BLE001 - hints are a help, never needed; the poll tells of an outage
+                if isinstance(error, StoreRefused) and error.cause.startswith("denied"):  # only hints have this right
+                    self._changes.failed("hints lost", "hints", error.cause, error=str(error))
                 log.debug("hints lost", error=str(error))
             await asyncio.sleep(LISTEN_AGAIN_SECONDS)
 
