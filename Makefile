@@ -24,7 +24,7 @@ help: ## List these commands.
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 up: set-up ## Set up, run everything on this machine, print what to try. Ctrl-C stops it.
-	@$(BIN)/switchboard up $(ARGS)
+	@STARTED_WITH_MAKE=up $(BIN)/switchboard up $(ARGS)
 
 test: set-up-dev ## Set up and run all tests; shows branch coverage, child processes included.
 	@mkdir -p build/coverage

@@ -222,7 +222,12 @@ def test_a_taken_port_is_named_with_what_changes_it(words: list[str]) -> None:
         done = run(*words, "--port", str(other.port))
     variable = "SWITCHBOARD_GENERATOR_PORT" if words == ["generator"] else "SWITCHBOARD_PORT"
     (line,) = [line for line in done.stderr.splitlines() if not line.startswith("{")]
-    assert line == (f"switchboard: port {other.port} on 127.0.0.1 is taken: choose another with --port (or {variable})")
+    assert re.fullmatch(
+        rf"switchboard: port {other.port} on 127\.0\.0\.1 is taken "
+        rf"\(Switchboard is running already: http://127\.0\.0\.1:{other.port}\): "
+        rf"choose another with switchboard {words[0]} \.\.\. --port \d+ \(or {variable}\)",
+        line,
+    )
     assert done.returncode == 2
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.answers import Pulse
-from tests.lab.processes import Switchboard, file_server, free_port, wait_for
+from tests.lab.processes import Switchboard, file_server, wait_for
 from tests.lab.servers import PATIENCE_SECONDS
 from tests.lab.telemetry import Telemetry
 
@@ -125,21 +125,33 @@ def test_without_a_folder_for_temporary_files_it_says_what_helps(command: str) -
     )
 
 
-def test_up_says_which_port_is_taken_and_what_changes_it() -> None:
-    """If a port is in use, `up` names it and the option, and starts nothing."""
+@pytest.mark.parametrize("made", [False, True], ids=["switchboard up", "make up"])
+def test_up_says_which_ports_are_taken_and_what_to_type(made: bool) -> None:
+    """All that are in use at once, and the command with others, in the form that was typed; nothing is started."""
     with ExitStack() as stack:
-        taken = stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
+        first, second = (stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1] for _ in range(2))
         run = subprocess.run(
-            [sys.executable, "-m", "switchboard", "up", "--port", str(taken), "--generator-port", str(free_port())],
+            [sys.executable, "-m", "switchboard", "up"],
+            env={
+                **os.environ,
+                "SWITCHBOARD_PORT": str(first),
+                "SWITCHBOARD_GENERATOR_PORT": str(second),
+                "STARTED_WITH_MAKE": "up" if made else "",
+            },
             capture_output=True,
             text=True,
             timeout=PATIENCE_SECONDS,
             check=False,
         )
     assert run.returncode == 2
-    assert str(taken) in run.stderr
-    assert "--port" in run.stderr
-    assert "Traceback" not in run.stderr
+    command = (
+        r'make up ARGS="--port \d+ --generator-port \d+"' if made else r"switchboard up --port \d+ --generator-port \d+"
+    )
+    assert re.fullmatch(
+        rf"switchboard: port {first} on 127\.0\.0\.1 and port {second} on 127\.0\.0\.1 are taken: "
+        rf"choose another with {command} \(or SWITCHBOARD_PORT, SWITCHBOARD_GENERATOR_PORT\)\n",
+        run.stderr,
+    )
 
 
 def test_ufm_file_from_any_static_server_is_answered() -> None:

@@ -24,7 +24,8 @@ from switchboard.errors import ConfigError, StoreError
 from switchboard.folders import PrivateFolder, remove_abandoned
 from switchboard.generator.service import create_service
 from switchboard.process.metric_files import forget_live_gauges
-from switchboard.process.sockets import listen, url_of
+from switchboard.process.ports import Address, listen_on
+from switchboard.process.sockets import url_of
 from switchboard.process.supervisor import Program, Supervisor, handle_signals
 from switchboard.process.welcome import Addresses, welcome
 from switchboard.process.worker import METRICS_FOLDER, Role, WorkerOrder, run_role
@@ -40,7 +41,8 @@ async def run_generator(settings: Settings) -> None:
     """Simulate switches in this process until a signal to stop. Raises PortTaken, ConfigError."""
     stop = asyncio.Event()
     handle_signals(stop, partial(os._exit, 1))
-    with _listen_generator(settings, "--") as sock:
+    (sock,) = listen_on("generator", [_generator_address(settings, "--")])
+    with sock:
         await run_role(WorkerOrder(role="generator", settings=settings), sock, stop)
 
 
@@ -57,11 +59,13 @@ async def run_ingester(settings: Settings) -> None:
         stage: list[Program] = []
         urls: dict[str, str] = {}
         if settings.role in {"all", "api"}:
-            sock = sockets.enter_context(_listen_api(settings))
+            (sock,) = listen_on("ingester", [_api_address(settings)])
+            sockets.enter_context(sock)
             urls["api"] = url_of(sock)
             stage += workers.api(sock)
         if settings.role == "etl":
-            sock = sockets.enter_context(_listen_etl(settings))
+            (sock,) = listen_on("ingester", [_etl_address(settings)])
+            sockets.enter_context(sock)
             urls["etl"] = url_of(sock)
             stage.append(workers.program("etl", sock=sock))
         elif settings.role == "all":
@@ -92,8 +96,9 @@ async def run_up(settings: Settings, *, generator: bool, sources_given: bool) ->
             store.append(Program(name="redis", command=redis.command(), foreign=True, ready=redis.wait_ready))
             settings = replace(settings, redis_url=redis.url)
             redis_line = f"{find_client()} -s {redis.socket_path}"
-        api_sock = sockets.enter_context(_listen_api(settings))
-        generator_sock = sockets.enter_context(_listen_generator(settings, "--generator-")) if generator else None
+        wanted = [_api_address(settings), *([_generator_address(settings, "--generator-")] if generator else [])]
+        api_sock, *rest = [sockets.enter_context(sock) for sock in listen_on("up", wanted)]
+        generator_sock = rest[0] if rest else None
         generator_url = None if generator_sock is None else f"{url_of(generator_sock)}/counters"
         if generator_url is not None and not sources_given:
             settings = replace(settings, sources=(SourceSettings(name="generator", url=generator_url),))
@@ -188,17 +193,27 @@ async def _watch_for_redis(access: RedisAccess, stop: asyncio.Event) -> None:
         await store.aclose()
 
 
-def _listen_api(settings: Settings) -> socket:
-    option = "--port (or SWITCHBOARD_PORT)"
-    return listen(settings.host, settings.port, host_option="--host", port_option=option)
+def _api_address(settings: Settings) -> Address:
+    return Address(
+        host=settings.host, port=settings.port, host_flag="--host", port_flag="--port", variable="SWITCHBOARD_PORT"
+    )
 
 
-def _listen_etl(settings: Settings) -> socket:
-    option = "--etl-port (or SWITCHBOARD_ETL_PORT)"
-    return listen(settings.host, settings.etl_port, host_option="--host", port_option=option)
+def _etl_address(settings: Settings) -> Address:
+    return Address(
+        host=settings.host,
+        port=settings.etl_port,
+        host_flag="--host",
+        port_flag="--etl-port",
+        variable="SWITCHBOARD_ETL_PORT",
+    )
 
 
-def _listen_generator(settings: Settings, prefix: str) -> socket:
-    option = f"{prefix}port (or SWITCHBOARD_GENERATOR_PORT)"
-    generator = settings.generator
-    return listen(generator.host, generator.port, host_option=f"{prefix}host", port_option=option)
+def _generator_address(settings: Settings, prefix: str) -> Address:
+    return Address(
+        host=settings.generator.host,
+        port=settings.generator.port,
+        host_flag=f"{prefix}host",
+        port_flag=f"{prefix}port",
+        variable="SWITCHBOARD_GENERATOR_PORT",
+    )

@@ -14,6 +14,8 @@ from switchboard.config.addresses import http_url
 from switchboard.errors import ConfigError, PortTaken
 
 BACKLOG = 4096
+ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Addresses that stand for all of a machine, and one at which the machine itself can ask."""
 
 
 def listen(host: str, port: int, *, host_option: str, port_option: str) -> socket.socket:
@@ -50,6 +52,4 @@ def listen(host: str, port: int, *, host_option: str, port_option: str) -> socke
 def url_of(sock: socket.socket) -> str:
     """The URL by which this machine reaches a listening socket."""
     host, port = sock.getsockname()[:2]
-    if host in {"0.0.0.0", "::"}:
-        host = "127.0.0.1" if host == "0.0.0.0" else "::1"
-    return http_url(host, port)
+    return http_url(ANY_ADDRESS.get(host, host), port)

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import http.client
+import http
 import json
 import shlex
 import time
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from switchboard.log import as_logged
+from switchboard.process.probe import get
 
 PATIENCE_SECONDS = 5.0
 _POLL_SECONDS = 0.2
-_TIMEOUT_SECONDS = 2.0
 _MOST_SOURCES = 5
 """Sources of which the text says what they lack."""
 _MOST_TOLD = 3
@@ -42,7 +42,7 @@ async def welcome(addresses: Addresses) -> None:
     began = time.monotonic()
     missing: list[str] = []
     told = 0
-    while (await asyncio.to_thread(_get, f"{addresses.api}/ready"))[0] != http.HTTPStatus.OK:
+    while (await asyncio.to_thread(get, f"{addresses.api}/ready"))[0] != http.HTTPStatus.OK:
         if told < _MOST_TOLD and time.monotonic() - began > PATIENCE_SECONDS:
             before, missing = missing, await asyncio.to_thread(_missing, addresses.api)
             if not told:
@@ -81,7 +81,7 @@ def _table(addresses: Addresses) -> list[str]:
 
 def _missing(api: str) -> list[str]:
     """What the API lacks to answer, line by line: the store, or sources, with the last failure of each one."""
-    status, body = _get(f"{api}/ready")
+    status, body = get(f"{api}/ready")
     if not status:
         return _NOTHING_KNOWN
     with contextlib.suppress(ValueError, LookupError, TypeError, AttributeError):
@@ -90,7 +90,7 @@ def _missing(api: str) -> list[str]:
         if ready["store"]["trouble"]:
             return [f"Redis: {as_logged(ready['store']['trouble'])}"]
         with contextlib.suppress(ValueError):
-            errors = {each["source"]: each["error"] for each in json.loads(_get(f"{api}/telemetry/Rejects")[1])}
+            errors = {each["source"]: each["error"] for each in json.loads(get(f"{api}/telemetry/Rejects")[1])}
         lines = [
             f"Source {as_logged(name)}: {as_logged(errors.get(name) or source['trouble'] or 'no snapshot yet')}"
             for name, source in ready["sources"].items()
@@ -104,8 +104,8 @@ def _missing(api: str) -> list[str]:
 def _example(api: str) -> tuple[str, str]:
     """A metric, and the query of a GetMetric that has an answer; both empty if there is none."""
     with contextlib.suppress(ValueError, LookupError, TypeError, StopIteration):
-        switch = _first_switch(json.loads(_get(f"{api}/telemetry/ListSwitches")[1]))
-        listed = json.loads(_get(f"{api}/telemetry/ListMetrics?{urlencode({'switch_id': switch})}")[1])
+        switch = _first_switch(json.loads(get(f"{api}/telemetry/ListSwitches")[1]))
+        listed = json.loads(get(f"{api}/telemetry/ListMetrics?{urlencode({'switch_id': switch})}")[1])
         values = listed[0][switch]
         port, first = next(iter(values.items()))
         if isinstance(first, dict):
@@ -123,17 +123,3 @@ def _first_switch(value: Any) -> str:
         with contextlib.suppress(LookupError):
             return _first_switch(item)
     raise LookupError("no switch_id")
-
-
-def _get(url: str) -> tuple[int, bytes]:
-    """Status and body of a GET; (0, b"") without an answer."""
-    parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_TIMEOUT_SECONDS)
-    try:
-        connection.request("GET", parts.path + (f"?{parts.query}" if parts.query else ""))
-        answer = connection.getresponse()
-        return answer.status, answer.read()
-    except (OSError, http.client.HTTPException):
-        return 0, b""
-    finally:
-        connection.close()
