@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -349,6 +350,19 @@ def test_the_wheel_says_that_it_is_typed(tmp_path: Path) -> None:
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=PATIENCE_SECONDS)
     (wheel,) = tmp_path.glob("*.whl")
     assert "switchboard/py.typed" in zipfile.ZipFile(wheel).namelist()
+
+
+@pytest.mark.skipif(shutil.which("git") is None or not (ROOT / ".git").exists(), reason="needs the repository")
+def test_the_source_distribution_is_the_repository(tmp_path: Path) -> None:
+    """What is under version control is in it, so its Makefile works; programs stay programs."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=PATIENCE_SECONDS)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as files:
+        members = {member.name.partition("/")[2]: member for member in files.getmembers()}
+    tracked = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True, timeout=PATIENCE_SECONDS).splitlines()
+    assert [name for name in tracked if name not in members and (ROOT / name).exists()] == []
+    assert members["tools/venv"].mode & 0o111
 
 
 def test_hooks_before_a_commit_are_those_of_make_check() -> None:
