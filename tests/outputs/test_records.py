@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from switchboard.outputs.formats import DEFAULT_FORMAT, FORMATS
 from switchboard.outputs.records import Field, Kind, write_records
 
 FIELDS = (Field("name", Kind.TEXT), Field("time", Kind.TIME), Field("count", Kind.COUNT), Field("value", Kind.VALUE))
@@ -46,6 +47,12 @@ def test_arrow_has_one_type_a_column(values: Sequence[Any], kind: pa.DataType, f
     assert table.column("value").to_pylist() == found
     assert table.column("time").cast(pa.int64()).to_pylist() == list(range(len(values)))
     assert table.column("count").null_count == len(values)
+
+
+def test_every_format_has_a_writer_of_records() -> None:
+    """A client may choose any format where it may choose one; JSON has shapes of its own."""
+    for format in FORMATS.keys() - {DEFAULT_FORMAT}:
+        assert b"".join(write_records(format, FIELDS, [[("a", 0, 1, 2)]]))
 
 
 def test_lines_have_the_cells_that_are_there() -> None:

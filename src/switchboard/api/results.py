@@ -59,33 +59,39 @@ def _header_lines(cache: tuple[bytes, bytes], provenance: Provenance | None, cro
     """
     headers = [cache, VARY]
     if provenance is not None:
+        named, more = _names(provenance, crowded)
         headers += [
             (b"last-modified", formatdate(provenance.newest_seconds, usegmt=True).encode()),
+            *named,
             (b"x-snapshot-timestamp", provenance.newest.encode()),
             (b"x-snapshot-state", provenance.state.encode()),
-            *_names(provenance, crowded),
+            *more,
         ]
     return lines_of(headers)
 
 
-def _names(provenance: Provenance, crowded: bool) -> Headers:
-    """The headers that grow with the number of sources, as far as they fit, and why one of them is left out."""
+def _names(provenance: Provenance, crowded: bool) -> tuple[Headers, Headers]:
+    """The headers that grow with the number of sources, as far as they fit: X-Snapshot-Id, and the others.
+
+    X-Snapshot-Omitted says why one of them is left out.
+    """
     snapshots, missing = provenance.snapshots.encode(), ",".join(provenance.missing).encode()
-    headers: Headers = []
+    named: Headers = []
+    more: Headers = []
     left_out: list[str] = []
     if crowded and len(snapshots) > MOST_CURSOR_CHARACTERS:
         left_out.append("X-Snapshot-Id (the cursor has the same snapshots)")
     elif len(snapshots) > MOST_NAME_BYTES:
         left_out.append(f"X-Snapshot-Id ({_TOO_LONG}; ListSources has the snapshot of each source)")
     else:
-        headers.append((b"x-snapshot-id", snapshots))
-    if len(missing) > MOST_NAME_BYTES - sum(len(value) for _, value in headers):
+        named.append((b"x-snapshot-id", snapshots))
+    if len(missing) > MOST_NAME_BYTES - sum(len(value) for _, value in named):
         left_out.append(f"X-Snapshot-Missing ({_TOO_LONG}; ListSources has the state of each source)")
     elif missing:
-        headers.append((b"x-snapshot-missing", missing))
+        more.append((b"x-snapshot-missing", missing))
     if left_out:
-        headers.append((b"x-snapshot-omitted", ", ".join(left_out).encode()))
-    return headers
+        more.append((b"x-snapshot-omitted", ", ".join(left_out).encode()))
+    return named, more
 
 
 _ASKED_AGAIN = lru_cache(_REMEMBERED)(partial(_header_lines, NO_CACHE))
