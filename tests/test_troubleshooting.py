@@ -40,9 +40,6 @@ NOT_SAID = {
     "<!DOCTYPE html> <html><head><title>Bad gateway</title></head><body><h1>Bad gateway</h1></body></html>",
     # names of settings, put into a sentence
     "--redis-url, SWITCHBOARD_REDIS_URL",
-    "--port (or SWITCHBOARD_PORT)",
-    "--etl-port (or SWITCHBOARD_ETL_PORT)",
-    "…port (or SWITCHBOARD_GENERATOR_PORT)",
     # the words of a library, which ours take the place of
     "Expected `str` of length >= 1",
     "Integer value out of range",

@@ -92,7 +92,9 @@ def _missing(api: str) -> list[str]:
         with contextlib.suppress(ValueError):
             errors = {each["source"]: each["error"] for each in json.loads(get(f"{api}/telemetry/Rejects")[1])}
         lines = [
-            f"Source {as_logged(name)}: {as_logged(errors.get(name) or source['trouble'] or 'no snapshot yet')}"
+            f"Source {as_logged(name)}: {as_logged(errors[name])}"
+            if errors.get(name)
+            else as_logged(source["trouble"] or f"No snapshot yet of source {name}")
             for name, source in ready["sources"].items()
             if not source["ready"]
         ]
