@@ -82,6 +82,17 @@ def test_a_source_in_the_file_has_columns_of_its_own(tmp_path: Path) -> None:
     assert source.columns.labels == ("a", "b")
 
 
+def test_a_source_in_the_file_has_a_layout_of_its_own(tmp_path: Path) -> None:
+    """A tab is a delimiter, though blanks around other values are left out; anything else is refused by name."""
+    source = '[[sources]]\nurl = "http://a"\n[sources.columns]\ncomment = "#"\nskip_lines = 2\n'
+    for delimiter in (",", ";", "\t", "|"):
+        spelled = delimiter.replace("\t", "\\t")
+        (loaded,) = load_from(tmp_path, file=f'{source}delimiter = "{spelled}"\n').settings.sources
+        assert (loaded.columns.delimiter, loaded.columns.comment, loaded.columns.skip_lines) == (delimiter, "#", 2)
+    with pytest.raises(ConfigError, match=r"delimiter`: ':' is not one of ',', ';', '\\t', '\|'"):
+        load_from(tmp_path, file=f'{source}delimiter = ":"\n')
+
+
 def test_a_source_may_have_limits_of_its_own(tmp_path: Path) -> None:
     """A limit of a source goes before the general one, which goes before the default; all of that is printed."""
     file = (

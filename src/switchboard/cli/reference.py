@@ -163,7 +163,7 @@ def _key_row(setting: Setting) -> tuple[str, ...]:
     default = "required" if setting.default is msgspec.NODEFAULT else _markdown_default(setting.default)
     meaning = setting.meaning
     if setting.choices:
-        meaning += f" ({', '.join(f'`{choice}`' for choice in setting.choices)})"
+        meaning += f" ({', '.join(f'`{_shown_choice(choice)}`' for choice in setting.choices)})"
     return (f"`{setting.name}`", default, setting.unit, meaning)
 
 
@@ -176,3 +176,7 @@ def _markdown_default(value: Any) -> str:
 def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [header, ("---",) * len(header), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _shown_choice(choice: str) -> str:
+    return choice.replace("\t", "\\t")

@@ -109,7 +109,7 @@ class Setting:
     def rule(self) -> str:
         """The allowed values in words, as the end of a sentence like ``"x" is not a whole number``."""
         if self.choices:
-            return f"one of {', '.join(self.choices)}"
+            return f"one of {', '.join(choice if choice.isalnum() else repr(choice) for choice in self.choices)}"
         if self.base is bool:
             return "true or false"
         if self.base is int:
@@ -131,8 +131,10 @@ class Setting:
         """
         if self.base is str and type(value) in {int, float}:
             value = str(value)  # `switches = 100` in the file
+        if isinstance(value, str) and value not in self.choices:  # a choice may be a tab
+            value = value.strip()
         try:
-            converted = msgspec.convert(value.strip() if isinstance(value, str) else value, self.type, strict=False)
+            converted = msgspec.convert(value, self.type, strict=False)
         except msgspec.ValidationError as error:
             raise self._wrong(value, where) from error
         if isinstance(converted, float) and not math.isfinite(converted):

@@ -48,7 +48,7 @@ class ColumnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         setting("encoding of the text, as `windows-1252`; empty: what the source declares, else UTF-8"),
     ] = ""
     delimiter: Annotated[
-        Literal[",", ";", "\t", "|"], setting('what stands between two cells: `","`, `";"`, `"\\t"` or `"|"`')
+        Literal[",", ";", "\t", "|"], setting('what stands between two cells; a tab is written `"\\t"`')
     ] = ","
     comment: Annotated[
         str, setting("beginning of lines to leave out, as `#`; empty: every line is the header or a row")
