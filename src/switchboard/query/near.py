@@ -100,20 +100,34 @@ def _shorter(folded: str) -> list[str]:
 
 
 def _spellings(wrong: str) -> Iterator[str]:
+    """What a switch that exists may be called. A name without a character of one kind has no spellings by that kind."""
     stripped = wrong.strip()
     for text in dict.fromkeys((stripped, stripped.lower(), stripped.upper(), stripped.capitalize())):
         yield text
-        yield text.replace("_", "-")
-        yield text.replace("-", "_")
-        yield _ZEROS.sub("", text)
-        yield _NUMBER.sub(lambda number: number[0].zfill(2), text)
-        yield _NUMBER.sub(lambda number: number[0].zfill(3), text)
-        for at in range(len(text)):
-            if not text[at].isdigit():  # sw12 is not a wrong sw1
+        if "_" in text:
+            yield text.replace("_", "-")
+        if "-" in text:
+            yield text.replace("-", "_")
+        if not text.isalpha():
+            if "0" in text:
+                yield _ZEROS.sub("", text)
+            yield _NUMBER.sub(_two_digits, text)
+            yield _NUMBER.sub(_three_digits, text)
+        # sw12 is not a wrong sw1: of digits none is left out, and no two of them change places.
+        is_digit = [character.isdigit() for character in text]
+        for at, digit in enumerate(is_digit):
+            if not digit:
                 yield text[:at] + text[at + 1 :]
-        for at in range(len(text) - 1):
-            if not text[at : at + 2].isdigit():
-                yield text[:at] + text[at + 1] + text[at] + text[at + 2 :]
+            if at and not (digit and is_digit[at - 1]):
+                yield text[: at - 1] + text[at] + text[at - 1] + text[at + 1 :]
+
+
+def _two_digits(number: re.Match[str]) -> str:
+    return number[0].zfill(2)
+
+
+def _three_digits(number: re.Match[str]) -> str:
+    return number[0].zfill(3)
 
 
 def _columns(snapshot: Snapshot) -> tuple[str, ...]:
