@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,16 @@ def test_a_source_in_the_file_has_a_layout_of_its_own(tmp_path: Path) -> None:
         assert (loaded.columns.delimiter, loaded.columns.comment, loaded.columns.skip_lines) == (delimiter, "#", 2)
     with pytest.raises(ConfigError, match=r"delimiter`: ':' is not one of ',', ';', '\\t', '\|'"):
         load_from(tmp_path, file=f'{source}delimiter = ":"\n')
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_every_delimiter_can_be_written_in_the_file(tmp_path: Path, delimiter: str) -> None:
+    """A tab is one, although blanks around other values are left out; what is printed of it can be read back."""
+    file = f'[[sources]]\nurl = "http://a/b"\n[sources.columns]\ndelimiter = {json.dumps(delimiter)}\n'
+    loaded = load_from(tmp_path, file=file)
+    assert loaded.settings.sources[0].columns.delimiter == delimiter
+    again = load_from(tmp_path, file=render_settings(loaded))
+    assert resolve_sources(again.settings) == resolve_sources(loaded.settings)
 
 
 def test_a_source_may_have_limits_of_its_own(tmp_path: Path) -> None:
