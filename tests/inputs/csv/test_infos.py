@@ -58,6 +58,35 @@ def test_a_renamed_column_is_known_by_both_names() -> None:
     assert (found["Time"].name, found["Time"].info.kind) == ("t", Kind.GAUGE)
 
 
+KEPT = {"Temp_[C]": "Temp_C", "errs": "errors"}
+"""Names in a header of UFM, and the names under which answers show these columns."""
+
+
+@pytest.mark.parametrize("place", [0, 1], ids=["header", "answers"])
+def test_settings_name_a_column_as_the_header_does_or_as_answers_do(place: int) -> None:
+    """Notes and rejects show the name that is kept, so what they advise works with it."""
+    body = b"node_guid,port_num,Temp_[C],errs\nx,1,37 F,5\n"
+    temperature, errors = (pair[place] for pair in KEPT.items())
+    rename = {"errs": "errors"}
+    settings = ColumnSettings(rename=rename, units={temperature: "F"}, counters=(errors,), gauges=(temperature,))
+    found = columns(body, settings)
+    assert found["Temp_[C]"].info == MetricInfo(Kind.GAUGE, "[degF]", "")
+    assert found["errs"].info.kind is Kind.COUNTER
+    (row,) = parse(body, settings).rows
+    assert row[4] == {"Temp_C": 37, "errors": 5}
+    (row,) = parse(body, ColumnSettings(rename=rename, labels=(temperature, errors))).rows
+    assert row[3] == {"Temp_C": "37 F", "errors": "5"}
+    (row,) = parse(body, ColumnSettings(rename=rename, exclude=(temperature, errors))).rows
+    assert row[3:] == ({}, {})
+
+
+def test_a_name_in_the_settings_means_the_column_that_has_it_exactly() -> None:
+    """Another one that has it in other letters, or is kept under it, comes after that."""
+    body = b"switch_id,a,B,b\nx,1,2,3\n"
+    (row,) = parse(body, ColumnSettings(rename={"a": "c"}, labels=("b", "C"))).rows
+    assert row[3:] == ({"c": "1", "b": "3"}, {"B": 2})
+
+
 @pytest.mark.parametrize("changed", ["MISSING_WORDS", "_UCUM", "UNIT_TABLES", "DIALECTS"])
 def test_another_table_is_another_fingerprint(changed: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a body which has not changed is read again after an upgrade."""

@@ -199,6 +199,14 @@ def test_a_delimiter_at_the_end_of_rows_only_is_called_that(count: int, quote: s
     assert parsed.rejects == []
 
 
+@pytest.mark.parametrize("header", ["switch_id,a", "switch_id,a,", "switch_id , a, "])
+def test_with_the_setting_the_header_may_end_in_a_delimiter_as_well(header: str) -> None:
+    """A source that begins to end its header like its rows is read as before."""
+    parsed = parse(f"{header}\ns,5,\nt,6,\n".encode(), ColumnSettings(trailing_delimiter=True))
+    assert [row[4] for row in parsed.rows] == [{"a": 5}, {"a": 6}]
+    assert parsed.rejects == []
+
+
 def test_a_delimiter_at_the_end_of_the_header_only_is_called_that() -> None:
     """If rows have one too, it does no harm; if they do not, the sentence says what is different."""
     assert [row[4] for row in parse(b"switch_id,a,\ns,5,\n").rows] == [{"a": 5}]

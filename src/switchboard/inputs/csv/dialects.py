@@ -127,47 +127,51 @@ def recognise(names: list[str], settings: ColumnSettings) -> Columns:
         raise BodyError(
             "schema", f"header: no column names the switch (looked for {known}); the columns are {listed(names)}"
         )
-    units = places.by_place({**dialect.units, **settings.units})
     kept = _kept_names(names, dialect, places.by_place(settings.rename))
-    labels, metrics = _stated_kinds(kept, dialect, settings, places)
+    both = _Places(names, kept)
+    labels, metrics = _stated_kinds(dialect, settings, places, both)
     return Columns(
         dialect=dialect.name,
         names=kept,
         originals=tuple(names),
-        infos=_infos(kept, names, dialect, settings, places),
+        infos=_infos(kept, names, dialect, settings, both),
         switch=switch,
         port=places.first(settings.port, dialect.port),
         timestamp=places.first(settings.timestamp, dialect.timestamp),
         labels=labels,
         metrics=metrics,
-        excluded=places.all_of(settings.exclude) | {at for at, name in enumerate(names) if not name},
+        excluded=both.all_of(settings.exclude) | {at for at, name in enumerate(names) if not name},
         guids=places.all_of(dialect.guids),
-        units=units,
+        units=both.by_place({**dialect.units, **settings.units}),
         missing=(*MISSING_WORDS, *settings.missing),
     )
 
 
 def _stated_kinds(
-    kept: Sequence[str], dialect: Dialect, settings: ColumnSettings, places: _Places
+    dialect: Dialect, settings: ColumnSettings, places: _Places, both: _Places
 ) -> tuple[frozenset[int], frozenset[int]]:
     """The columns that are labels, and those that are metrics, by settings or dialect; the settings go first."""
-
-    def named(names: frozenset[str]) -> frozenset[int]:
-        return places.all_of(names) | {at for at, name in enumerate(kept) if name in names}
-
-    metrics = named(frozenset((*settings.metrics, *settings.counters, *settings.gauges, *settings.units)))
-    labels = (places.all_of(dialect.labels) - metrics) | places.all_of(settings.labels)
-    return labels, (metrics | named(frozenset(dialect.metrics))) - labels
+    metrics = both.all_of((*settings.metrics, *settings.counters, *settings.gauges, *settings.units))
+    labels = (places.all_of(dialect.labels) - metrics) | both.all_of(settings.labels)
+    return labels, (metrics | both.all_of(dialect.metrics)) - labels
 
 
 class _Places:
-    """Where names stand in a header: as they are written, else without regard to case, if only one stands for it."""
+    """Where names stand in a header: as they are written, else without regard to case, if only one stands for it.
 
-    def __init__(self, names: list[str]) -> None:
-        self._exact = {name: at for at, name in reversed([*enumerate(names)])}
+    With ``kept``, the names under which the columns are kept, a column has two names: answers show the one, the source
+    the other, and people write either.
+    """
+
+    def __init__(self, names: Sequence[str], kept: Sequence[str] = ()) -> None:
+        self._exact: dict[str, int] = {}
+        for all_names in (names, kept):
+            for at, name in enumerate(all_names):
+                self._exact.setdefault(name, at)
         self._folded: dict[str, int | None] = {}
-        for at, name in enumerate(names):
-            self._folded[fold(name)] = None if fold(name) in self._folded else at
+        for at, both in enumerate(zip(names, kept or names, strict=True)):
+            for folded in {fold(name) for name in both}:
+                self._folded[folded] = None if folded in self._folded else at
 
     def of(self, name: str, *, exact: bool = False) -> int | None:
         """The position of a column; None if there is none, or several that differ in case."""
@@ -222,11 +226,11 @@ def fingerprint() -> bytes:
 
 
 def _infos(
-    kept_names: tuple[str, ...], names: list[str], dialect: Dialect, settings: ColumnSettings, places: _Places
+    kept_names: tuple[str, ...], names: list[str], dialect: Dialect, settings: ColumnSettings, both: _Places
 ) -> tuple[MetricInfo, ...]:
     """What is known about metrics: by the settings, else by the dialect; the unit also by the name."""
-    counters, gauges = places.all_of(settings.counters), places.all_of(settings.gauges)
-    units = places.by_place(settings.units)
+    counters, gauges = both.all_of(settings.counters), both.all_of(settings.gauges)
+    units = both.by_place(settings.units)
     infos = []
     for at, (kept, original) in enumerate(zip(kept_names, names, strict=True)):
         known = dialect.metrics.get(kept) or dialect.metrics.get(original) or MetricInfo()

@@ -174,7 +174,7 @@ class CsvParser:
         settings = self._settings
         header = read_header(line, settings.delimiter)
         names, most = header.names, self._most_columns
-        if settings.trailing_delimiter:
+        if settings.trailing_delimiter and names[-1]:
             names.append("")  # the name of a column that is left out
         if most is not None and len(names) > most:
             raise BodyError("too_many_columns", f"header: {len(names)} columns, and {most} are allowed")
