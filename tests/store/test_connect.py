@@ -221,6 +221,15 @@ async def test_a_password_that_is_repeated_is_not_shown() -> None:
             assert "s3cretpw" not in str(raised.value)
 
 
+@pytest.mark.parametrize("url", ["redis://alerts.invalid:1", "rediss://ssl.invalid:1", "unix:///nowhere/ssl/redis.sock"])
+async def test_the_name_of_a_host_is_no_cause(url: str) -> None:
+    """A host, or a folder, that is called like a word of TLS: what is wrong is that nobody answers."""
+    async with contextlib.aclosing(Store(url)) as store:
+        with pytest.raises(StoreUnavailable, match="does not answer") as raised:
+            await store.ping()
+        assert raised.value.cause == StoreUnavailable.usual_cause
+
+
 async def test_our_own_errors_stay_what_they_are() -> None:
     """A refusal that was found in an answer is not translated again."""
     with pytest.raises(LeaseLost, match="mine"):

@@ -63,7 +63,8 @@ _DENIED = re.compile(r"NOPERM|ACL failure in script|user executing the script ca
 _DENIED_COMMAND = re.compile(r"'([A-Za-z|]+)' command")
 _WRONG_TYPE = _word("WRONGTYPE")
 _IN_PIPELINE = re.compile(r"Command # \d+ .* of pipeline caused error: \(?['\"]*(.*?)['\"]*,?\)?", re.DOTALL)
-_UNTRUSTED = re.compile(r"CERTIFICATE_VERIFY_FAILED|alert|SSL", re.IGNORECASE)
+_UNTRUSTED = re.compile(r"CERTIFICATE_VERIFY_FAILED|\[SSL[:\]]|SSL (?:handshake|error)|TLSV\d+_ALERT")
+"""Only as the library of TLS writes it: the text also has the name of the host, which may be ``alerts``."""
 _WRONG_SERVER = (
     exceptions.AuthenticationError,
     exceptions.BusyLoadingError,
