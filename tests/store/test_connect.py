@@ -20,6 +20,7 @@ from switchboard.config.settings import Settings
 from switchboard.errors import LeaseLost, StoreError, StoreUnavailable
 from switchboard.store import keys
 from switchboard.store.connect import RECONNECT_SECONDS, Connections
+from switchboard.store.server import LOOK_SECONDS
 from switchboard.store.store import Store
 from tests.lab.processes import free_port
 from tests.lab.servers import RedisKind, eventually, redis_kinds, running_redis
@@ -221,7 +222,9 @@ async def test_a_password_that_is_repeated_is_not_shown() -> None:
             assert "s3cretpw" not in str(raised.value)
 
 
-@pytest.mark.parametrize("url", ["redis://alerts.invalid:1", "rediss://ssl.invalid:1", "unix:///nowhere/ssl/redis.sock"])
+@pytest.mark.parametrize(
+    "url", ["redis://alerts.invalid:1", "rediss://ssl.invalid:1", "unix:///nowhere/ssl/redis.sock"]
+)
 async def test_the_name_of_a_host_is_no_cause(url: str) -> None:
     """A host, or a folder, that is called like a word of TLS: what is wrong is that nobody answers."""
     async with contextlib.aclosing(Store(url)) as store:
@@ -248,6 +251,7 @@ SENTENCES = [
     (b"-CLUSTERDOWN Hash slot not served", "cluster", "is a node of a cluster"),
     (b"-WRONGPASS invalid username-password pair or user is disabled.", "password", "refuses the user or password"),
     (b"-NOAUTH Authentication required.", "password", "refuses the user or password"),
+    (b"HTTP/1.1 400 Bad Request", "protocol", "does not speak the protocol of Redis"),
 ]
 
 
@@ -272,3 +276,29 @@ async def test_a_policy_is_not_known_without_the_right_to_ask(redis_server: Any)
             async with contextlib.aclosing(Store(url)) as store:
                 await store.server.look()
                 assert (store.server.policy, store.server.warning, await store.server.lately_evicted()) == ("", "", 0)
+
+
+async def test_what_is_known_of_a_policy_outlasts_refusals_that_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the password is a wrong one, nothing new is known: the warning stays, and its end is seen at once."""
+    now = 0.0
+    monkeypatch.setattr("switchboard.store.server.boottime", lambda: now)
+    async with (
+        running_redis(SINGLE[0]) as server,
+        Redis.from_url(server.url, protocol=2) as client,
+        contextlib.aclosing(Store(server.url)) as store,
+    ):
+        await client.config_set("maxmemory-policy", "allkeys-lru")
+        await store.server.look()
+        assert "allkeys-lru" in store.server.warning
+        await client.config_set("requirepass", "another")
+        await client.client_kill_filter(_type="normal")
+        now += LOOK_SECONDS
+        with pytest.raises(StoreError, match="refuses the user or password"):
+            await store.ping()
+        await store.server.look()
+        assert "allkeys-lru" in store.server.warning
+        await client.config_set("requirepass", "")
+        await client.config_set("maxmemory-policy", "noeviction")
+        now += LOOK_SECONDS
+        await store.server.look()
+        assert store.server.policy == "noeviction"

@@ -24,6 +24,7 @@ from switchboard.etl.memory import keep_one_heap
 from switchboard.etl.pull.scrape import new_session
 from switchboard.log import ChangeLog
 from switchboard.serving import serve
+from switchboard.store.failures import passes
 from switchboard.store.server import LOOK_SECONDS, RIGHT_POLICY, Server
 from switchboard.store.store import Store
 from switchboard.tasks import cancel_all
@@ -89,10 +90,9 @@ async def _forget_others(store: Store, sources: Sequence[Source], changes: Chang
                 if other not in ours and not await store.sources.is_known(other):
                     await store.sources.forget(other)
                     _log.info("source forgotten", source=other)
-        except StoreRefused as error:
-            changes.failed("list of sources not tidied", "list", error.cause, error=str(error))
-        except StoreError:
-            pass  # the keepers of the leases tell of it
+        except StoreError as error:
+            if isinstance(error, StoreRefused) and not passes(error):  # else the keepers of the leases tell of it
+                changes.failed("list of sources not tidied", "list", error.cause, error=str(error))
         else:
             changes.recovered("list of sources tidied again", "list")
         await asyncio.sleep(FORGET_SECONDS)

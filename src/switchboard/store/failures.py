@@ -87,6 +87,11 @@ def refuses_clients(error: exceptions.ResponseError) -> bool:
     return any(cause.pattern.search(str(error)) for cause in _CAUSES if cause.name in {"clients", "protected"})
 
 
+def passes(error: StoreError) -> bool:
+    """Whether a server has refused because of its state, or of a password, and not because of what was asked."""
+    return error.cause == "password" or any(error.cause == cause.name for cause in _CAUSES)
+
+
 def is_wrong_type(answer: object) -> bool:
     """Whether an answer, or the error of a call, says that the key holds another type of value."""
     return isinstance(answer, exceptions.ResponseError) and bool(_WRONG_TYPE.search(_text(answer)))
@@ -136,6 +141,8 @@ class Failures:
                 hint = "redis_ca_file, redis_client_cert"
                 return StoreUnavailable(f"{told}and we do not agree on TLS ({text}): look at {hint}", cause="tls")
             return StoreUnavailable(f"{told}does not answer ({text})")
+        if isinstance(error, exceptions.InvalidResponse):
+            return StoreUnavailable(f"{told}does not speak the protocol of Redis ({text})", cause="protocol")
         if isinstance(error, exceptions.RedisError):
             return StoreRefused(f"{told}refuses ({text})", cause=text)
         # A connection that is reset in the middle of a call fails in many ways: uvloop raises RuntimeError, redis-py

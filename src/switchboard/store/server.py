@@ -8,6 +8,7 @@ from __future__ import annotations
 from switchboard.clocks import boottime
 from switchboard.errors import StoreError, StoreUnavailable
 from switchboard.store.connect import Connections
+from switchboard.store.failures import passes
 
 RIGHT_POLICY = "noeviction"
 LOOK_SECONDS = 5.0
@@ -62,14 +63,17 @@ class Server:
         return 0 if before is None or self.evicted_keys is None else max(0, self.evicted_keys - before)
 
     async def _ask(self) -> bool:
-        """Ask for the policy and the count. Returns False if the server refuses."""
+        """Ask for the policy and the count. Returns False if the server does not tell.
+
+        What is known stays known while it cannot be asked: an eviction policy does not end because a script is busy.
+        """
         control = self._connections.control
         try:
             async with self._connections.translated("ask for the eviction policy", "INFO"):
                 memory, stats = await control.info("memory"), await control.info("stats")
-        except StoreUnavailable:
-            return True
-        except StoreError:
+        except StoreError as error:
+            if isinstance(error, StoreUnavailable) or passes(error):
+                return True
             self.policy, self.evicted_keys = "", None
             return False
         policy, evicted = memory.get("maxmemory_policy"), stats.get("evicted_keys")

@@ -78,6 +78,10 @@ class WatchedServer(Protocol):
     """What the watcher needs of ``Store.server``."""
 
     @property
+    def policy(self) -> str:
+        """What the server does when its memory is full; empty: not known."""
+
+    @property
     def warning(self) -> str:
         """What is wrong with the server although it answers; empty if nothing is known to be wrong."""
 
@@ -174,15 +178,15 @@ class Watcher:
 
     async def _look(self) -> None:
         """Log once when something is wrong with the server although it answers, and once when it is not any more."""
-        said = ""
+        server, said = self._store.server, ""
         while True:
-            await self._store.server.look()
-            warning = self._store.server.warning
-            if warning and not said:
-                log.warning("store in danger", error=warning)
-            elif said and not warning:
+            await server.look()
+            if server.warning and not said:
+                log.warning("store in danger", error=server.warning)
+            elif said and server.policy and not server.warning:
                 log.info("store out of danger")
-            said = warning
+            if server.policy:
+                said = server.warning
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _ask_store(self, asks: asyncio.TaskGroup) -> None:
