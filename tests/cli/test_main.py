@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -210,6 +211,20 @@ def test_generator_runs_until_it_is_told_to_stop() -> None:
         assert system.stop() == 0
         assert "Traceback" not in system.log
         assert {line["service"] for line in system.log_lines} == {"generator"}
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "<&- >&- 2>&-"])
+def test_it_runs_with_closed_standard_streams(closed: str) -> None:
+    """Whichever of them is closed: no socket takes its place, and there is an answer."""
+    port = free_port()
+    words = f"exec {shlex.quote(sys.executable)} -m switchboard up --port {port} --generator-port 0 {closed}"
+    with subprocess.Popen(["/bin/sh", "-c", words], stdin=subprocess.DEVNULL) as process:
+        try:
+            wait_for(lambda: process.poll() is not None or get(port, "/ready").status == 200, "it is ready, or ends")
+            assert process.poll() is None
+        finally:
+            process.terminate()
+        assert process.wait(PATIENCE_SECONDS) == 0
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from typer.main import get_command
 
 from switchboard import __version__
 from switchboard.cli.options import flags_for, takes
+from switchboard.cli.streams import open_closed_streams
 from switchboard.config.layers import GENERAL, GENERATOR, Given, Loaded, load
 from switchboard.config.redis import check_redis
 from switchboard.config.resolve import resolve_sources
@@ -39,6 +40,7 @@ app = typer.Typer(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, 2 for a mistake of the user, 1 for any other failure."""
+    open_closed_streams()
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
         code = get_command(app).main(args=words, prog_name="switchboard", standalone_mode=False)
