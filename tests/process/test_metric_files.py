@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
+import pytest
 from prometheus_client.mmap_dict import MmapedDict
 
 from switchboard.process.metric_files import MetricFile, forget_live_gauges
@@ -59,6 +62,27 @@ def test_a_broken_file_is_replaced(tmp_path: Path) -> None:
         path.write_bytes(content)
         MetricFile(path, never).write_value("a", 1, 0)
         assert read(path) == {"a": (1.0, 0.0)}
+
+
+def test_a_file_that_somebody_has_removed_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is made anew, with all that was counted; without its folder, that is told."""
+    monkeypatch.setattr("switchboard.process.metric_files.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("switchboard.process.metric_files.RETRY_SECONDS", 0.0)
+    path = tmp_path / "folder" / "counter_1.db"
+    path.parent.mkdir()
+    told: list[str] = []
+    file = MetricFile(path, lambda _, error: told.append("written" if error is None else os.strerror(error.errno or 0)))
+    file.write_value("a", 1, 0)
+    path.unlink()
+    file.write_value("b", 2, 0)
+    assert read(path) == {"a": (1.0, 0.0), "b": (2.0, 0.0)}
+    shutil.rmtree(path.parent)
+    file.write_value("b", 3, 0)
+    assert told[-1] == "No such file or directory"
+    path.parent.mkdir()
+    file.write_value("b", 4, 0)
+    assert told[-1] == "written"
+    assert read(path) == {"a": (1.0, 0.0), "b": (4.0, 0.0)}
 
 
 def test_dead_processes_are_forgotten_in_a_folder_that_is_gone(tmp_path: Path) -> None:

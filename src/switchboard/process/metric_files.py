@@ -25,6 +25,8 @@ from switchboard.log import ChangeLog
 
 RETRY_SECONDS = 1.0
 """Least time between a write that failed and the next attempt."""
+LOOK_SECONDS = 10.0
+"""Least time between two looks whether the file is still there: a write to a file that was removed does not fail."""
 
 _HEAD = struct.Struct("ii")
 """How many bytes of the file are used, and padding."""
@@ -80,6 +82,7 @@ class MetricFile:
         self._complete = False
         """Whether the file has all that is in memory."""
         self._retry_at = 0.0
+        self._look_at = time.monotonic() + LOOK_SECONDS
         self._data = bytearray(_HEAD.pack(_HEAD.size, 0))
         self._positions: dict[str, int] = {}
         with contextlib.suppress(OSError, UnicodeError, struct.error, RuntimeError):  # no such file, or a broken one
@@ -132,7 +135,7 @@ class MetricFile:
 
     def _write(self, *parts: tuple[int, int]) -> None:
         """Write these parts of the data, in order; or everything, if the file lacks more than these parts."""
-        if not self._complete:
+        if not self._complete or self._is_removed():
             self._write_everything()
             return
         try:
@@ -140,6 +143,17 @@ class MetricFile:
                 self._put(begin, end)
         except OSError as error:
             self._failed(error)
+
+    def _is_removed(self) -> bool:
+        """Whether somebody has removed the file; it is closed then. The answer is as old as LOOK_SECONDS at most."""
+        now = time.monotonic()
+        if now < self._look_at:
+            return False
+        self._look_at = now + LOOK_SECONDS
+        if os.fstat(self._descriptor).st_nlink:
+            return False
+        self.close()
+        return True
 
     def _write_everything(self) -> None:
         if time.monotonic() < self._retry_at:
