@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pyarrow as pa
 import pytest
 
-from switchboard.selection.conditions import PATTERN, BadCondition, parse_condition, spelled
+from switchboard.selection.conditions import PATTERN, BadCondition, parse_condition, second_metric, spelled
 from switchboard.selection.where import MET, MISSING, UNMET, truths
 
 
@@ -30,6 +31,33 @@ def test_a_condition_is_metric_operator_value(text: str, spelling: str) -> None:
     assert spelled(parse_condition(text)) == spelling
     assert parse_condition(spelling) == parse_condition(text)
     assert re.search(PATTERN, text)
+
+
+@pytest.mark.parametrize(
+    ("value", "metric"),
+    [
+        ("0 and tx > 1", "tx"),
+        ("Up && tx != 1", "tx"),
+        ("a, b OR tx<=1", "tx"),
+        ("0,tx=1", "tx"),
+        ("x>1;tx>2", "tx"),
+        ("salt and pepper", None),
+        ("a, b", None),
+        ("sand > 1", None),
+        (", > 1", None),
+    ],
+)
+def test_a_second_condition_in_a_value_is_found(value: str, metric: str | None) -> None:
+    """What joins it may stand anywhere in the text before its operator: the metric is what follows the last one."""
+    assert second_metric(value) == metric
+
+
+@pytest.mark.parametrize("text", ["rx>0" + ",a" * 4_000, "rx=" + "," * 8_000, "rx=" + " and " * 1_600])
+def test_a_long_condition_costs_little(text: str) -> None:
+    """It is read on the event loop, where all wait."""
+    began = time.process_time()
+    second_metric(text)
+    assert time.process_time() - began < 0.1
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ from itertools import product
 from switchboard.errors import ErrorKind, QueryError
 
 MOST_NAMES = 1_000
-"""Most names that one value of a parameter may stand for."""
-_BRACES = re.compile(r"\{([^{}]*,[^{}]*)\}")
+"""Most names that the braces in all values of a parameter may stand for."""
+# Only the first comma is looked for: with two parts that may hold one, many commas would be tried in all ways.
+_BRACES = re.compile(r"\{([^{},]*,[^{}]*)\}")
 
 
 def spread(parameter: str, asked: Iterable[str], *known: Container[str]) -> tuple[str, ...]:
@@ -20,6 +21,7 @@ def spread(parameter: str, asked: Iterable[str], *known: Container[str]) -> tupl
     none is given, it is meant both as it is written and spread.
     """
     names: dict[str, None] = {}
+    spelled = 0
     for text in asked:
         if "{" not in text or any(text in each for each in known):
             names[text] = None
@@ -29,7 +31,8 @@ def spread(parameter: str, asked: Iterable[str], *known: Container[str]) -> tupl
         count = 1
         for choice in choices:
             count *= len(choice)
-        if count > MOST_NAMES:
+        spelled += count
+        if spelled > MOST_NAMES:
             raise QueryError(
                 ErrorKind.MALFORMED,
                 f"Too many names in the {parameter} parameter: {{a,b}} may stand for {MOST_NAMES} names at most",

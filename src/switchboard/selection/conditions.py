@@ -23,7 +23,9 @@ PATTERN = rf"^[^<>=!]*[^<>=! ][^<>=!]*((>=?|<=?) *{_DECIMAL} *|!?= *[^= ][\s\S]*
 
 _CONDITION = re.compile(r"([^<>=!]+)(>=|<=|!=|>|<|=)(.*)", re.DOTALL)
 _NUMBER = re.compile(_DECIMAL)
-_SECOND = re.compile(r"(?:(?:^|\s)(?:and|or)\s|&&|\|\||,|;)([^<>=!]+)(?:>=?|<=?|!?=)", re.IGNORECASE)
+# Not one expression for both: for a text of many commas it would look for the operator from each of them.
+_OPERATOR = re.compile(r">=?|<=?|!?=")
+_JOINT = re.compile(r"(?:^|\s)(?:and|or)\s|&&|\|\||,|;", re.IGNORECASE)
 MORE_THAN_ONE = "is more than one condition: give where= once for each, and a row has to meet all of them"
 """What is wrong with ``A > 0 and B > 0``, after the text."""
 
@@ -71,8 +73,12 @@ def parse_condition(text: str) -> Condition:
 
 def second_metric(value: str) -> str | None:
     """The metric of a second condition in the value of a first one, as in ``A > 0 and B > 0``; None: there is none."""
-    match = _SECOND.search(value)
-    return None if match is None else match[1].strip(" ")
+    *before_operators, _ = _OPERATOR.split(value)
+    for text in before_operators:
+        *joined, metric = _JOINT.split(text)
+        if joined and metric.strip(" "):
+            return metric.strip(" ")
+    return None
 
 
 def spelled(condition: Condition) -> str:
