@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from fractions import Fraction
 from urllib.parse import quote, quote_plus
@@ -11,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from switchboard.api.describe.schemas import parameters_of
 from switchboard.api.parser import Parser
 from switchboard.errors import ErrorKind, QueryError
 from switchboard.query.requests import GetMetric, ListMetrics
-from switchboard.query.values import parse_since
+from switchboard.query.values import parse_moment, parse_since
 from tests.lab.fuzz import fuzz
 
 GET = Parser(GetMetric, "GetMetric")
@@ -95,6 +97,35 @@ def test_any_bytes_are_a_query_or_refused(raw: bytes) -> None:
 def test_since_is_read(text: str, microseconds: int) -> None:
     """Seconds, milliseconds and RFC 3339 are told apart, and rounded down."""
     assert parse_since("since", text) == microseconds
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("0" * 20 + "5", None),
+        ("-" + "0" * 20 + "5", "is less than 1"),
+        ("9" * 40, "is more than 10000"),
+        ("0", "is less than 1"),
+        ("1.0", "is no whole number from 1 to 10000"),
+    ],
+)
+def test_a_whole_number_of_any_length_is_read(text: str, reason: str | None) -> None:
+    """Zeros before a number do not count, and no number is so long that its range is told wrongly."""
+    raw = f"limit={text}".encode()
+    if reason is None:
+        assert LIST.parse(raw) == ListMetrics(limit=5)
+        return
+    with pytest.raises(QueryError, match=reason):
+        LIST.parse(raw)
+
+
+@pytest.mark.parametrize("text", ["15m", "-15m", "1h30m", "1d12h30m", "0.5h", "90s", "250ms", "5min"])
+def test_the_published_pattern_takes_the_time_spans_that_are_read(text: str) -> None:
+    """A client that checks its queries by the description of the API may send what the documents show."""
+    (since,) = (each for each in parameters_of(ListMetrics, {}) if each["name"] == "since")
+    patterns = [form["pattern"] for form in since["schema"]["anyOf"] if "pattern" in form]
+    assert any(re.search(pattern, text) for pattern in patterns)
+    assert parse_moment("since", text).isdigit()
 
 
 @pytest.mark.parametrize(

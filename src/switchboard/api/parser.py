@@ -110,7 +110,7 @@ _FEW_TEXTS = re.compile(
     rb"([a-z_]+)=([!-$'-*,-<>-~]+)(?:&([a-z_]+)=([!-$'-*,-<>-~]+))?(?:&([a-z_]+)=([!-$'-*,-<>-~]+))?"
 )
 """Up to three parameters, none empty, whose bytes mean themselves: visible ASCII but for % & + and =."""
-_WHOLE_NUMBER = re.compile("[+-]?[0-9]+")
+_WHOLE_NUMBER = re.compile("([+-]?)0*([0-9]+)")
 _MOST_DIGITS = 18
 
 
@@ -186,9 +186,10 @@ def _one_of(words: tuple[str, ...], name: str, text: str) -> str:
 
 
 def _whole_number(least: int, most: int, name: str, text: str) -> int:
-    if _WHOLE_NUMBER.fullmatch(text) is None:
+    match = _WHOLE_NUMBER.fullmatch(text)
+    if match is None:
         raise malformed(name, text, f"is no whole number from {least} to {most}")
-    number = int(text[:_MOST_DIGITS])  # a longer one is out of range in any case
+    number = int(f"{match[1]}{match[2][:_MOST_DIGITS]}")  # a longer one is out of range in any case
     if number < least:
         raise malformed(name, text, f"is less than {least}")
     if number > most:

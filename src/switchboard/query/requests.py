@@ -121,7 +121,7 @@ class ListMetrics(Pinned, Paged, Formatted, frozen=True, kw_only=True, omit_defa
                 "anyOf": [
                     {"pattern": r"^[0-9]{1,14}(\.[0-9]{0,40})?$"},
                     {"format": "date-time"},
-                    {"pattern": r"^-?[0-9]{1,4}(ms|s|m|min|h|d)$"},
+                    {"pattern": r"^-?([0-9]{1,4}(\.[0-9]{1,9})?(ms|s|m|min|h|d)){1,3}$"},
                 ],
             },
         ),
