@@ -40,13 +40,22 @@ def written(format: str, *values: Any) -> bytes:
     ],
 )
 def test_arrow_has_one_type_a_column(values: Sequence[Any], kind: pa.DataType, found: list[Any]) -> None:
-    """The narrowest that holds the values of all batches, also of those that come later."""
+    """It holds the values of all batches, also of those that come later."""
     table = pa.ipc.open_stream(written("arrow", *values)).read_all()
     assert table.column_names == [field.name for field in FIELDS]
     assert table.schema.field("value").type == kind
     assert table.column("value").to_pylist() == found
     assert table.column("time").cast(pa.int64()).to_pylist() == list(range(len(values)))
     assert table.column("count").null_count == len(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "rounded"), [((0.5, 2**53), False), ((0.5, 2**53 + 1), True), ((0.5, -(2**60)), True)]
+)
+def test_arrow_says_where_integers_were_rounded(values: Sequence[Any], rounded: bool) -> None:
+    """As the lists do: a column of doubles cannot hold every integer."""
+    metadata = pa.ipc.open_stream(written("arrow", *values)).schema.field("value").metadata
+    assert (metadata is not None and b"rounded" in metadata) is rounded
 
 
 def test_every_format_has_a_writer_of_records() -> None:

@@ -30,8 +30,10 @@ from switchboard.selection.windows import FIRST_CELL
 from switchboard.snapshot.block import PORT, TIME, Block
 from switchboard.snapshot.snapshot import Snapshot
 
-_EXACT = 2**53
+EXACT = 2**53
 """Integers up to this, and down to its negative, are exact as doubles."""
+ROUNDED = {"rounded": "integers beyond 2**53"}
+"""The metadata of a column of doubles that has others among them."""
 _TIMESTAMP = pa.timestamp("us", "UTC")
 _DECIMAL = pa.decimal128(20, 0)
 _END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
@@ -97,8 +99,8 @@ def _field(name: str, types: set[pa.DataType], low: int, high: int) -> pa.Field:
     if pa.string() in types:
         return pa.field(name, pa.string())
     if pa.float64() in types:
-        rounded = low < -_EXACT or high > _EXACT
-        return pa.field(name, pa.float64(), metadata={"rounded": "integers beyond 2**53"} if rounded else None)
+        rounded = low < -EXACT or high > EXACT
+        return pa.field(name, pa.float64(), metadata=ROUNDED if rounded else None)
     if pa.uint64() in types:
         return pa.field(name, _DECIMAL if low < 0 else pa.uint64())
     return pa.field(name, pa.int64())

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from switchboard.outputs.arrow import EXACT, ROUNDED
 from switchboard.outputs.tables import csv_lines, safe, times_as_text
 
 
@@ -72,13 +73,18 @@ def _arrow(fields: Sequence[Field], batches: Iterable[Batch]) -> Iterator[bytes]
                 known.add(record[place] for record in batch)
             yield b""
         made = held
-    types = [ranges[place].type if place in ranges else _TYPES[field.kind] for place, field in enumerate(fields)]
-    schema = pa.schema([pa.field(field.name, type) for field, type in zip(fields, types, strict=True)])
+    schema = pa.schema(
+        [
+            ranges[place].field(field.name) if place in ranges else pa.field(field.name, _TYPES[field.kind])
+            for place, field in enumerate(fields)
+        ]
+    )
     yield schema.serialize().to_pybytes()
     for batch in made:
         if batch:
             columns = [
-                pa.array(_cells(cells, type), type) for cells, type in zip(zip(*batch, strict=True), types, strict=True)
+                pa.array(_cells(cells, type), type)
+                for cells, type in zip(zip(*batch, strict=True), schema.types, strict=True)
             ]
             yield pa.RecordBatch.from_arrays(columns, schema=schema).serialize().to_pybytes()
         else:
@@ -103,16 +109,16 @@ class _Range:
             elif cell is not None:
                 self._low, self._high = min(self._low, cell), max(self._high, cell)
 
-    @property
-    def type(self) -> pa.DataType:
-        """The narrowest type that holds all cells."""
+    def field(self, name: str) -> pa.Field:
+        """The column, of a type that holds all cells; integers have 64 bits, whatever the rows of the moment are."""
         if self._text:
-            return pa.string()
+            return pa.field(name, pa.string())
         if self._double:
-            return pa.float64()
+            rounded = self._low < -EXACT or self._high > EXACT
+            return pa.field(name, pa.float64(), metadata=ROUNDED if rounded else None)
         if self._high >= 2**63:
-            return pa.decimal128(20, 0) if self._low < 0 else pa.uint64()
-        return pa.int64()
+            return pa.field(name, pa.decimal128(20, 0) if self._low < 0 else pa.uint64())
+        return pa.field(name, pa.int64())
 
 
 def _cells(cells: Sequence[Any], type: pa.DataType) -> Sequence[Any]:
