@@ -13,7 +13,7 @@ import pytest
 
 from switchboard.clocks import boottime
 from switchboard.errors import KeyUnusable, LeaseLost
-from switchboard.etl.lease import LeaseKeeper
+from switchboard.etl.lease import TOLD_SECONDS, LeaseKeeper
 from switchboard.store import keys
 from switchboard.store.embedded import EmbeddedRedis
 from switchboard.store.leases import LEASE_MS, Lease
@@ -285,6 +285,35 @@ async def test_takes_a_lost_lease_again(lab: Lab) -> None:
         await keeper.wait()
         assert await lab.store.sources.names() == [lab.source.name]
         assert lab.metric("lease_changes_total", change="lost") == 1
+
+
+async def test_a_lease_that_is_lost_again_and_again_is_told_now_and_then(
+    lab: Lab, logs: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line at first, and later one with how often it came again, as where Redis evicts it at each renewal."""
+    monkeypatch.setattr("switchboard.etl.lease.RENEW_SECONDS", 0.01)
+    clock = Clock()
+    async with keeping(lab, "me", clock) as keeper:
+
+        async def lose() -> None:
+            await keeper.wait()
+            epoch = keeper.lease.epoch if keeper.lease else 0
+            await lab.client.delete(keys.lease(lab.source.name))
+
+            async def again() -> bool:
+                return keeper.lease is not None and keeper.lease.epoch > epoch
+
+            await eventually(again, "the lease is taken again")
+
+        for _ in range(4):
+            await lose()
+        clock.ahead += TOLD_SECONDS
+        await lose()
+    told = [(event["event"], event.get("repeated")) for event in logs if event["log_level"] != "debug"]
+    assert told == [
+        *(("lease taken", None), ("lease lost", None), ("lease taken", None)),
+        *(("lease lost", 3), ("lease taken", None)),
+    ]
 
 
 async def test_claims_nothing_while_the_store_is_silent(redis_server: EmbeddedRedis, logs: list[Any]) -> None:

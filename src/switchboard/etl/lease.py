@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Callable
 from itertools import count
 from typing import NamedTuple
@@ -27,8 +28,13 @@ from switchboard.store.store import Store
 RENEW_SECONDS = 1.5
 RETRY_SECONDS = 0.5
 RELEASE_SECONDS = 1.0
+TOLD_SECONDS = 60.0
+"""A lease that is lost again for the same reason within this time is no line of its own: a Redis that evicts keys may
+take it at each renewal.
+"""
 
 _log = structlog.get_logger()
+_NUMBER = re.compile(r"\d+")
 
 
 class Claim(NamedTuple):
@@ -74,6 +80,10 @@ class LeaseKeeper:
         self._other_since = 0.0
         self._told_of: str | None = None
         """The holder in the last log line about another writer."""
+        self._told_lost: tuple[str, float] = ("", float("-inf"))
+        """Why the lease was lost, without numbers, and when, in the last log line that said so."""
+        self._lost_untold = 0
+        """How often it was lost again since then."""
 
     @property
     def other(self) -> str:
@@ -129,9 +139,21 @@ class LeaseKeeper:
         renewed = await self._store.leases.renew(lease)
         if renewed is None:
             self._lose("lost")
-            _log.warning("lease lost", source=self._source, epoch=lease.epoch, why=await self._why_lost())
+            self._tell_lost(lease, await self._why_lost())
         else:
             self.lease = renewed
+
+    def _tell_lost(self, lease: Lease, why: str) -> None:
+        """Log the loss of a lease; if it is lost again and again for one reason, once per TOLD_SECONDS."""
+        kind, now = _NUMBER.sub("", why), self._clock()
+        told_kind, told_at = self._told_lost
+        if kind == told_kind and now - told_at < TOLD_SECONDS:
+            self._lost_untold += 1
+            _log.debug("lease lost", source=self._source, epoch=lease.epoch, why=why)
+            return
+        repeated = {"repeated": self._lost_untold} if self._lost_untold else {}
+        _log.warning("lease lost", source=self._source, epoch=lease.epoch, why=why, **repeated)
+        self._told_lost, self._lost_untold = (kind, now), 0
 
     async def _why_lost(self) -> str:
         """What became of the lease, as far as it is known."""
@@ -166,7 +188,8 @@ class LeaseKeeper:
         self._has_lease.set()
         metrics.LEASE_CHANGES.labels(self._source, "taken").inc()
         metrics.OWNED.labels(self._source).set(1)
-        _log.info("lease taken", source=self._source, epoch=self.lease.epoch, from_silent_owner=is_silent)
+        say = _log.debug if self._lost_untold else _log.info
+        say("lease taken", source=self._source, epoch=self.lease.epoch, from_silent_owner=is_silent)
 
     def _tell_of_other(self, held: Held | None) -> None:
         """Log once who has the lease; at warning if no keeper can have put it there like that."""
