@@ -16,14 +16,16 @@ PORTS = ("1", "2", "12", "21", "1/2", "", "\x01", "\x01\x01", "a" * 128, "a" * 1
 ROWS = st.lists(st.tuples(st.integers(0, 3), st.sampled_from(PORTS)), max_size=40)
 
 
-@given(st.lists(st.integers(0, 9), max_size=60), st.integers(0, 1200))
-def test_a_duplicate_has_the_switch_of_its_line(switches: list[int], before: int) -> None:
-    """The rows are numbered as they stand in the body, whether it is small or so large that blocks are cut early."""
-    lines = [*(f"first{number}" for number in range(before)), *(f"sw{number}" for number in switches)]
+@given(st.lists(st.integers(0, 9), max_size=60), st.integers(0, 1200), st.sampled_from([["1"], ["-1", str(2**64 - 1)]]))
+def test_a_duplicate_has_the_switch_of_its_line(switches: list[int], before: int, values: list[str]) -> None:
+    """The rows are numbered as they stand in the body, also if it is so large that blocks are cut early, or has odd
+    rows, which stand in blocks of their own."""
+    names = [*(f"first{number}" for number in range(before)), *(f"sw{number}" for number in switches)]
     transform = Transform(ColumnSettings(), limits(), 1_795_460_003_500_000)
-    transform.feed("".join(f"{line},1\n" for line in ("switch_id", *lines)).replace("_id,1", "_id,x").encode())
+    rows = (f"{name},{values[at % len(values)]}" for at, name in enumerate(names))
+    transform.feed("\n".join(["switch_id,x", *rows]).encode())
     transform.finish()
-    again = [(at + 2, line) for at, line in enumerate(lines) if line in lines[:at]]
+    again = [(at + 2, name) for at, name in enumerate(names) if name in names[:at]]
     assert transform.builder.duplicates() == again
 
 
@@ -51,7 +53,7 @@ def test_switches_without_ports_are_keys_themselves() -> None:
 
 def test_they_become_rejects_of_the_body() -> None:
     """A transform counts every row too many, with its line."""
-    transform = Transform(ColumnSettings(), limits(), 1_795_460_003_500_000)
+    transform = Transform(ColumnSettings(timestamp="-"), limits(), 1_795_460_003_500_000)
     transform.feed(b"switch_id,x\na,1\nb,2\n\na,3\na,4\n")
     transform.finish()
     rejects = transform.decoder.rejects

@@ -151,9 +151,7 @@ class BlockBuilder:
     @property
     def index(self) -> Index:
         """The index of all blocks returned so far."""
-        parts = np.concatenate(self._parts) if self._parts else np.empty((0, 5), np.int32)
-        if self._scattered:
-            parts = parts[np.argsort(parts[:, 4])]
+        parts = self._parts_in_order()
         return Index(
             schemas=[SchemaEntry(arrow, labels) for arrow, labels in self._schemas],
             blocks=self._blocks,
@@ -161,6 +159,11 @@ class BlockBuilder:
             parts=parts[:, :4].astype("<i4").tobytes(),
             columns=self.columns,
         )
+
+    def _parts_in_order(self) -> IntArray:
+        """All parts in the order of the body; in that of switches if the snapshot is small and has no odd rows."""
+        parts = np.concatenate(self._parts) if self._parts else np.empty((0, 5), np.int32)
+        return parts[np.argsort(parts[:, 4])] if self._scattered else parts
 
     def duplicates(self) -> list[tuple[int, str]]:
         """Line and switch of the rows that repeat the switch and port of an earlier row.
@@ -171,10 +174,10 @@ class BlockBuilder:
         if not len(rows):
             return []
         if self._streaming:
-            parts = np.concatenate(self._parts)  # of rows in the order of the body
-            numbers = parts[np.searchsorted(np.cumsum(parts[:, 3]), rows, side="right"), 0]
+            parts = self._parts_in_order()
+            numbers = parts[np.searchsorted(parts[:, 4], rows, side="right") - 1, 0]
         else:
-            numbers = np.concatenate([switches for _, switches in self._buffered])[rows]
+            numbers = np.concatenate([buffered.switches for _, buffered in self._buffered])[rows]
         names = [self._switch_names[number] for number in numbers.tolist()]
         return list(zip(self._duplicates.lines(rows), names, strict=True))
 
