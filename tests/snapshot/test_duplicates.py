@@ -19,7 +19,8 @@ ROWS = st.lists(st.tuples(st.integers(0, 3), st.sampled_from(PORTS)), max_size=4
 @given(st.lists(st.integers(0, 9), max_size=60), st.integers(0, 1200), st.sampled_from([["1"], ["-1", str(2**64 - 1)]]))
 def test_a_duplicate_has_the_switch_of_its_line(switches: list[int], before: int, values: list[str]) -> None:
     """The rows are numbered as they stand in the body, also if it is so large that blocks are cut early, or has odd
-    rows, which stand in blocks of their own."""
+    rows, which stand in blocks of their own.
+    """
     names = [*(f"first{number}" for number in range(before)), *(f"sw{number}" for number in switches)]
     transform = Transform(ColumnSettings(), limits(), 1_795_460_003_500_000)
     rows = (f"{name},{values[at % len(values)]}" for at, name in enumerate(names))
