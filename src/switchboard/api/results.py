@@ -30,7 +30,8 @@ def answer_of(result: Result | Answer, *, bare: bool = False) -> Answer:
         return result
     tag = result.tag
     crowded = result.cursor is not None and len(result.cursor) > MOST_CURSOR_CHARACTERS
-    shared_lines = (_NEVER_STORED if tag is None else _ASKED_AGAIN)(result.provenance, crowded)
+    lines = _NEVER_STORED if tag is None else _ASKED_AGAIN
+    shared_lines = lines(result.provenance, crowded=True) if crowded else lines(result.provenance)
     if result.pieces is None:
         body = encode_json(result.value)
         return Answer(200, [], body if bare else body + b"\n", shared_lines=shared_lines, tag=tag)
@@ -52,14 +53,14 @@ def answer_of(result: Result | Answer, *, bare: bool = False) -> Answer:
     )
 
 
-def _header_lines(cache: tuple[bytes, bytes], provenance: Provenance | None, crowded: bool) -> bytes:
+def _header_lines(cache: tuple[bytes, bytes], provenance: Provenance | None, *, crowded: bool = False) -> bytes:
     """The header lines of an answer that say how it may be stored, which snapshots it was drawn from, and their state.
 
     Most answers of a snapshot have the same ones, so they are made once. ``crowded``: a long cursor stands beside them.
     """
     headers = [cache, VARY]
     if provenance is not None:
-        named, more = _names(provenance, crowded)
+        named, more = _names(provenance, crowded=crowded)
         headers += [
             (b"last-modified", formatdate(provenance.newest_seconds, usegmt=True).encode()),
             *named,
@@ -70,7 +71,7 @@ def _header_lines(cache: tuple[bytes, bytes], provenance: Provenance | None, cro
     return lines_of(headers)
 
 
-def _names(provenance: Provenance, crowded: bool) -> tuple[Headers, Headers]:
+def _names(provenance: Provenance, *, crowded: bool) -> tuple[Headers, Headers]:
     """The headers that grow with the number of sources, as far as they fit: X-Snapshot-Id, and the others.
 
     X-Snapshot-Omitted says why one of them is left out.

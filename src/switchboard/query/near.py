@@ -8,7 +8,7 @@ other separators, other zeros, a character too many, two characters swapped.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 
 from switchboard.errors import ErrorKind, QueryError
@@ -21,6 +21,8 @@ _MOST_CHARACTERS = 64
 """A longer name is like no other."""
 _LEAST_CHARACTERS = 4
 """Letters and digits of the shortest name in which one may be wrong."""
+_MOST_MENDED = 40
+"""Characters of the longest name of a switch of which other spellings than those in another case are looked up."""
 _MOST_INDEXED = 1_024
 _MOST_SOURCES = 8
 _MOST_SCHEMAS = 4
@@ -28,6 +30,7 @@ _SAME = "="
 _NOT_WORD = re.compile(r"[\W_]+")
 _ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
 _NUMBER = re.compile(r"[0-9]+")
+_DIGIT = re.compile(r"[0-9]")
 
 
 def near(view: View, error: QueryError) -> tuple[str, ...]:
@@ -41,7 +44,8 @@ def near(view: View, error: QueryError) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for snapshot in snapshots:
         if error.parameter == "switch_id":
-            found.update(dict.fromkeys(each for each in _spellings(wrong) if each in snapshot.switches))
+            switches = snapshot.switches
+            found.update(dict.fromkeys([each for each in _spellings(wrong) if each in switches]))
         elif error.parameter == "metric":
             found.update(dict.fromkeys(like(wrong, _columns(snapshot))))
     found.pop(wrong, None)
@@ -99,35 +103,28 @@ def _shorter(folded: str) -> list[str]:
     return [folded[:at] + folded[at + 1 :] for at in range(len(folded))]
 
 
-def _spellings(wrong: str) -> Iterator[str]:
-    """What a switch that exists may be called. A name without a character of one kind has no spellings by that kind."""
-    stripped = wrong.strip()
-    for text in dict.fromkeys((stripped, stripped.lower(), stripped.upper(), stripped.capitalize())):
-        yield text
-        if "_" in text:
-            yield text.replace("_", "-")
-        if "-" in text:
-            yield text.replace("-", "_")
-        if not text.isalpha():
-            if "0" in text:
-                yield _ZEROS.sub("", text)
-            yield _NUMBER.sub(_two_digits, text)
-            yield _NUMBER.sub(_three_digits, text)
-        # sw12 is not a wrong sw1: of digits none is left out, and no two of them change places.
-        is_digit = [character.isdigit() for character in text]
-        for at, digit in enumerate(is_digit):
-            if not digit:
-                yield text[:at] + text[at + 1 :]
-            if at and not (digit and is_digit[at - 1]):
-                yield text[: at - 1] + text[at] + text[at - 1] + text[at + 1 :]
-
-
-def _two_digits(number: re.Match[str]) -> str:
-    return number[0].zfill(2)
-
-
-def _three_digits(number: re.Match[str]) -> str:
-    return number[0].zfill(3)
+@lru_cache(256)
+def _spellings(wrong: str) -> list[str]:
+    """What a wrong name of a switch may be meant for: some two for each of its characters."""
+    name = wrong.strip()
+    lower = name.lower()
+    found = [name, lower, name.upper(), name.capitalize()]
+    for text in (name,) if name == lower else (name, lower):
+        if len(text) > _MOST_MENDED:
+            continue
+        if "_" in text or "-" in text:
+            found += (text.replace("_", "-"), text.replace("-", "_"))
+        if _DIGIT.search(text):
+            bare = _ZEROS.sub("", text)
+            found += (bare, *(_NUMBER.sub(lambda number, w=width: number[0].zfill(w), bare) for width in (2, 3)))
+        # sw12 is not a wrong sw1, nor sw21: a digit is neither left out nor swapped with another.
+        found += [text[:at] + text[at + 1 :] for at, character in enumerate(text) if not "0" <= character <= "9"]
+        found += [
+            text[:at] + text[at + 1] + text[at] + text[at + 2 :]
+            for at in range(len(text) - 1)
+            if not (text[at] <= "9" and text[at + 1] <= "9")
+        ]
+    return found
 
 
 def _columns(snapshot: Snapshot) -> tuple[str, ...]:
