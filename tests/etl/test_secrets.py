@@ -131,3 +131,13 @@ async def test_a_secret_that_a_source_repeats_in_its_body_is_masked(lab: Lab, lo
     assert status.rejects == {"bad_number": 1, "no_times": 1}
     assert "CANARY" not in str(status)
     assert "CANARY" not in str(logs)
+
+
+async def test_a_secret_that_a_source_repeats_as_an_etag_is_masked(lab: Lab, logs: list[Any]) -> None:
+    """The warning about an ETag of two bodies shows the tag, but not our token in it."""
+    token = "CANARY-123456"
+    for value in (1, 2):
+        lab.serve([http(200, f"switch_id,a\nsw1,{value}\n".encode(), etag=f'"for {token}"')])
+        await lab.attempt(access=Access(token=token))
+    assert [log["etag"] for log in logs if log["event"] == "etag reused"] == ['"for ***"']
+    assert "CANARY" not in str(logs)

@@ -210,7 +210,7 @@ class Cycle:
                 if confirmed is not None:
                     return Report(Outcome.UNCHANGED, confirmed, response.bytes_received)
             note = self._judge(transform, response, current, asked_at)
-            self._compare_etags(response.validators, current)
+            self._compare_etags(response, current)
             scraped_ms = max(started_ns // 1_000_000, self._scraped_ms + 1)
             manifest = self._manifest(snapshot, scraped_ms, transform, response.validators)
             self._longest_period_ms = max(self._longest_period_ms, period_ms(current, manifest))
@@ -263,11 +263,13 @@ class Cycle:
             else verdict.note._replace(sentence=response.masked_text(verdict.note.sentence))
         )
 
-    def _compare_etags(self, new: Validators, current: Manifest | None) -> None:
+    def _compare_etags(self, response: Response, current: Manifest | None) -> None:
         """Warn of a source that gives one strong ETag to two bodies: its 304 cannot be trusted."""
-        if current is not None and new.etag == current.etag and new.etag and not new.etag.startswith("W/"):
+        etag = response.validators.etag
+        if current is not None and etag == current.etag and etag and not etag.startswith("W/"):
             metrics.ETAGS_REUSED.labels(self.source.name).inc()
-            _log.warning("etag reused", source=self.source.name, etag=new.etag, snapshot=current.snapshot)
+            shown = response.masked_text(etag)
+            _log.warning("etag reused", source=self.source.name, etag=shown, snapshot=current.snapshot)
 
     async def _confirm(self, current: Manifest, numbered: Numbered) -> Manifest | None:
         """Extend the life of the current snapshot; return its new manifest, or None if the snapshot is gone."""

@@ -72,7 +72,7 @@ class Response:
         return msgspec.structs.replace(reject, column=column, value=value)
 
     def masked_text(self, text: str) -> str:
-        """A text that may quote the body, with our secrets masked."""
+        """A text that may quote the answer, with our secrets masked."""
         return self._secrets.mask(text)
 
     async def pieces(self) -> AsyncGenerator[bytes]:
