@@ -51,3 +51,26 @@ def test_a_body_without_rows_gives_no_snapshot() -> None:
     for body in (b"", b"<html>", b'switch_id,a\n"sw1'):
         with pytest.raises(BodyError):
             transformed(body, [])
+
+
+@pytest.mark.parametrize(
+    ("header", "switch", "kept"),
+    [
+        ("switch_id,port", "sw1", "sw1"),
+        ("switch_id,port", '"sw1"', "sw1"),
+        ("switch_id , port", " sw1 ", "sw1"),
+        ("switch_id,port", "Zürich", "Zürich"),
+        ("node_guid,port_num", "0x248A070300EF19A0", "0x248a070300ef19a0"),
+        ("node_guid,port_num", "248a:0703:00ef:19a0", "0x248a070300ef19a0"),
+    ],
+)
+@pytest.mark.parametrize("bad", ["2,5,6", "2,\x01", ",5"], ids=["columns", "control", "bad_port"])
+@pytest.mark.parametrize("alone", [True, False])
+def test_rejects_are_of_the_switch_that_is_kept(header: str, switch: str, kept: str, bad: str, *, alone: bool) -> None:
+    """However its name is written. A body of which it is the only switch has rows of no others."""
+    rows = [f"{switch},1,5", *[f"{switch},{bad}"] * 40] + ([] if alone else ["other,1,5"])
+    transform, _ = transformed("\n".join([f"{header},a", *rows]).encode(), [])
+    counted = transform.counts(has_source_clock=True)
+    assert kept in counted.switches
+    assert counted.rejects.only_switch(counted.rejects.counts.keys() - {"no_times"}) == kept
+    assert counted.only_switch(counted.rejects.counts.keys() - {"no_times"}) == ("" if alone else kept)

@@ -10,13 +10,14 @@ from types import MappingProxyType
 import pyarrow as pa
 
 from switchboard.inputs.csv.dialects import Columns
+from switchboard.inputs.csv.latin1 import decode_cell
 from switchboard.inputs.csv.layout import COMMAS, Layout
 from switchboard.inputs.rejects import Rejects
 from switchboard.inputs.time_columns import Int64Array
 from switchboard.inputs.times import Clock
 from switchboard.snapshot.arrays import IntArray
 from switchboard.snapshot.block import RowBatch
-from switchboard.snapshot.guid import fold_guids
+from switchboard.snapshot.guid import canonical_guid, fold_guids
 from switchboard.snapshot.metrics import Column, MetricInfo, Role
 
 MOST_ID_BYTES = 128
@@ -104,7 +105,17 @@ class Context:
         """The switch that a line seems to name that cannot be read as a row; empty if it has too few cells."""
         at = self.columns.switch
         cells = line.split(self.layout.separator, at + 1)
-        return cells[at].decode("latin-1") if at < len(cells) else ""
+        if at >= len(cells):
+            return ""
+        cell = cells[at].removesuffix(b"\r")
+        if self.layout.padded:
+            cell = cell.strip(b" ")
+        quoted = len(cell) > 1 and cell.startswith(b'"') and cell.endswith(b'"')
+        return self.switch_name(decode_cell(cell[1:-1].replace(b'""', b'"') if quoted else cell))
+
+    def switch_name(self, cell: str) -> str:
+        """The name under which a switch is kept."""
+        return (self.columns.switch in self.columns.guids and canonical_guid(cell)) or cell
 
     def described(self) -> list[Column]:
         """The columns in the order of the body; excluded ones are left out."""

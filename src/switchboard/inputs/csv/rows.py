@@ -103,7 +103,7 @@ def _assigned(context: Context, chunk: bytes, line: int) -> Iterator[Row]:
             at = time_at
             reason, time_us = _time_us(context, cells[at])
         if reason:
-            rejects.add(reason, number, columns.names[at], cells[at], cells[switch_at])
+            rejects.add(reason, number, columns.names[at], cells[at], context.switch_name(cells[switch_at]))
         else:
             yield number, cells, time_us
 
