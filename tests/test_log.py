@@ -203,6 +203,17 @@ def test_a_new_reason_is_said_once() -> None:
     assert [line["reason"] for line in log.lines] == ["refused", "timeout"]
 
 
+def test_reasons_that_are_never_the_same_are_bounded() -> None:
+    """Where each failure has another reason, as one with a time in it, the log grows no faster than elsewhere."""
+    with capture_logs() as logs:
+        changes = ChangeLog(structlog.get_logger(), clock=lambda: 0.0)
+        for number in range(1000):
+            changes.failed("failed", "store", f"at {number}")
+        changes.recovered("recovered", "store")
+    assert 10 < len(logs) < 30
+    assert logs[-1]["failures"] == 1000
+
+
 def test_outages_are_told_apart() -> None:
     """Each subject has an outage of its own, success without a failure says nothing, and a new outage is said again."""
     log = Log()

@@ -32,6 +32,8 @@ MAX_VALUE_CHARACTERS = 1_000
 MAX_TRACEBACK_CHARACTERS = 16_000
 _MAX_ITEMS = 50
 _MAX_DEPTH = 4
+_MOST_REASONS = 20
+"""Reasons of one outage that have lines of their own: some have numbers in them, and no two are alike."""
 _FIRST_KEYS = ("timestamp", "level", "service", "event")
 
 _URL_USER = re.compile(r"((?:redis|rediss|valkey|unix)://)\S*@|(://)[^\s/?#@]*(?:@[^\s/?#@]*)*@")
@@ -101,8 +103,8 @@ class ChangeLog:
     What goes well is logged once, and then counted.
 
     One ChangeLog serves many subjects (the name of a source, ``store``), each with an outage of its own. Within an
-    outage each reason is logged at error when it first appears; repetitions are counted. Where several parties meet
-    the trouble of one subject, its outage lasts until the last of them has recovered.
+    outage each reason is logged at error when it first appears, up to _MOST_REASONS of them; repetitions are counted.
+    Where several parties meet the trouble of one subject, its outage lasts until the last of them has recovered.
     """
 
     def __init__(
@@ -138,7 +140,7 @@ class ChangeLog:
         outage = self._outages.setdefault(subject, _Outage(began=now, counted_from=now))
         outage.failures += 1
         outage.parties.add(party)
-        if reason not in outage.reasons:
+        if reason not in outage.reasons and len(outage.reasons) < _MOST_REASONS:
             outage.reasons.add(reason)
             self._log.error(event, reason=reason, **values)
             return

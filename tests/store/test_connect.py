@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 from switchboard.config.redis import redis_access
 from switchboard.config.settings import Settings
 from switchboard.errors import LeaseLost, StoreError, StoreUnavailable
+from switchboard.snapshot.index import Index
 from switchboard.store import keys
 from switchboard.store.connect import RECONNECT_SECONDS, Connections
 from switchboard.store.server import LOOK_SECONDS
@@ -276,6 +277,18 @@ async def test_a_policy_is_not_known_without_the_right_to_ask(redis_server: Any)
             async with contextlib.aclosing(Store(url)) as store:
                 await store.server.look()
                 assert (store.server.policy, store.server.warning, await store.server.lately_evicted()) == ("", "", 0)
+
+
+async def test_a_right_that_is_missing_is_one_cause_whatever_the_key() -> None:
+    """Each attempt to write a snapshot has other keys; what helps is the same."""
+    with answering(b"-NOPERM this user has no permissions to run the 'set' command\r\n") as (url, _):
+        async with contextlib.aclosing(Store(url)) as store:
+            causes = set()
+            for snapshot in ("1-a", "2-b"):
+                with pytest.raises(StoreError, match=f"run SET on sb:lab:{snapshot}") as raised:
+                    await store.snapshots.write_index("lab", snapshot, Index([], [], [], b""), 1000)
+                causes.add(raised.value.cause)
+            assert causes == {"denied write an index"}
 
 
 async def test_what_is_known_of_a_policy_outlasts_refusals_that_pass(monkeypatch: pytest.MonkeyPatch) -> None:

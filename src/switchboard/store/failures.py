@@ -118,7 +118,8 @@ class Failures:
         if isinstance(error, exceptions.AuthenticationError) or _word("NOAUTH", "WRONGPASS").search(text):
             return StoreRefused(f"{told}refuses the user or password ({text})", cause="password")
         if _DENIED.search(_coded(error, text)):
-            return StoreRefused(told + self._denied(text, command, key), cause=f"denied {command} {key}")
+            # Not the key: that of a block is another one at each attempt, and the cause is told once.
+            return StoreRefused(told + self._denied(text, command, key), cause=f"denied {what}")
         if is_wrong_type(error):
             return KeyUnusable(f"{failed}the key {key} holds another type of value than ours (WRONGTYPE)")
         for cause in _CAUSES:

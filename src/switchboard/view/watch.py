@@ -321,9 +321,14 @@ class Watcher:
         manifest = pointer.manifest
         await self._make_room(manifest.size_bytes)
         began = time.perf_counter()
+        most_seconds = min(max(1.0, manifest.ttl_ms / 1000), MOST_LOAD_SECONDS)
         try:
-            async with asyncio.timeout(min(max(1.0, manifest.ttl_ms / 1000), MOST_LOAD_SECONDS)):
+            async with asyncio.timeout(most_seconds):
                 loaded = Loaded(await load_snapshot(self._store.snapshots, manifest), time.time())
+        except TimeoutError:
+            slow = StoreUnavailable(f"Redis did not bring all of it within {most_seconds:g} s")
+            self._load_failed(watched, manifest, slow)
+            return
         except Exception as error:  # noqa: BLE001 - an index or a block may hold anything, and the view has to stay
             self._load_failed(watched, manifest, error)
             return
@@ -336,7 +341,7 @@ class Watcher:
         await self._swap(watched, pointer, loaded)
 
     def _load_failed(self, watched: Watched, manifest: Manifest, error: Exception) -> None:
-        expected = isinstance(error, StoreError | TimeoutError)
+        expected = isinstance(error, StoreError)
         told = error_text(error)
         if isinstance(error, SnapshotGone) and self._store.server.warning:
             told = f"{told}; {self._store.server.warning}"
