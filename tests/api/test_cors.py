@@ -67,9 +67,19 @@ def test_without_the_setting_no_page_may_read_anything() -> None:
 
 @pytest.mark.parametrize(
     "origin",
-    ["grafana.example.org", "https://a.example/", "https://a.example,https://b.example", "null", "https://*.a"],
-)
+    ["grafana.example.org", "https://a.example/", "https://a.example,https://b.example", "null", "https://*.a",
+     "https://A.example", "https://user@a.example", "https://a.example:443", "http://a.example:80", "https://ä.example",
+     "https://a.example:port", "https://a.example:"],
+)  # fmt: skip
 def test_what_is_no_origin_is_refused_at_the_start(tmp_path: Path, origin: str) -> None:
     """A value that no browser would ever send must not look as if it worked."""
     with pytest.raises(ConfigError, match=r"SWITCHBOARD_CORS_ORIGIN.* is not an origin"):
         load({}, {"SWITCHBOARD_CORS_ORIGIN": origin}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "origin", ["*", "https://a.example", "http://a.example:443", "http://localhost:3000", "http://[::1]:3000"]
+)
+def test_an_origin_as_a_browser_sends_it_is_taken(tmp_path: Path, origin: str) -> None:
+    """Also one with an address, and with a port that is not that of its scheme."""
+    assert load({}, {"SWITCHBOARD_CORS_ORIGIN": origin}, tmp_path).settings.cors_origin == origin

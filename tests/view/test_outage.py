@@ -18,6 +18,7 @@ from tests.lab.fabric import NOW, row, source, status, view
 FAILED = status(outcome=Outcome.FAILED, reason="timeout", error="it took longer than 8 s")
 NOBODY_WRITES = "no ETL process runs, or it cannot write to Redis, which its log and its /ready would say"
 NO_STATUS = "Redis has no status of it"
+FIRST = "its first scrape is not over, or "
 CONFIRMED = ", and its pointer was last confirmed"
 REPORTED = "the last attempt that was reported is"
 NAMELESS = status(outcome=Outcome.FAILED, reason="timeout")
@@ -26,7 +27,7 @@ NAMELESS = status(outcome=Outcome.FAILED, reason="timeout")
 @pytest.mark.parametrize(
     ("missing", "sentence"),
     [
-        (SourceView(name="a"), f"No snapshot yet of source a: Redis has no status of it: {NOBODY_WRITES}"),
+        (SourceView(name="a"), f"No snapshot yet of source a: {NO_STATUS}: {FIRST}{NOBODY_WRITES}"),
         (
             SourceView(name="a", confirmed_at=NOW - 41.2, expires_at=NOW - 11.2),
             f"The snapshot of source a expired 11 s ago: {NO_STATUS}{CONFIRMED} 41 s ago: {NOBODY_WRITES}",
@@ -113,6 +114,8 @@ def test_a_source_that_was_never_scraped_is_listed() -> None:
         b'[{"name":"a","url":null,"labels":{},"state":"none","interval_seconds":null,"ttl_seconds":null,"snapshot":null,'
         b'"timestamp":null,"age_seconds":null,"data_age_seconds":null,"max_data_age_seconds":null,'
         b'"expires_in_seconds":null,"rows":null,"switches":null,"rejects":null,'
-        b'"trouble":"No snapshot yet of source a: Redis has no status of it: ' + NOBODY_WRITES.encode() + b'",'
+        b'"trouble":"No snapshot yet of source a: Redis has no status of it: '
+        + f"{FIRST}{NOBODY_WRITES}".encode()
+        + b'",'
         b'"last_attempt":null}]\n'
     )

@@ -103,8 +103,9 @@ class Settings(GeneralLimits, frozen=True, kw_only=True, forbid_unknown_fields=T
             "origin whose pages may read answers in a browser (CORS), such as https://grafana.example.org; *: any "
             "origin; empty: none",
             panel="API",
-            title="an origin (https://HOST or http://HOST:PORT, without a path), nor *",
-            pattern=r"^(\*|https?://[^/\s,*]+)?$",
+            # As browsers send it, because they compare it byte by byte: a name in small letters, no default port.
+            title="an origin as browsers send it (https://host or http://host:port: small letters, no path), nor *",
+            pattern=r"^(\*|(?!https:.*:443$|http:.*:80$)https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?)?$",
         ),
     ] = ""
     keep_mib: Annotated[

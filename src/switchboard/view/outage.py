@@ -91,7 +91,9 @@ def _reason_of_attempts(now: float, source: SourceView) -> str:
         return old_data(now, source)
     status = source.status
     if status is None:
-        return f"Redis has no status of it{_last_confirmation(now, source)}: {_NOBODY_WRITES}"
+        first = "" if source.confirmed_at > float("-inf") else "its first scrape is not over, or "
+        why = first + _NOBODY_WRITES
+        return f"Redis has no status of it{_last_confirmation(now, source)}: {why}"
     if status.outcome is Outcome.FAILED:
         return f"the last scrape failed: {status.error or status.reason}"
     if status.outcome is Outcome.HELD:
