@@ -16,11 +16,12 @@ from switchboard.reasons import REASONS
 
 STAGES = ("response", "transform", "publish", "confirm", "total")
 FAILURE_REASONS = (
-    "bad_gzip", "bad_http", "bad_url", "clock", "connection", "content_type", "dns", "duplicates", "empty", "encoding",
-    "forbidden", "gzip_ratio", "html", "http_1xx", "http_2xx", "http_4xx", "http_5xx", "internal", "lease",
-    "line_too_long", "lone_cr", "no_rows", "redirect", "refused", "regress", "row_collapse", "schema", "slow", "store",
-    "superseded", "timeout", "tls", "too_large", "too_large_wire", "too_many_columns", "too_many_rejects",
-    "too_many_rows", "too_many_switches", "torn", "truncated", "unasked_304", "unframed", "unterminated_quote",
+    "bad_gzip", "bad_http", "bad_url", "charset", "clock", "connection", "content_type", "credentials", "dns",
+    "duplicates", "empty", "encoding", "forbidden", "format", "gzip_ratio", "html", "http_1xx", "http_2xx",
+    "http_4xx", "http_5xx", "internal", "lease", "line_too_long", "lone_cr", "misframed", "no_rows", "redirect",
+    "refused", "regress", "row_collapse", "schema", "slow", "store", "superseded", "timeout", "tls", "too_large",
+    "too_large_wire", "too_many_columns", "too_many_rejects", "too_many_rows", "too_many_switches", "torn",
+    "truncated", "unasked_304", "unframed", "unterminated_quote",
 )  # fmt: skip
 """Every reason for which an attempt fails or a body is held."""
 LEASE_LOSSES = ("lost", "unreachable")
