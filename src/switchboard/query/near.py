@@ -116,7 +116,7 @@ def _spellings(wrong: str) -> list[str]:
             found += (text.replace("_", "-"), text.replace("-", "_"))
         if _DIGIT.search(text):
             bare = _ZEROS.sub("", text)
-            found += (bare, *(_NUMBER.sub(lambda number, w=width: number[0].zfill(w), bare) for width in (2, 3)))
+            found += (bare, _NUMBER.sub(_two_digits, bare), _NUMBER.sub(_three_digits, bare))
         # sw12 is not a wrong sw1, nor sw21: a digit is neither left out nor swapped with another.
         found += [text[:at] + text[at + 1 :] for at, character in enumerate(text) if not "0" <= character <= "9"]
         found += [
@@ -125,6 +125,14 @@ def _spellings(wrong: str) -> list[str]:
             if not (text[at] <= "9" and text[at + 1] <= "9")
         ]
     return found
+
+
+def _two_digits(number: re.Match[str]) -> str:
+    return number[0].zfill(2)
+
+
+def _three_digits(number: re.Match[str]) -> str:
+    return number[0].zfill(3)
 
 
 def _columns(snapshot: Snapshot) -> tuple[str, ...]:
