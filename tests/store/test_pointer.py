@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from switchboard.errors import LeaseLost, SnapshotGone, SnapshotSuperseded
+from switchboard.errors import LeaseLost, SnapshotGone, SnapshotSuperseded, StoreRefused
 from switchboard.store import keys
 from switchboard.store.leases import Lease
 from switchboard.store.store import Store
@@ -111,6 +111,23 @@ async def test_a_pointer_of_another_kind_is_replaced(store: Store, client: Any) 
     for epoch in ('"x"', "null", "[]", "{}", "true", "1e999", "-1", "0.5"):
         await client.set(keys.pointer("lab"), f'{{"snapshot": "x", "epoch": {epoch}, "scraped_ms": {epoch}}}')
         await store.snapshots.move_pointer(packed_as(lease).manifest, lease)
+
+
+async def test_without_the_right_to_publish_nothing_changes(store: Store, client: Any) -> None:
+    """Whoever is refused takes its blocks away again, so the pointer must not name them."""
+    lease = await taken(store)
+    current = packed_as(lease)
+    await publish(store, current, lease)
+    await client.execute_command("ACL", "SETUSER", "default", "-publish")
+    try:
+        with pytest.raises(StoreRefused, match=r"cannot move a pointer: .*NOPERM"):
+            await store.snapshots.move_pointer(
+                packed_as(lease, snapshot="9-a", scraped_ms=current.manifest.scraped_ms + 1).manifest, lease
+            )
+    finally:
+        await client.execute_command("ACL", "SETUSER", "default", "+publish")
+    manifest, _ = await store.snapshots.pointer("lab")
+    assert manifest == current.manifest
 
 
 async def test_hints_say_which_pointer_moved(store: Store) -> None:

@@ -16,6 +16,7 @@ if epoch and scraped_ms
   and (epoch > new.epoch or (epoch == new.epoch and (scraped_ms >= new.scraped_ms or seq >= new.seq))) then
   return 'older'
 end
-redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
+-- In this order: if the right to publish is missing, nothing has changed. Whoever hears it sees the new pointer.
 redis.call('PUBLISH', ARGV[5], ARGV[6])
+redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
 return 'moved'
