@@ -25,7 +25,7 @@ from switchboard.store import keys
 from switchboard.store.embedded import EmbeddedRedis
 from switchboard.store.store import Store
 from switchboard.view.sources import SourceView
-from switchboard.view.watch import KEEP_BYTES, Watcher
+from switchboard.view.watch import KEEP_BYTES, UNLISTED_SECONDS, Watcher
 from tests.lab.answers import headers_of
 from tests.lab.fabric import row, status
 from tests.lab.processes import RedisServer, free_port
@@ -386,6 +386,31 @@ async def test_old_data_is_stale_and_answers_on(store: Store, publisher: Publish
         await until(lambda: seen(watcher).state(clock()) is State.FRESH, "fresh again")
 
 
+async def test_a_source_is_known_until_the_list_has_lacked_it_for_a_while(store: Store, redis: Redis) -> None:
+    """Redis was emptied for longer than a TTL, and the sources are listed again one by one: none of them passes for one
+    that does not exist. A source that nobody lists any more does not exist in the end.
+    """
+    clock = Clock()
+    before = Publisher(store, "one", "two")
+    await before.start()
+    for source in before.sources:
+        await before.publish([row(source, errors=1)], source)
+    async with watching(store, clock=clock) as watcher:
+        await until(lambda: snapshot_of(watcher, "two") is not None, "the snapshots")
+        await redis.flushall()
+        clock.ahead = 100.0
+        await until(lambda: seen(watcher, "two").state(clock()) is None, "they expire")
+        await polled(watcher, "two")
+        after = Publisher(store, "one")
+        await after.start()
+        await after.publish([row("one", errors=2)], "one")
+        await until(lambda: seen(watcher, "one").state(clock()) is State.FRESH, "the first source is back")
+        assert [source.name for source in watcher.view.sources] == ["one", "two"]
+        assert list_metrics(watcher).status == 200
+        clock.ahead += UNLISTED_SECONDS
+        await until(lambda: [source.name for source in watcher.view.sources] == ["one"], "the other one is forgotten")
+
+
 async def test_without_a_pointer_a_snapshot_lives_to_its_own_end(
     store: Store, publisher: Publisher, redis: Redis
 ) -> None:
@@ -403,7 +428,8 @@ async def test_without_a_pointer_a_snapshot_lives_to_its_own_end(
         answer = list_metrics(watcher)
         assert answer.status == 503
         assert b"expired" in bytes(answer.body)  # type: ignore[arg-type]
-        await until(lambda: watcher.view.sources == (), "the source is forgotten")
+        await polled(watcher)
+        assert list_metrics(watcher).status == 503
         await publisher.start()
         await publisher.publish([row("sw1", errors=2)])
         await until(lambda: snapshot_of(watcher) == "2-test", "the next snapshot")

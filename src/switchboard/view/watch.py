@@ -42,6 +42,10 @@ RECONNECT_SECONDS = 10.0
 LISTEN_AGAIN_SECONDS = 1.0
 LOOK_SECONDS = 5.0
 """Time between two looks at what the server says of itself."""
+UNLISTED_SECONDS = 10.0
+"""How long a source without a live snapshot is known that is not in the list, while others are: when Redis was emptied,
+the ETL lists its sources again one by one, and meanwhile none of them may pass for one that does not exist.
+"""
 MOST_RETRY_SECONDS = 10.0
 """Longest wait before a failed load is tried again; the first wait is two polls, each next one twice as long."""
 MOST_LOAD_SECONDS = 300.0
@@ -253,14 +257,20 @@ class Watcher:
             await self._store.reconnect()
 
     def _order(self, names: list[str]) -> None:
-        """Watch the listed sources in this order, and those no longer listed until their snapshots expire."""
+        """Watch the listed sources in this order, and those no longer listed until their snapshots expire, and until
+        the list has lacked them for UNLISTED_SECONDS. An empty list lacks none: Redis was emptied, or no ETL has begun.
+        """
         now = self.clock()
         known = self._watched
         self._watched = {name: known.get(name) or Watched(SourceView(name=name), self._hooks) for name in names}
         for name, watched in known.items():
             if name in self._watched:
+                watched.unlisted_at = None
                 continue
-            if watched.view.loaded is not None and now < watched.view.expires_at:
+            if watched.unlisted_at is None or not names:
+                watched.unlisted_at = now
+            alive = watched.view.loaded is not None and now < watched.view.expires_at
+            if alive or now < watched.unlisted_at + UNLISTED_SECONDS:
                 self._watched[name] = watched
             else:
                 self._retire(watched)

@@ -44,6 +44,8 @@ class Watched:
     """The task that asks the store about the source; it may have ended."""
     unanswered: Exception | None = None
     """Why the store did not answer the last time; None if it did."""
+    unlisted_at: float | None = None
+    """Since when the list of sources lacks it; None while it is listed."""
     warned_of_format: bool = False
     refused_snapshot: str = ""
     failed_snapshot: str = ""
