@@ -116,7 +116,7 @@ def _spellings(wrong: str) -> list[str]:
             found += (text.replace("_", "-"), text.replace("-", "_"))
         if _DIGIT.search(text):
             bare = _ZEROS.sub("", text)
-            found += (bare, _NUMBER.sub(_two_digits, bare), _NUMBER.sub(_three_digits, bare))
+            found += (bare, _padded(bare, 2), _padded(bare, 3))
         # sw12 is not a wrong sw1, nor sw21: a digit is neither left out nor swapped with another.
         found += [text[:at] + text[at + 1 :] for at, character in enumerate(text) if not "0" <= character <= "9"]
         found += [
@@ -127,12 +127,9 @@ def _spellings(wrong: str) -> list[str]:
     return found
 
 
-def _two_digits(number: re.Match[str]) -> str:
-    return number[0].zfill(2)
-
-
-def _three_digits(number: re.Match[str]) -> str:
-    return number[0].zfill(3)
+def _padded(text: str, width: int) -> str:
+    """The text with zeros before its numbers."""
+    return _NUMBER.sub(lambda number: number[0].zfill(width), text)
 
 
 def _columns(snapshot: Snapshot) -> tuple[str, ...]:
