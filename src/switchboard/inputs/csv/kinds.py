@@ -47,11 +47,14 @@ def decide(context: Context, at: int, cells: Sequence[str]) -> None:
     texts = [text for text in texts if not is_not_finite(text)]
     if not texts:
         return
-    telling = [text for text in texts if text.lower().strip() not in NO_VALUE]
-    if at in context.metrics or _is_metric(telling, was_label=at in context.were_labels):
+    numbers = [text for text in texts if is_number(text)]
+    telling = (
+        numbers if len(numbers) == len(texts) else [text for text in texts if text.lower().strip() not in NO_VALUE]
+    )
+    if at in context.metrics or telling is numbers or _is_metric(telling, was_label=at in context.were_labels):
         if at in context.were_labels:
             context.turned.add(at)
-        context.types[at] = _type(texts)
+        context.types[at] = _type(numbers)
         context.guessed.discard(at)
         context.unsure.discard(at)
     else:
@@ -71,8 +74,7 @@ def _is_metric(telling: Sequence[str], *, was_label: bool) -> bool:
     return len(numbers) >= words or len(set(numbers)) > 2 * len(set(telling) - set(numbers))
 
 
-def _type(texts: Sequence[str]) -> ColumnType:
-    numbers = [text for text in texts if is_number(text)]
+def _type(numbers: Sequence[str]) -> ColumnType:
     if not all(is_integer(number) for number in numbers):
         return ColumnType.DOUBLE
     return ColumnType.INT32 if all(len(number) < SMALL_DIGITS for number in numbers) else ColumnType.INT64
