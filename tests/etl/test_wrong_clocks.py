@@ -222,3 +222,34 @@ async def test_a_source_whose_clock_is_ahead_is_not_kept_out(lab: Lab, logs: lis
     assert (await lab.attempt()).manifest.rejects == {}
     assert (await lab.attempt()).manifest.rejects == {"future": 1}
     assert len([line for line in logs if line["log_level"] == "warning"]) == 1
+
+
+def unchanged(etag: str) -> Callable[[Request], Steps]:
+    """A source whose body does not change; with an ``etag`` it answers 304 to who has it."""
+    body = csv([*(f"1795460000,sw{switch},1" for switch in range(1, 200)), "1795461000,sw200,1"])
+    tag: dict[str, Any] = {"etag": etag} if etag else {}
+
+    def answer(request: Request) -> Steps:
+        return [http(304) if etag and request.headers.get("if-none-match") == etag else http(200, body, date="", **tag)]
+
+    return answer
+
+
+@pytest.mark.parametrize("etag", ["", '"v1"'], ids=["200", "304"])
+async def test_a_row_in_the_future_is_taken_when_its_time_has_come(lab: Lab, etag: str, logs: list[Any]) -> None:
+    """Also if the body is the same as when it was left out; nobody is told that a tag was used for two bodies."""
+    wall_seconds = 1795460000
+    lab.clocks = Clocks(wall_ns=lambda: wall_seconds * 1_000_000_000)
+    lab.web.answer = unchanged(etag)
+    found = []
+    for later in (0, 300, 200, 0):
+        wall_seconds += later
+        report = await lab.attempt(limits=msgspec.structs.replace(lab.source.limits, max_spread=2000.0))
+        found.append((report.outcome, (await lab.manifest()).rows))
+    assert found == [
+        (Outcome.PUBLISHED, 199),
+        (Outcome.UNCHANGED, 199),
+        (Outcome.PUBLISHED, 200),
+        (Outcome.UNCHANGED, 200),
+    ]
+    assert [log for log in logs if log["event"] == "etag reused"] == []
