@@ -59,6 +59,17 @@ def test_a_query_narrows_by_name_pattern_and_source() -> None:
     assert ask(view(source("a", ROWS), source("b")), "DescribeMetrics?metric=none").status == 503
 
 
+def test_patterns_are_bounded() -> None:
+    """They are matched with all columns on the event loop. A column that is written so is no pattern."""
+    seen = view(source("a", [row("sw1", None, **{"a*": 1, "packet_errors": 3})]))
+    for query in (f"metric={'*a' * 200}", "&".join(f"metric=*{at}" for at in range(17))):
+        answer = ask(seen, f"DescribeMetrics?{query}")
+        assert answer.status == 400, query
+        assert str(answer.body).startswith("b'Too many patterns in the metric parameter: at most 16"), query
+    names = "&".join(f"metric=*{at}" for at in range(16))
+    assert [each["metric"] for each in described(seen, f"metric=a*&{names}")[0]["metrics"]] == ["a*"]
+
+
 def test_an_answer_has_a_tag_and_can_be_pinned() -> None:
     """The answer is drawn from snapshots like all data: If-None-Match and snapshot= work."""
     seen = view(source("a", ROWS))

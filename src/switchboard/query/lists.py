@@ -15,7 +15,7 @@ from switchboard.query.cursors import Cursor, decode_cursor, encode_cursor, next
 from switchboard.query.reports import SourceSwitches, SwitchEntry
 from switchboard.query.requests import DEFAULT_LIMIT, ListMetrics, ListSwitches, Pinned
 from switchboard.query.result import Result
-from switchboard.query.spread import spread
+from switchboard.query.spread import check_globs, spread
 from switchboard.query.standing import standing_for
 from switchboard.query.tags import content_tag
 from switchboard.query.values import Since, malformed
@@ -29,7 +29,7 @@ from switchboard.selection.conditions import (
     spelled,
 )
 from switchboard.selection.cost import PIECE_SWITCHES
-from switchboard.selection.globs import MOST_GLOB_CHARACTERS, MOST_GLOBS, Names, is_glob
+from switchboard.selection.globs import Names, is_glob
 from switchboard.selection.merge import merged_page_end
 from switchboard.selection.pages import WHOLE, Page, Position, page_end
 from switchboard.snapshot.block import Block
@@ -144,10 +144,7 @@ def _choice(snapshots: Sequence[Snapshot], query: ListMetrics) -> Choice:
         "port": spread("port", query.port),
     }
     for name, texts in asked.items():
-        globs = [text for text in texts if is_glob(text)]
-        if len(globs) > MOST_GLOBS or sum(map(len, globs)) > MOST_GLOB_CHARACTERS:
-            limits = f"at most {MOST_GLOBS} with * or ? are taken, of {MOST_GLOB_CHARACTERS} characters altogether"
-            raise QueryError(ErrorKind.MALFORMED, f"Too many patterns in the {name} parameter: {limits}")
+        check_globs(name, texts)
     if len(query.where) > MOST_CONDITIONS:
         raise QueryError(
             ErrorKind.MALFORMED, f"Too many conditions in the where parameter: at most {MOST_CONDITIONS} are taken"

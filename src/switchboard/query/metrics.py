@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from switchboard.query.reports import LabelDescription, MetricDescription, SourceMetrics
 from switchboard.query.requests import DescribeMetrics
 from switchboard.query.result import Result
-from switchboard.query.spread import spread
+from switchboard.query.spread import check_globs, spread
 from switchboard.query.standing import missed, standing_for
 from switchboard.query.tags import content_tag
 from switchboard.selection.globs import Names
@@ -19,7 +19,8 @@ from switchboard.view.view import View
 def describe_metrics(view: View, now: float, query: DescribeMetrics) -> Result:
     """The metrics and labels of each source, or those that the query names; sources in configured order.
 
-    Raises QueryError: NOT_FOUND (source, snapshot, or no source has any of the names), GONE, UNAVAILABLE.
+    Raises QueryError: MALFORMED (a pattern), GONE, UNAVAILABLE, and NOT_FOUND (source, snapshot, or no source has any of
+    the names).
     """
     standing = standing_for(view, now, query)
     lives = sorted(standing.live, key=lambda live: live.place)
@@ -31,9 +32,11 @@ def describe_metrics(view: View, now: float, query: DescribeMetrics) -> Result:
 
 def _described(source: str, snapshot: Snapshot, query: DescribeMetrics) -> SourceMetrics:
     columns = list(_columns(snapshot))
-    names = [column.name for column in columns]
-    wanted = Names.of(spread("metric", query.metric, names), names)
-    taken = set(names) if wanted is None else wanted.among(names)
+    names = {column.name for column in columns}
+    asked = spread("metric", query.metric, names)
+    check_globs("metric", (name for name in asked if name not in names))
+    wanted = Names.of(asked, names)
+    taken = names if wanted is None else wanted.among(names)
     return SourceMetrics(
         source=source,
         metrics=[

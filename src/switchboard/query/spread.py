@@ -1,4 +1,7 @@
-"""Names in braces: ``{sw1,sw2}``, as Grafana writes a variable with several values, means each of them."""
+"""Names as they are asked for: what braces mean, and how many patterns there may be.
+
+``{sw1,sw2}``, as Grafana writes a variable with several values, means each of them.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import Container, Iterable
 from itertools import product
 
 from switchboard.errors import ErrorKind, QueryError
+from switchboard.selection.globs import MOST_GLOB_CHARACTERS, MOST_GLOBS, is_glob
 
 MOST_NAMES = 1_000
 """Most names that the braces in all values of a parameter may stand for."""
@@ -41,3 +45,11 @@ def spread(parameter: str, asked: Iterable[str], *known: Container[str]) -> tupl
             names[text] = None
         names.update(dict.fromkeys("".join(parts) for parts in product(*choices)))
     return tuple(names)
+
+
+def check_globs(parameter: str, names: Iterable[str]) -> None:
+    """Raise QueryError (MALFORMED) for more or longer patterns than are matched on the event loop."""
+    globs = [name for name in names if is_glob(name)]
+    if len(globs) > MOST_GLOBS or sum(map(len, globs)) > MOST_GLOB_CHARACTERS:
+        limits = f"at most {MOST_GLOBS} with * or ? are taken, of {MOST_GLOB_CHARACTERS} characters altogether"
+        raise QueryError(ErrorKind.MALFORMED, f"Too many patterns in the {parameter} parameter: {limits}")
