@@ -19,8 +19,8 @@ from switchboard.view.view import View
 def describe_metrics(view: View, now: float, query: DescribeMetrics) -> Result:
     """The metrics and labels of each source, or those that the query names; sources in configured order.
 
-    Raises QueryError: MALFORMED (a pattern), GONE, UNAVAILABLE, and NOT_FOUND (source, snapshot, or no source has any of
-    the names).
+    Raises QueryError: MALFORMED (a pattern), GONE, UNAVAILABLE, and NOT_FOUND (source, snapshot, or no source has any
+    of the names).
     """
     standing = standing_for(view, now, query)
     lives = sorted(standing.live, key=lambda live: live.place)
