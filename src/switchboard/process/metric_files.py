@@ -48,7 +48,7 @@ def keep_metrics_in_files(folder: str) -> None:
                 _SUBJECT,
                 os.strerror(error.errno or errno.EIO),
                 folder=folder,
-                hint="the folder is gone: start anew" if error.errno == errno.ENOENT else "make room in this folder",
+                hint="the folder is gone: start anew" if error.errno == errno.ENOENT else "free space in this folder",
             )
         elif path in failing:
             failing.remove(path)
