@@ -54,8 +54,11 @@ def near(view: View, error: QueryError) -> tuple[str, ...]:
 
 def like(wrong: str, names: tuple[str, ...]) -> tuple[str, ...]:
     """The names that are like the wrong one in their letters and digits, but for one of them or a word at an end."""
-    if len(wrong) > _MOST_CHARACTERS:
-        return ()
+    return () if len(wrong) > _MOST_CHARACTERS else _like(wrong, names)
+
+
+@lru_cache(256)  # who asks for a wrong name asks for it again and again
+def _like(wrong: str, names: tuple[str, ...]) -> tuple[str, ...]:
     index = _index(names[:_MOST_INDEXED])
     folded = _folded(wrong)
     if wrong in index.get(_SAME + folded, ()):
