@@ -105,7 +105,9 @@ def test_the_next_start_removes_what_a_killed_one_has_left() -> None:
 @pytest.mark.parametrize("command", ["up", "ingester"])
 def test_without_a_folder_for_temporary_files_it_says_what_helps(command: str) -> None:
     """As in a read-only container: one line, and nothing was started."""
-    mounts = "for folder in /tmp /var/tmp; do mount -t tmpfs -o ro tmpfs $folder || exit 77; done; cd /proc; exec "
+    # What is in the folders stays readable: this repository may be there.
+    read_only = "mount --bind $folder $folder && mount -o remount,bind,ro $folder"
+    mounts = f"for folder in /tmp /var/tmp; do {read_only} || exit 77; done; cd /proc; exec "
     words = [sys.executable, "-P", "-m", "switchboard", command, "--port", "0"]
     run = subprocess.run(
         ["unshare", "--mount", "sh", "-c", mounts + shlex.join(words)],
