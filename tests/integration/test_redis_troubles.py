@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +149,10 @@ def test_each_cause_is_named_once_and_heals(
     named = [line["reason"] for line in system.lines(system.etl, "store failed")]
     print(named, [line["reason"] for line in system.lines(system.api, "store failed")])
     assert named.count(cause) == 1
-    assert len(system.lines(system.etl, "store reached")) == 1
+    # A slow machine may add an outage of its own, but each has one end.
+    told = [line["event"] for line in system.etl.log_lines if line["event"] in {"store failed", "store reached"}]
+    assert told[-1] == "store reached"
+    assert ("store reached", "store reached") not in pairwise(told)
     assert len(system.lines(system.api, "store failed")) <= (0 if cause in {"full", "disk"} else 2)
     assert [process.children().keys() for process in (system.etl, system.api)] == children
 
