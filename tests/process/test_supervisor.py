@@ -329,11 +329,11 @@ def test_a_worker_without_a_supervisor_ends() -> None:
     assert "supervisor gone, stopping" in [line["event"] for line in lines]
 
 
-def test_a_taken_port_is_named_with_what_changes_it() -> None:
-    """Listening where another one listens is an error with port, host and option."""
+def test_a_taken_port_is_named() -> None:
+    """Listening where another one listens is an error with port and host; `ports.py` says what to type."""
     with listen("127.0.0.1", 0, host_option="--host", port_option="--port") as sock:
         port = sock.getsockname()[1]
-        with pytest.raises(PortTaken, match=f"port {port} on 127.0.0.1 is taken: choose another with --port"):
+        with pytest.raises(PortTaken, match=f"port {port} on 127.0.0.1 is taken"):
             listen("127.0.0.1", port, host_option="--host", port_option="--port")
 
 

@@ -41,7 +41,7 @@ def listen(host: str, port: int, *, host_option: str, port_option: str) -> socke
     except OSError as error:
         sock.close()
         if error.errno == errno.EADDRINUSE:
-            raise PortTaken(f"port {port} on {host} is taken: choose another with {port_option}") from error
+            raise PortTaken(f"port {port} on {host} is taken") from error
         if error.errno == errno.EADDRNOTAVAIL:
             raise ConfigError(f"{host} is not an address of this machine: choose another with {host_option}") from error
         reason = os.strerror(error.errno or 0).lower()
