@@ -29,7 +29,7 @@ from switchboard.inputs.csv.context import (
     row_batch,
 )
 from switchboard.inputs.csv.header import BOM
-from switchboard.inputs.csv.kinds import decide
+from switchboard.inputs.csv.kinds import decide, tells
 from switchboard.inputs.csv.latin1 import decode_cell, is_utf8
 from switchboard.inputs.csv.layout import DELIMITERS
 from switchboard.inputs.csv.numbers import NUMBER, Inexact, typed, without_unit
@@ -194,7 +194,9 @@ def _read(context: Context, chunk: bytes, wider: Mapping[int, pa.DataType]) -> A
 def _await(context: Context, at: int, cells: pa.Array) -> None:
     """Let a column say what it holds, as soon as it does. Raises NeedsRows if it is no label from here on."""
     if not pc.all(pc.is_in(cells, value_set=context.missing)).as_py():
-        decide(context, at, cells.to_pylist())
+        words = [text for text in cells.unique().to_pylist() if text not in context.columns.missing]
+        # Words for «no value» tell nothing, however many there are: so a column of them costs no more than its words.
+        decide(context, at, cells.to_pylist() if any(map(tells, words)) else words)
         if context.types[at] is not ColumnType.LABEL:
             raise NeedsRows
 

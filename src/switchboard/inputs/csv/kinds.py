@@ -48,9 +48,7 @@ def decide(context: Context, at: int, cells: Sequence[str]) -> None:
     if not texts:
         return
     numbers = [text for text in texts if is_number(text)]
-    telling = (
-        numbers if len(numbers) == len(texts) else [text for text in texts if text.lower().strip() not in NO_VALUE]
-    )
+    telling = numbers if len(numbers) == len(texts) else [text for text in texts if tells(text)]
     if at in context.metrics or telling is numbers or _is_metric(telling, was_label=at in context.were_labels):
         if at in context.were_labels:
             context.turned.add(at)
@@ -64,6 +62,11 @@ def decide(context: Context, at: int, cells: Sequence[str]) -> None:
             context.unsure.discard(at)
         else:
             context.unsure.add(at)
+
+
+def tells(text: str) -> bool:
+    """Whether a cell is no word for «no value»."""
+    return text.lower().strip() not in NO_VALUE
 
 
 def _is_metric(telling: Sequence[str], *, was_label: bool) -> bool:
