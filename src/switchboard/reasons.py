@@ -81,6 +81,10 @@ REASONS = {
 """Every reason for which the parser drops a row or a cell."""
 
 NOTES = {
+    "no_times": Reason(
+        "have no times, so rows get the time of the scrape",
+        'columns.timestamp names the column with times; "-" says that there is none',
+    ),
     "number_in_text": Reason(
         "is text by its first rows, and has numbers as well: they are kept as text",
         "name the column in columns.metrics, or in columns.labels if it is text",
@@ -94,7 +98,7 @@ NOTES = {
         "if the column is text, name it in columns.labels",
     ),
 }
-"""What is said of a whole column, once, of which no cell may have been dropped."""
+"""What is said of columns, once, although nothing in them need be wrong."""
 
 _UNKNOWN = Reason("cannot be used", "the log of the ETL at debug level shows more")
 
@@ -120,6 +124,7 @@ def _advice(reject: Reject, reason: Reason) -> str:
 
 
 def explain_note(note: Reject) -> str:
-    """A note about a column as a sentence: which column, what about it, the first such cell, what to do."""
-    where = f" (line {note.line}: {note.value!r})" if note.line else ""
-    return f"column {note.column!r} {NOTES[note.reason].meaning}{where}. What may help: {NOTES[note.reason].advice}."
+    """A note as a sentence: which column (or all of them), what about it, the first such cell, what to do."""
+    subject = f"column {note.column!r}" if note.column else f"the columns {note.value!r}"
+    where = f" (line {note.line}: {note.value!r})" if note.column and note.line else ""
+    return f"{subject} {NOTES[note.reason].meaning}{where}. What may help: {NOTES[note.reason].advice}."

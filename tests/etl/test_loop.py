@@ -196,8 +196,9 @@ async def test_a_body_without_times_is_said_once(lab: Lab, logs: list[Any]) -> N
         status = await lab.until_status(Outcome.PUBLISHED)
     assert status.rejects == {"no_times": 1}
     assert [(reject.line, reject.value) for reject in status.examples] == [(1, "time, switch_id, a")]
-    said = [line for line in logs if "no column with times" in line["event"]]
-    assert [(line["log_level"], line["columns"]) for line in said] == [("warning", "time, switch_id, a")]
+    (said,) = [line for line in logs if line["event"] == "column"]
+    assert (said["log_level"], said["reason"]) == ("warning", "no_times")
+    assert said["note"].startswith("the columns 'time, switch_id, a' have no times, so rows get the time of the ")
 
 
 async def test_a_restarted_loop_goes_on_where_it_was(lab: Lab) -> None:

@@ -87,7 +87,6 @@ class Attempts:
         self._noted_at: dict[str, float] = {}
         """By reason of a note, when it was there last, on ``clocks.boottime``."""
         self._data_is_old = False
-        self._note_said = False
         self._rejects: dict[str, int] = {}
         self._rejects_ms: int | None = None
         self._examples: list[Reject] = []
@@ -190,12 +189,11 @@ class Attempts:
         self._data_is_old = is_old
 
     def _note_rejects(self, begun: Begun, rejects: Rejects | None) -> None:
-        """Keep the rejects of a body for the status, and log its examples, and once each note about a column."""
+        """Keep the rejects of a body for the status, and log its examples, and once each note about columns."""
         if rejects is None:
             return
         self._rejects, self._examples = dict(rejects.counts), rejects.some(STATUS_EXAMPLES)
         self._rejects_ms = begun.at_ms
-        self._say_note(rejects)
         for note in rejects.notes:
             if (note.column, note.reason) not in self._notes:
                 _log.warning("column", source=self._source.name, reason=note.reason, note=explain_note(note))
@@ -209,17 +207,6 @@ class Attempts:
                 value=reject.value,
                 reason=reject.reason,
             )
-
-    def _say_note(self, rejects: Rejects) -> None:
-        """Log once that rows get the time of the scrape, though the settings do not say so."""
-        columns = next((each.value for each in rejects.examples if each.reason == "no_times"), None)
-        if columns is not None and not self._note_said:
-            _log.warning(
-                "no column with times: rows get the time of the scrape; columns.timestamp names the column",
-                source=self._source.name,
-                columns=columns,
-            )
-        self._note_said = columns is not None
 
     def _log_failure(self, error: Exception, result: _Result) -> None:
         name = self._source.name

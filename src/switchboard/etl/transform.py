@@ -14,6 +14,7 @@ from switchboard.etl.gate import BodyCounts
 from switchboard.etl.lag import SwitchTimes
 from switchboard.inputs.decoder import Decoder, choose_decoder
 from switchboard.inputs.text import Text
+from switchboard.reasons import REASONS
 from switchboard.snapshot.block import RowBatch
 from switchboard.snapshot.builder import BlockBuilder, EncodedBlock
 from switchboard.snapshot.metrics import Role
@@ -91,8 +92,9 @@ class Transform:
         self._check()
         for line, switch in self.builder.duplicates():
             self.decoder.rejects.add("duplicate", line, value=switch, switch=switch)
-        if note := self.decoder.note:
-            self.decoder.rejects.add(note.reason, note.line, note.column, note.value)
+        for note in self.decoder.rejects.notes:
+            if note.reason in REASONS:  # who looks there for odd times of rows finds it
+                self.decoder.rejects.add(note.reason, note.line, note.column, note.value)
         return blocks
 
     def counts(self, *, has_source_clock: bool) -> BodyCounts:

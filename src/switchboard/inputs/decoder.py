@@ -14,7 +14,6 @@ from switchboard.config.sources import ColumnSettings
 from switchboard.inputs.csv import dialects
 from switchboard.inputs.csv.parser import CsvParser
 from switchboard.inputs.rejects import Rejects
-from switchboard.model import Reject
 from switchboard.snapshot.block import RowBatch
 from switchboard.snapshot.metrics import Column, Role
 
@@ -46,10 +45,6 @@ class Decoder(Protocol):
     @property
     def columns(self) -> list[Column]:
         """The columns in the order of the body; certain at its end."""
-
-    @property
-    def note(self) -> Reject | None:
-        """What people should know of the body, though nothing of it is left out; None if there is nothing."""
 
     def feed(self, data: bytes) -> Iterator[RowBatch]:
         """Take the next bytes, cut anywhere; yields complete rows. Raises BodyError if the body cannot be used."""

@@ -16,6 +16,11 @@ CUT = "…"
 """Stands at the end of a value that was longer."""
 
 
+def cut(text: str) -> str:
+    """The value of a reject as it is kept."""
+    return text if len(text) <= MOST_VALUE_CHARACTERS else text[: MOST_VALUE_CHARACTERS - 1] + CUT
+
+
 class Rejects:
     """``counts`` by reason, and ``examples``: the first that were found; in a chunk, rows come before cells.
 
@@ -28,7 +33,7 @@ class Rejects:
         self._only_switch: dict[str, str] = {}
         """By reason, the only switch with rejects so far; empty if there are several, or if one is not known."""
         self.notes: list[Reject] = []
-        """What is to be said of whole columns (`reasons.NOTES`), once per column and reason; known at the end."""
+        """What is to be said of columns (`reasons.NOTES`), once per column and reason; known at the end."""
 
     def add(self, reason: str, line: int, column: str = "", value: str | bytes = "", switch: str = "") -> None:
         """Count one rejected row (no column) or cell. ``switch``: that of a row, as far as it is known."""
@@ -36,9 +41,7 @@ class Rejects:
         self._of_one_switch(reason, switch)
         if self.counts[reason] <= MOST_EXAMPLES_OF_REASON and len(self.examples) < MOST_EXAMPLES:
             text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
-            if len(text) > MOST_VALUE_CHARACTERS:
-                text = text[: MOST_VALUE_CHARACTERS - 1] + CUT
-            self.examples.append(Reject(reason=reason, line=line, column=column, value=text))
+            self.examples.append(Reject(reason=reason, line=line, column=column, value=cut(text)))
 
     def room(self, reason: str) -> int:
         """How many more rejects of a reason may become examples: for the rest, ``count`` is enough."""

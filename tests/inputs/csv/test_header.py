@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from switchboard.config.sources import ColumnSettings
 from switchboard.errors import BodyError
 from switchboard.inputs.csv.dialects import recognise
-from switchboard.reasons import explain
+from switchboard.reasons import explain, explain_note
 from tests.lab.fuzz import fuzz
 from tests.lab.parsing import parse
 
@@ -25,7 +25,7 @@ def test_byte_order_marks_are_no_part_of_a_name(marks: str, quote: str) -> None:
     """Two programs that each write one leave two; the first column is known all the same."""
     parsed = parse(f"{marks}{quote}timestamp{quote},switch_id,rx\n{SECONDS},sw1,5\n".encode())
     assert parsed.rows == [("sw1", TIME_US, None, {}, {"rx": 5})]
-    assert parsed.parser.note is None
+    assert parsed.parser.rejects.notes == []
 
 
 @pytest.mark.parametrize(
@@ -83,13 +83,17 @@ def test_a_name_in_its_own_case_goes_before_one_in_another() -> None:
 )
 def test_a_body_without_times_says_so(header: str, settings: dict[str, Any], noted: str) -> None:
     """One line with the names of the columns, unless the settings say that there are no times."""
-    note = parse(f"\n{header}\n".encode(), ColumnSettings(**settings)).parser.note
-    assert ("" if note is None else note.value) == noted
-    if note is not None:
-        assert explain(note).startswith(
-            f"Line 2: {noted!r} are the columns, and none of them has times; rows get the time of the scrape."
+    row = ",".join(str(SECONDS) for _ in header.split(","))
+    rejects = parse(f"\n{header}\n{row}\n".encode(), ColumnSettings(**settings)).parser.rejects
+    assert [(note.reason, note.line, note.value) for note in rejects.notes] == (
+        [("no_times", 2, noted)] if noted else []
+    )
+    for note in rejects.notes:
+        assert explain_note(note).startswith(
+            f"the columns {noted!r} have no times, so rows get the time of the scrape."
         )
-        assert "columns.timestamp" in explain(note)
+        assert "columns.timestamp names the column with times" in explain_note(note)
+        assert explain(note).startswith(f"Line 2: {noted!r} are the columns, and none of them has times; rows get")
 
 
 @pytest.mark.parametrize(

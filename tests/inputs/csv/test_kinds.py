@@ -35,7 +35,7 @@ def read(
     cuts: Sequence[int] = (),
 ) -> tuple[Role, list[object], CsvParser]:
     """Role and values of the column ``rx`` with these cells, and the parser."""
-    parser = CsvParser(settings or ColumnSettings(), NOW_US)
+    parser = CsvParser(settings or ColumnSettings(timestamp="-"), NOW_US)
     parser.before = {} if before is None else {"rx": before}
     lines = (f's{at},"{cell}"' if "," in cell else f"s{at},{cell}" for at, cell in enumerate(cells))
     body = "\n".join([header, *lines, ""]).encode()

@@ -32,7 +32,7 @@ from switchboard.inputs.csv.header import LOOK_BYTES, advice, read_header, witho
 from switchboard.inputs.csv.kinds import notes, watch
 from switchboard.inputs.csv.layout import Layout
 from switchboard.inputs.csv.sieve import SIEVE_BYTES, sieve
-from switchboard.inputs.rejects import Rejects
+from switchboard.inputs.rejects import Rejects, cut
 from switchboard.inputs.times import Clock
 from switchboard.model import Reject
 from switchboard.moments import read_zone
@@ -99,15 +99,6 @@ class CsvParser:
         """The columns in the order of the body, as far as it was read; excluded ones are left out."""
         return [] if self._context is None else self._context.described()
 
-    @property
-    def note(self) -> Reject | None:
-        """That rows get the time of the scrape, unless a column has times or the settings say that there is none."""
-        context = self._context
-        if context is None or context.columns.timestamp is not None or self._settings.timestamp == NO_COLUMN:
-            return None
-        names = ", ".join(context.columns.originals)
-        return Reject(reason="no_times", line=self._header_line, value=names)
-
     def feed(self, data: bytes) -> Iterator[RowBatch]:
         """Take the next bytes of the body."""
         self._pending += data
@@ -131,12 +122,15 @@ class CsvParser:
         if self._pending:
             batches, _ = self._parse(len(self._pending), last=True)
             yield from batches
-        if self._context is not None:
-            self.rejects.notes = list(notes(self._context))
+        assert self._context is not None
+        self.rejects.notes = list(notes(self._context))
         if self.rows == 0:
             if self.rejects.counts:
                 raise BodyError("no_rows", f"no row can be used: {self.rejects}")
             raise BodyError("empty", "the body has a header, but no row")
+        if self._context.columns.timestamp is None and self._settings.timestamp != NO_COLUMN:
+            names = ", ".join(self._context.columns.originals)
+            self.rejects.notes.append(Reject(reason="no_times", line=self._header_line, value=cut(names)))
 
     def _read_header(self, *, last: bool) -> None:
         """Read the header as soon as it is there; lines before it are left out."""
