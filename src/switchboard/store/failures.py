@@ -22,6 +22,8 @@ class _Cause(NamedTuple):
     sentence: str
     """Continues "cannot …: redis://… "."""
     error: type[StoreError] = StoreRefused
+    is_of_wrong_server: bool = False
+    """Whether only a server answers so that is not the primary, or not yet."""
 
 
 def _word(*words: str) -> re.Pattern[str]:
@@ -30,7 +32,7 @@ def _word(*words: str) -> re.Pattern[str]:
 
 
 _CAUSES = (
-    _Cause("loading", _word("LOADING"), "is loading its data, and answers when that is done", StoreUnavailable),
+    _Cause("loading", _word("LOADING"), "is loading its data, and answers when that is done", StoreUnavailable, True),
     _Cause(
         "clients",
         re.compile("max number of clients"),
@@ -50,9 +52,24 @@ _CAUSES = (
         'cannot save to its disk and therefore refuses writes: free space there, or do without: CONFIG SET save ""',
     ),
     _Cause("busy", _word("BUSY"), "is busy with a script of another client: wait for it, or end it with SCRIPT KILL"),
-    _Cause("replica", _word("READONLY"), "refuses writes: it is a replica, which is read-only"),
-    _Cause("masterless", _word("MASTERDOWN"), "refuses: it is a replica that cannot reach its primary"),
-    _Cause("replicas", _word("NOREPLICAS"), "refuses writes: too few replicas follow it"),
+    _Cause(
+        "replica",
+        _word("READONLY"),
+        "refuses writes: it is a replica, which is read-only",
+        is_of_wrong_server=True,
+    ),
+    _Cause(
+        "masterless",
+        _word("MASTERDOWN"),
+        "refuses: it is a replica that cannot reach its primary",
+        is_of_wrong_server=True,
+    ),
+    _Cause(
+        "replicas",
+        _word("NOREPLICAS"),
+        "refuses writes: too few replicas follow it",
+        is_of_wrong_server=True,
+    ),
     _Cause(
         "cluster",
         _word("MOVED", "ASK", "CLUSTERDOWN", "CROSSSLOT", "TRYAGAIN"),
@@ -65,21 +82,17 @@ _WRONG_TYPE = _word("WRONGTYPE")
 _IN_PIPELINE = re.compile(r"Command # \d+ .* of pipeline caused error: \(?['\"]*(.*?)['\"]*,?\)?", re.DOTALL)
 _UNTRUSTED = re.compile(r"CERTIFICATE_VERIFY_FAILED|\[SSL[:\]]|SSL (?:handshake|error)|TLSV\d+_ALERT")
 """Only as the library of TLS writes it: the text also has the name of the host, which may be ``alerts``."""
-_WRONG_SERVER = (
-    exceptions.AuthenticationError,
-    exceptions.BusyLoadingError,
-    exceptions.MasterDownError,
-    exceptions.ReadOnlyError,
-)
-_WRONG_SERVER_TEXT = _word("READONLY", "MASTERDOWN", "LOADING", "NOAUTH", "NOREPLICAS")
+_NO_ENTRY = _word("NOAUTH", "WRONGPASS")
 
 
 def is_of_wrong_server(error: Exception) -> bool:
     """Whether only a server answers so that is not the primary, or not yet, or that has other users than before."""
     error = _first(error)
-    if isinstance(error, _WRONG_SERVER):
-        return True
-    return isinstance(error, exceptions.RedisError) and bool(_WRONG_SERVER_TEXT.search(_text(error)))
+    if not isinstance(error, exceptions.RedisError):
+        return False
+    text = _coded(error, _text(error))
+    wrong = (cause.pattern for cause in _CAUSES if cause.is_of_wrong_server)
+    return _lets_nobody_in(error, text) or any(pattern.search(text) for pattern in wrong)
 
 
 def refuses_clients(error: exceptions.ResponseError) -> bool:
@@ -115,7 +128,7 @@ class Failures:
             return StoreUnavailable(f"{failed}{error.__cause__}", cause="settings")
         if isinstance(error, exceptions.MaxConnectionsError):
             return StoreUnavailable(f"{failed}more than {self._most_connections} calls at once", cause="calls")
-        if isinstance(error, exceptions.AuthenticationError) or _word("NOAUTH", "WRONGPASS").search(text):
+        if _lets_nobody_in(error, text):
             return StoreRefused(f"{told}refuses the user or password ({text})", cause="password")
         if _DENIED.search(_coded(error, text)):
             # Not the key: that of a block is another one at each attempt, and the cause is told once.
@@ -150,6 +163,11 @@ class Failures:
         # AttributeError. None of these errors may end the process.
         broke = f"the connection to {self._shown_url} broke ({type(error).__name__}: {text})"
         return StoreUnavailable(f"{failed}{broke}")
+
+
+def _lets_nobody_in(error: Exception, text: str) -> bool:
+    """Whether user or password are not those of the server."""
+    return isinstance(error, exceptions.AuthenticationError) or bool(_NO_ENTRY.search(text))
 
 
 def _first(error: Exception) -> Exception:
