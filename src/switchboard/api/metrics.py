@@ -203,16 +203,13 @@ def observe_view(view: View, now: float) -> None:
 
 def expect_source(name: str) -> None:
     """Make the series of a source that count."""
-    if name not in _EXPECTED:
-        _EXPECTED.add(name)
-        POINTERS_REFUSED.labels(name)
-        for outcome in ("ok", "failed"):
-            LOADS.labels(name, outcome)
+    POINTERS_REFUSED.labels(name)
+    for outcome in ("ok", "failed"):
+        LOADS.labels(name, outcome)
 
 
 def forget_source(name: str) -> None:
     """Set the gauges of a source that is gone to zero: a series cannot be removed where processes share a directory."""
-    _EXPECTED.discard(name)
     for gauge in (ROWS, SWITCHES, DATA_TIME, DATA_AGE, SNAPSHOT_AGE, INTERVAL, TTL):
         gauge.labels(name).set(0)
     _set_state(name, "")
@@ -223,7 +220,5 @@ def _set_state(source: str, state: str) -> None:
         SOURCE_STATE.labels(source, each).set(1 if each == state else 0)
 
 
-_EXPECTED: set[str] = set()
-"""Sources whose series are there."""
 _NONE = "none"
 _STATES = (State.FRESH, State.LATE, State.STALE, _NONE)
